@@ -1,0 +1,78 @@
+"""The `fpisa` command: a table of subcommands, each imported only when it is asked for.
+
+A subcommand is a function `main(argv) -> int` in the room that does the work; it brings its own
+`--help` with an example, and `--json` where it has results. Nobody imports this module.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+
+# name -> (module, function, one line of help)
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "run": ("workers.main_job", "main", "train the digits network with every aggregator and compare"),
+    "sum": ("fpisa.sum_cli", "main", "add floats as the switch does, showing registers and flags"),
+    "accuracy": ("fpisa.accuracy.cli", "main", "compare FPISA's sums with IEEE and other methods"),
+    "converge": ("fpisa.accuracy.converge_cli", "main", "train with simulated workers and compare convergence"),
+    "compile": ("emulator.compiler.main", "main", "compile P4_16 to bmv2 JSON and P4Info"),
+    "switch": ("emulator.server.main", "main", "start the software switch with its P4Runtime server"),
+    "p4": ("emulator.server.p4_cli", "main", "run, test, trace or draw a P4 program"),
+    "controller": ("controller.cli", "main", "start the controller, or inspect a switch"),
+    "topo": ("emulator.topo.main", "main", "build a Mininet topology with P4 switches"),
+    "worker": ("workers.cli", "main", "join a job and all-reduce or train"),
+    "compare": ("workers.compare.cli", "main", "compare aggregators over tensor size, loss, workers and CPU"),
+    "fit": ("fpisa.banzai.fit_cli", "main", "say how a program fits a switch pipeline"),
+    "hw": ("fpisa.banzai.hw_cli", "main", "price the hardware units FPISA asks for"),
+    "query": ("workers.query.cli", "main", "run a database query with pruning on the switch"),
+}
+
+
+def usage() -> str:
+    width = max(map(len, COMMANDS))
+    rows = [f"  {name:<{width}}  {line}" for name, (_, _, line) in COMMANDS.items() if available(name)]
+    return "\n".join(
+        ["usage: fpisa COMMAND [OPTION...]", "", *rows, "",
+         "fpisa COMMAND --help shows a command's options with an example, such as",
+         "  fpisa sum 1.5 -2.25 0x7f800000"]
+    )
+
+
+def available(name: str) -> bool:
+    """Whether the command's module is part of this installation."""
+    try:
+        return importlib.util.find_spec(COMMANDS[name][0]) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = list(sys.argv[1:] if argv is None else argv)
+    if not args or args[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if args[0] == "--version":
+        from importlib.metadata import version
+
+        print("fpisa", version("fpisa"))
+        return 0
+    name, rest = args[0], args[1:]
+    if name not in COMMANDS or not available(name):
+        print(f"fpisa: unknown command {name!r}; `fpisa --help` lists the commands", file=sys.stderr)
+        return 2
+    module, function, _ = COMMANDS[name]
+    try:
+        return int(getattr(importlib.import_module(module), function)(rest) or 0)
+    except KeyboardInterrupt:
+        print("fpisa: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
