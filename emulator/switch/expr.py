@@ -226,8 +226,28 @@ class UnionEqual:
 
 
 DataExpr = (
-    Const | FieldRead | DynamicField | Param | RegisterRead | Lookahead | Unary | Binary | LastStackIndex | Ternary
+    Const
+    | FieldRead
+    | DynamicField
+    | Param
+    | RegisterRead
+    | Lookahead
+    | Unary
+    | Binary
+    | LastStackIndex
+    | Ternary
 )
-BoolExpr = BoolConst | Compare | Logic | Not | NonZero | HeaderValid | UnionValid | HeaderEqual | UnionEqual | Ternary
+BoolExpr = (
+    BoolConst
+    | Compare
+    | Logic
+    | Not
+    | NonZero
+    | HeaderValid
+    | UnionValid
+    | HeaderEqual
+    | UnionEqual
+    | Ternary
+)
 Expr = DataExpr | BoolExpr
 LValue = FieldRead | DynamicField

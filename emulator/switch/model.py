@@ -251,7 +251,7 @@ CalculationInput = FieldInput | ConstInput | HeaderInput | PayloadInput
 
 @dataclass(frozen=True, slots=True)
 class Calculation:
-    """algo: a name known to hashes.py. Bits are packed back to back, the last byte zero-filled on the right."""
+    """algo: a name known to hashes.py. Bits are packed back to back, the last byte padded with zero bits."""
 
     name: str
     algo: str

@@ -1,6 +1,6 @@
 """The primitives of actions: name -> kinds of their arguments (see model.Primitive).
 
-These are what p4c writes for v1model. Older or hand-written JSON may hold others (`modify_field`, `add`, ...);
+These are what p4c writes for v1model. Older or hand-written JSON may hold others (`modify_field`, `add`);
 the loader rewrites those into these, so an engine implements only CORE.
 """
 
