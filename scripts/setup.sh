@@ -53,8 +53,8 @@ install_system_packages() {
 
 fingerprint() { # whatever a change of which asks for a new set-up
     { echo "$here"; cat pyproject.toml setup.py scripts/setup.sh emulator/native/*.c emulator/native/*.h emulator/native/*.py \
-        2>/dev/null; find emulator/native -name '*.so' -printf '%p\n' | sort
-      ls -d /usr/lib/python3/dist-packages/mininet 2>&1; "$venv/bin/python" -V; } | sha256sum | cut -d' ' -f1
+        2>/dev/null || true; find emulator/native -name '*.so' -printf '%p\n' | sort
+      ls -d /usr/lib/python3/dist-packages/mininet 2>&1 || true; "$venv/bin/python" -V; } | sha256sum | cut -d' ' -f1
 }
 
 make_venv() {
@@ -70,9 +70,9 @@ make_venv() {
 install_python_packages() {
     say "installing the pinned Python packages (the first time takes minutes: torch is large)"
     # setuptools also stands in for distutils, which Mininet 2.3 imports and Python 3.12 dropped.
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'setuptools>=77' ||
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check 'setuptools>=77' ||
         fail "pip could not install setuptools; is a package index reachable?"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[train,dev]' ||
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e '.[train,dev]' ||
         fail "pip could not install the project; its message is above"
 }
 
