@@ -21,6 +21,7 @@ typedef int32_t (*fp_process_fn)(void *state, const struct fp_packet *in, int32_
                                  struct fp_packet *out, int32_t out_capacity, int32_t *n_out,
                                  uint8_t *arena, int64_t arena_size, uint64_t now_us);
 
-/* Longest packet a pipeline accepts or emits, in bytes. */
-#define FP_MAX_FRAME 10240
+/* Longest packet a pipeline accepts or emits, in bytes: a TCP super-frame (segmentation left to the receiver, 65,535 bytes
+ * of IP) with Ethernet, VLAN tags and room for headers that a program adds. Almost every packet is far shorter. */
+#define FP_MAX_FRAME 66560
 #endif
