@@ -1,0 +1,28 @@
+// Bits to exponent, signed mantissa and special bits. Zero and subnormals need no case of their own:
+// they have no hidden bit and the exponent 1.
+#ifndef FP_UNPACK_P4
+#define FP_UNPACK_P4
+#include "types.p4"
+
+#define SIGN_BIT (VALUE_BITS - 1)
+const exponent_t LARGEST_FIELD = (1 << EXPONENT_BITS) - 1;
+const magnitude_t HIDDEN_BIT = 1 << FRACTION_BITS;
+
+control FpUnpack(in value_t value, out accumulator_t x) {
+    apply {
+        bool negative = value[SIGN_BIT:SIGN_BIT] == 1;
+        exponent_t field = (exponent_t)value[SIGN_BIT - 1:FRACTION_BITS];
+        magnitude_t fraction = (magnitude_t)value[FRACTION_BITS - 1:0];
+        bool special = field == LARGEST_FIELD;
+        bool hidden = field != 0;
+
+        magnitude_t significand = (hidden ? HIDDEN_BIT : 0) | fraction;
+        mantissa_t magnitude = (mantissa_t)((special ? 0 : significand) << GUARD_BITS);
+        x.exponent = hidden && !special ? field : 1;
+        x.mantissa = negative ? -magnitude : magnitude;
+        x.special = !special ? 0
+            : (fraction != 0 ? NOT_A_NUMBER : (negative ? MINUS_INFINITY : PLUS_INFINITY));
+    }
+}
+
+#endif

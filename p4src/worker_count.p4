@@ -1,0 +1,15 @@
+// How many workers a set still misses. The one that brings it to zero completes the round.
+#ifndef WORKER_COUNT_P4
+#define WORKER_COUNT_P4
+#include "types.p4"
+
+control WorkerCount(in bit<8> missing, in bit<8> workers, in relation_t relation,
+                    out bit<8> remaining, out bit<1> complete, out bit<1> last) {
+    apply {
+        remaining = (relation == relation_t.same ? missing : workers) - 1;
+        complete = missing == 0 ? 1w1 : 0;
+        last = remaining == 0 ? 1w1 : 0;
+    }
+}
+
+#endif
