@@ -6,11 +6,12 @@
 #define fp32 1
 #define fp16 2
 #define bf16 3
+#define fp8_e4m3 4
 #define fp8_e5m2 5
 #define rne 0
 #define rtz 1
 
-// -DFORMAT=fp32|fp16|bf16|fp8_e5m2. The integer baseline sets FORMAT_CODE itself.
+// -DFORMAT=fp32|fp16|bf16|fp8_e4m3|fp8_e5m2. The integer baseline sets FORMAT_CODE itself.
 #ifndef FORMAT
 #define FORMAT fp32
 #endif
@@ -27,12 +28,23 @@
 #define VALUE_BITS 16
 #define EXPONENT_BITS 8
 #define FRACTION_BITS 7
+#elif FORMAT == fp8_e4m3
+#define VALUE_BITS 8
+#define EXPONENT_BITS 4
+#define FRACTION_BITS 3
 #elif FORMAT == fp8_e5m2
 #define VALUE_BITS 8
 #define EXPONENT_BITS 5
 #define FRACTION_BITS 2
 #else
-#error "FORMAT must be fp32, fp16, bf16 or fp8_e5m2"
+#error "FORMAT must be fp32, fp16, bf16, fp8_e4m3 or fp8_e5m2"
+#endif
+
+// E4M3 spends its topmost exponent on numbers: no infinity, and one NaN, all bits set.
+#if FORMAT == fp8_e4m3
+#define HAS_INFINITY 0
+#else
+#define HAS_INFINITY 1
 #endif
 
 #ifndef FORMAT_CODE
@@ -42,6 +54,8 @@
 #define FORMAT_CODE 2
 #elif FORMAT == bf16
 #define FORMAT_CODE 3
+#elif FORMAT == fp8_e4m3
+#define FORMAT_CODE 4
 #else
 #define FORMAT_CODE 5
 #endif
@@ -61,6 +75,7 @@
 #undef fp32
 #undef fp16
 #undef bf16
+#undef fp8_e4m3
 #undef fp8_e5m2
 #undef rne
 #undef rtz

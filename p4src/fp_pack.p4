@@ -4,8 +4,14 @@
 #include "fp_normalize.p4"
 #include "fp_unpack.p4"
 
-const bit<32> INFINITY_BITS = ((1 << EXPONENT_BITS) - 1) << FRACTION_BITS;
-const bit<32> QUIET_NAN_BITS = INFINITY_BITS + (1 << (FRACTION_BITS - 1));
+// What a result too large becomes, itself the smallest pattern that is no number; and the canonical NaN.
+#if HAS_INFINITY
+const bit<32> OVERFLOW_BITS = ((1 << EXPONENT_BITS) - 1) << FRACTION_BITS;
+const bit<32> QUIET_NAN_BITS = OVERFLOW_BITS + (1 << (FRACTION_BITS - 1));
+#else
+const bit<32> OVERFLOW_BITS = (1 << (EXPONENT_BITS + FRACTION_BITS)) - 1;
+const bit<32> QUIET_NAN_BITS = OVERFLOW_BITS;
+#endif
 
 control FpPack(in normalized_t x, in special_t special, out value_t value, inout flags_t flags) {
     apply {
@@ -20,18 +26,19 @@ control FpPack(in normalized_t x, in special_t special, out value_t value, inout
         // The hidden bit is added onto the field less one, so a carry out of rounding moves the exponent up.
         bit<32> field = (bit<32>)(x.field == 0 ? 0 : x.field - 1);
         bit<32> finite = (field << FRACTION_BITS) + (bit<32>)significand;
-        bool too_large = finite >= INFINITY_BITS;
         bool zero = x.magnitude == 0;
+        bool ordinary = special == 0;
+        bool too_large = ordinary && !zero && finite >= OVERFLOW_BITS;
 
         bool nan = (special & NOT_A_NUMBER) != 0 || special == (PLUS_INFINITY | MINUS_INFINITY);
-        bool infinite = special != 0 || too_large;
-        bool negative = special != 0 ? special == MINUS_INFINITY : x.negative;
-        bit<32> unsigned_bits = infinite ? INFINITY_BITS : finite;
-        value_t signed_bits = (value_t)unsigned_bits | ((value_t)(negative ? 1w1 : 1w0) << (VALUE_BITS - 1));
-        value_t ordinary = zero && special == 0 ? 0 : signed_bits;
-        value = nan ? (value_t)QUIET_NAN_BITS : ordinary;
-
-        flags = flags | (nan ? INVALID : 0) | (special == 0 && !zero && too_large ? OVERFLOW : 0);
+#if !HAS_INFINITY
+        nan = nan || too_large;
+#endif
+        bool negative = ordinary ? x.negative : special == MINUS_INFINITY;
+        bit<32> unsigned_bits = !ordinary || too_large ? OVERFLOW_BITS : (zero ? 0 : finite);
+        bit<32> signed_bits = unsigned_bits | ((bit<32>)(negative ? 1w1 : 1w0) << SIGN_BIT);
+        value = (value_t)(nan ? QUIET_NAN_BITS : signed_bits);
+        flags = flags | (nan ? INVALID : 0) | (too_large ? OVERFLOW : 0);
     }
 }
 

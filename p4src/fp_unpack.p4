@@ -13,7 +13,11 @@ control FpUnpack(in value_t value, out accumulator_t x) {
         bool negative = value[SIGN_BIT:SIGN_BIT] == 1;
         exponent_t field = (exponent_t)value[SIGN_BIT - 1:FRACTION_BITS];
         magnitude_t fraction = (magnitude_t)value[FRACTION_BITS - 1:0];
+#if HAS_INFINITY
         bool special = field == LARGEST_FIELD;
+#else
+        bool special = field == LARGEST_FIELD && fraction == HIDDEN_BIT - 1;
+#endif
         bool hidden = field != 0;
 
         magnitude_t significand = (hidden ? HIDDEN_BIT : 0) | fraction;
