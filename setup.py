@@ -1,9 +1,9 @@
-"""Builds the C packet rings; everything else about the package stands in pyproject.toml."""
+"""Builds the C parts; everything else about the package stands in pyproject.toml."""
 
 from pathlib import Path
 
 from setuptools import setup
 
-BUILD = Path("emulator/native/build.py")
+BUILDS = [Path("emulator/native/build.py"), Path("fpisa/native/build.py")]
 
-setup(cffi_modules=[f"{BUILD}:ffibuilder"] if BUILD.exists() else [])
+setup(cffi_modules=[f"{build}:ffibuilder" for build in BUILDS if build.exists()])

@@ -29,10 +29,10 @@ def negative_values(argv: Sequence[str]) -> list[str]:
 def add_format_options(parser: argparse.ArgumentParser) -> None:
     """--format, --shape, --rounding, --register-bits, --guard-bits."""
     parser.add_argument("--format", default="fp32", metavar="F", help=f"{', '.join(FORMATS)} (default fp32)")
-    parser.add_argument("--shape", choices=SHAPES, default="exact", help="exact: may shift the stored mantissa")
+    parser.add_argument("--shape", choices=SHAPES, default="exact", help="of the addition (default exact)")
     parser.add_argument("--rounding", choices=ROUNDINGS, default="rne", help="of the read (default rne)")
     parser.add_argument("--register-bits", type=int, metavar="R", help="16, 32 or 64 (default 32)")
-    parser.add_argument("--guard-bits", type=int, metavar="G", help="bits kept below the format's last (default 0)")
+    parser.add_argument("--guard-bits", type=int, metavar="G", help="kept below the last bit (default 0)")
 
 
 def chosen_format(parser: Parser, options: argparse.Namespace) -> Format:

@@ -6,7 +6,7 @@ every register of up to 32 bits with room to spare; only a 64-bit register needs
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from fpisa.flags import (
 from fpisa.formats import Format, FormatError, check_rounding, check_shape
 from fpisa.normalize import overflow_flags
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 
 
 class Registers(NamedTuple):

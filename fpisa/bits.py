@@ -26,7 +26,7 @@ def highest_bit(value: int) -> int:
 
 
 def shift_round(value: int, distance: int, rounding: str) -> int:
-    """`value` >= 0 times 2^-distance as an integer, rounded by `rne` or `rtz`; a negative distance is exact."""
+    """`value` >= 0 times 2^-distance as an integer, by `rne` or `rtz`; exact for a negative distance."""
     if distance <= 0:
         return value << -distance
     kept = value >> distance

@@ -39,8 +39,8 @@ class Format:
             raise FormatError(f"{self.guard_bits} guard bits are not within 0..{MOST_GUARD_BITS}")
         if self.headroom < 1:
             raise FormatError(
-                f"{self.name} with {self.guard_bits} guard bits needs a register of more than "
-                f"{self.fraction_bits + 2 + self.guard_bits} bits, got {self.register_bits}: headroom must be at least 1"
+                f"{self.name} with {self.guard_bits} guard bits and a headroom of 1 needs a register of "
+                f"{self.fraction_bits + 3 + self.guard_bits} bits or more, got {self.register_bits}"
             )
 
     @property

@@ -42,7 +42,7 @@ def overflow_flags(fmt: Format) -> int:
 
 
 def round_pack(fmt: Format, negative: bool, magnitude: int, exponent: int, rounding: str) -> tuple[int, bool]:
-    """magnitude * 2^exponent as a word, and whether it overflowed; `magnitude` is any integer >= 0, 0 packs +0.
+    """magnitude * 2^exponent as a word, and whether it overflowed; any magnitude >= 0, where 0 packs +0.
 
     The significand is rounded once, at the last bit the word can hold: a subnormal's is at a fixed place.
     A rounding carry runs into the exponent field by itself. Formats without infinities overflow to their NaN.

@@ -24,7 +24,7 @@ def accumulate(fmt: Format, words: Iterable[int], shape: str = "exact") -> Itera
 
 
 def sum_words(fmt: Format, words: Iterable[int], shape: str = "exact", rounding: str = "rne") -> Result:
-    """(word, flags) of the sum of one or more words, in order of arrival. Raises ValueError where there are none."""
+    """(word, flags) of the sum of one or more words, in order of arrival. Raises ValueError for none."""
     check_rounding(rounding)
     state = None
     for state in accumulate(fmt, words, shape):  # noqa: B007 - the last one is the sum

@@ -68,7 +68,7 @@ def build_parser() -> Parser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("values", nargs="*", metavar="VALUE", help="a number, inf, nan, or a word like 0x7f800000")
+    parser.add_argument("values", nargs="*", metavar="VALUE", help="a number, inf, nan or 0x7f800000")
     add_format_options(parser)
     parser.add_argument("--hex", action="store_true", help="one sum a line of hex words from standard input")
     parser.add_argument("--json", action="store_true", help="results as JSON (with --hex: one object a line)")

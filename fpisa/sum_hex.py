@@ -79,8 +79,7 @@ def answer(fmt: Format, sums: list[list[int]], shape: str, rounding: str, as_jso
 def format_results(fmt: Format, results: Results, as_json: bool) -> str:
     pairs = zip(results.words.tolist(), results.flags.tolist())
     if as_json:
-        return "".join(json.dumps({"result": show(fmt, word), "flags": flags}) + "\n" for word, flags in pairs)
+        rows = ({"result": show(fmt, word), "flags": flags} for word, flags in pairs)
+        return "".join(json.dumps(row) + "\n" for row in rows)
     digits = fmt.width // 4
     return "".join(f"{word:0{digits}x} {flags:x}\n" for word, flags in pairs)
-
-

@@ -52,8 +52,8 @@ install_system_packages() {
 }
 
 fingerprint() { # whatever a change of which asks for a new set-up
-    { echo "$here"; cat pyproject.toml setup.py scripts/setup.sh emulator/native/*.c emulator/native/*.h emulator/native/*.py \
-        2>/dev/null || true; find emulator/native -name '*.so' -printf '%p\n' | sort
+    { echo "$here"; cat pyproject.toml setup.py scripts/setup.sh {emulator,fpisa}/native/*.c {emulator,fpisa}/native/*.h {emulator,fpisa}/native/*.py \
+        2>/dev/null || true; find emulator/native fpisa/native -name '*.so' -printf '%p\n' | sort
       ls -d /usr/lib/python3/dist-packages/mininet 2>&1 || true; "$venv/bin/python" -V; } | sha256sum | cut -d' ' -f1
 }
 

@@ -1,0 +1,74 @@
+"""Speed of the number format as ratios within one run: `python benchmarks/number_format.py [--json]`.
+
+Adding an fp32 vector into accumulators against np.add of float32 vectors of the same length, in and out of cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+
+import numpy as np
+
+from fpisa import fast
+from fpisa.formats import FP32
+
+LENGTHS = {"in_cache": 1 << 14, "out_of_cache": 1 << 24}
+GOALS = {"in_cache": 0.2, "out_of_cache": 0.5}
+
+
+def rate(action, elements: int, seconds: float = 0.4) -> float:
+    """Best elements per second over repeated batches of calls."""
+    calls = max(1, (1 << 24) // elements)
+    action()
+    best, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end or best == float("inf"):
+        start = time.perf_counter()
+        for _ in range(calls):
+            action()
+        best = min(best, (time.perf_counter() - start) / calls)
+    return elements / best
+
+
+def measure(elements: int, shape: str) -> dict[str, float]:
+    """Gelement/s of a float32 add, of the FPISA add and of the read, for one vector length."""
+    rng = np.random.default_rng(7)
+    left, right = (rng.standard_normal(elements).astype(np.float32) for _ in range(2))
+    out = np.zeros_like(left)
+    registers = fast.allocate(FP32, elements)
+    fast.first(registers, left)
+    rates = {
+        "np_add": rate(lambda: np.add(left, right, out=out), elements),
+        "fpisa_add": rate(lambda: fast.add(registers, right, shape), elements),
+        "fpisa_read": rate(lambda: fast.read(registers, out=out), elements),
+    }
+    return {name: value / 1e9 for name, value in rates.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print results as JSON")
+    options = parser.parse_args()
+    results = {}
+    for place, elements in LENGTHS.items():
+        for shape in ("exact", "approx"):
+            rates = measure(elements, shape)
+            name = f"number_format_{shape}_{place}"
+            ratio = rates["fpisa_add"] / rates["np_add"]
+            results[name] = {
+                "value": round(ratio, 3),
+                "unit": "of np.add",
+                "goal": GOALS[place],
+                "against": "np.add float32",
+                "gelements_per_s": {key: round(value, 2) for key, value in rates.items()},
+            }
+    if options.json:
+        print(json.dumps(results, indent=2))
+        return
+    for name, row in results.items():
+        print(f"{name:<36} {row['value']:5.2f} (goal {row['goal']})  {row['gelements_per_s']}")
+
+
+if __name__ == "__main__":
+    main()
