@@ -1,0 +1,203 @@
+"""A Topology made real with Mininet: one network namespace a host, veth links, HTB rates, static neighbours.
+
+Needs root and Debian's mininet package. The kernel need not have netem: loss, duplication and reordering are
+the switch's business (`--impair`), so links here only have a rate.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from emulator.topo import leftovers
+from emulator.topo.process import Child, stop_all
+from emulator.topo.spec import Link, Topology, TopologyError
+
+TOOLS = {
+    "mnexec": "mininet",
+    "ip": "iproute2",
+    "tc": "iproute2",
+    "ifconfig": "net-tools",
+    "ethtool": "ethtool",
+}
+MTU_BYTES = 1500
+# Each frame on the wire has its own checksum and fits the MTU, as a switch of another make would see it.
+OFFLOADS = ("rx", "tx", "sg", "tso", "gso", "gro")
+# One burst lasts a millisecond at the link's rate, but a token bucket below two frames would never pass one.
+BURST_SECONDS = 0.001
+MIN_BURST_BYTES = 3200
+
+
+def why_not() -> str | None:
+    """The reason why no network can be built here, as a clause; None if one can."""
+    if os.geteuid() != 0:
+        return "this is not root"
+    for tool, package in TOOLS.items():
+        if shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is None:
+            return f"the tool {tool} is missing (Debian package {package})"
+    if importlib.util.find_spec("mininet") is None:
+        return "Mininet is missing (Debian package mininet; `make setup` links it into .venv)"
+    return None
+
+
+class Network:
+    """A running network; a context manager. All of it goes on exit, whatever happened inside."""
+
+    def __init__(self, topology: Topology, logs: Path) -> None:
+        """logs: folder for the output of the processes started here. Raises TopologyError."""
+        reason = why_not()
+        if reason is not None:
+            raise TopologyError(f"no network can be built: {reason}")
+        self.topology, self.logs = topology, logs
+        self.children: list[Child] = []
+        self.tag = ""
+        self.net: Any = None
+
+    def __enter__(self) -> Network:
+        leftovers.clean_stale()
+        self.tag = leftovers.claim()
+        try:
+            self.net = build(self.topology, self.tag)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, Exception):
+                raise TopologyError(f"the network could not be built: {error}") from error
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        stop_all(self.children)
+        self.children.clear()
+        if self.net is not None:
+            self.net.stop()
+            self.net = None
+        leftovers.release(self.tag)
+
+    def interface(self, switch: str, port: int) -> str:
+        """Name of the root namespace's interface at a switch port."""
+        return interface_name(self.tag, switch, port)
+
+    def ports(self, switch: str) -> dict[int, str]:
+        """Port number -> interface of each link at `switch`."""
+        return {own.port: self.interface(switch, own.port) for own, _, _ in self.topology.ends(switch)}
+
+    def start(self, name: str, command: Sequence[str], *, host: str | None = None, **options: Any) -> Child:
+        """Starts a process in a host's namespaces (None: beside the switches); options as Child's."""
+        pid = None if host is None else self.net[host].pid
+        env = {**leftovers.environment(self.tag), **options.pop("env", {})}
+        child = Child(name, command, self.logs / f"{name}.log", namespace_pid=pid, env=env, **options)
+        self.children.append(child)
+        return child
+
+    def counters(self, host: str) -> dict[str, int]:
+        """Since the host began: tx_packets, rx_packets, tx_bytes, rx_bytes of eth0; tcp_retransmissions."""
+        return host_counters(self.net[host].pid)
+
+
+def interface_name(tag: str, switch: str, port: int) -> str:
+    name = f"{tag}{switch}-{port}"
+    assert len(name) < 16, name  # IFNAMSIZ
+    return name
+
+
+def build(topology: Topology, tag: str) -> Any:
+    """The started mininet.net.Mininet for `topology`, its processes and interfaces marked with `tag`."""
+    from mininet.log import setLogLevel
+    from mininet.net import Mininet
+    from mininet.node import Host, Node, Switch
+
+    setLogLevel("critical")
+    env = leftovers.environment(tag)
+
+    class Marked(Node):
+        def _popen(self, cmd: Any, **params: Any) -> Any:
+            return super()._popen(cmd, **{"env": env, **params})
+
+    class MarkedHost(Marked, Host):
+        pass
+
+    class Ports(Marked, Switch):
+        """Only the place where the links of a switch end; the switch itself is a process of ours."""
+
+        def start(self, controllers: Any) -> None:
+            pass
+
+    net = Mininet(controller=None, host=MarkedHost, switch=Ports, build=False)
+    for host in topology.hosts:
+        net.addHost(host.name, ip=f"{host.ip}/24", mac=host.mac)
+    for switch in topology.switches:
+        net.addSwitch(switch.name, dpid=str(switch.device_id))
+    for link in topology.links:
+        add_link(net, topology, link, tag)
+    net.build()
+    net.staticArp()
+    net.start()
+    return net
+
+
+def add_link(net: Any, topology: Topology, link: Link, tag: str) -> None:
+    switches = {switch.name for switch in topology.switches}
+    ends = (link.a, link.b)
+    names = [interface_name(tag, end.node, end.port) if end.node in switches else "eth0" for end in ends]
+    made = net.addLink(
+        net[link.a.node], net[link.b.node], port1=link.a.port, port2=link.b.port,
+        intfName1=names[0], intfName2=names[1],
+    )  # fmt: skip
+    for interface in (made.intf1, made.intf2):
+        prepare(interface, link.rate_mbit)
+
+
+def prepare(interface: Any, rate_mbit: float | None) -> None:
+    """MTU, offloads and rate of one end of a link. Raises TopologyError with what the tool said."""
+    name = interface.name
+    offloads = " ".join(f"{feature} off" for feature in OFFLOADS)
+    # Without IPv6 an idle link carries nothing that a test did not send; a kernel may lack it altogether.
+    say(interface, f"echo 1 >/proc/sys/net/ipv6/conf/{name}/disable_ipv6", may_fail=True)
+    say(interface, f"ip link set dev {name} mtu {MTU_BYTES} up")
+    say(interface, f"ethtool -K {name} {offloads}", may_fail=True)
+    if rate_mbit is not None:
+        for command in shaping(name, rate_mbit):
+            say(interface, command)
+
+
+def shaping(interface: str, rate_mbit: float) -> list[str]:
+    """The tc commands that limit what leaves `interface` to `rate_mbit`."""
+    burst = max(MIN_BURST_BYTES, round(rate_mbit * 1e6 / 8 * BURST_SECONDS))
+    return [
+        f"tc qdisc replace dev {interface} root handle 1: htb default 1",
+        f"tc class add dev {interface} parent 1: classid 1:1 htb rate {rate_mbit:g}Mbit "
+        f"burst {burst} cburst {burst} quantum {MTU_BYTES + 14}",
+    ]
+
+
+def say(interface: Any, command: str, *, may_fail: bool = False) -> None:
+    """Runs a command where the interface lives; raises TopologyError if it fails and may not."""
+    said, _, status = interface.node.cmd(f"{{ {command}; }} 2>&1; echo status=$?").rpartition("status=")
+    if status.strip() != "0" and not may_fail:
+        raise TopologyError(f"`{command}` failed: {said.strip() or 'it said nothing'}")
+
+
+def host_counters(pid: int) -> dict[str, int]:
+    """See Network.counters; `pid` is any process of the host's namespace."""
+    devices = Path(f"/proc/{pid}/net/dev").read_text().splitlines()
+    eth0 = next(line for line in devices if line.strip().startswith("eth0:")).partition(":")[2].split()
+    protocols = Path(f"/proc/{pid}/net/snmp").read_text().splitlines()
+    names, values = (line.split() for line in protocols if line.startswith("Tcp:"))
+    tcp = dict(zip(names, values, strict=True))
+    return {
+        "rx_bytes": int(eth0[0]),
+        "rx_packets": int(eth0[1]),
+        "tx_bytes": int(eth0[8]),
+        "tx_packets": int(eth0[9]),
+        "tcp_retransmissions": int(tcp["RetransSegs"]),
+    }
