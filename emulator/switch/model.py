@@ -486,4 +486,3 @@ class Model:
 
     def header_named(self, name: str) -> int:
         return next(i for i, h in enumerate(self.headers) if h.name == name)
-

@@ -1,0 +1,312 @@
+"""Reads a bmv2 JSON file from top to bottom into a Model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from emulator.switch.load.actions import Names, load_actions
+from emulator.switch.load.calculations import (
+    load_calculations,
+    load_checksums,
+    load_field_lists,
+    load_learn_lists,
+)
+from emulator.switch.load.checked import describe, fail, index_by_name, natural, need, objects, typed
+from emulator.switch.load.exprs import Scope, data_expr, lookup
+from emulator.switch.load.headers import Data, load_data
+from emulator.switch.load.parser import load_deparser, load_parser, load_value_sets
+from emulator.switch.load.tables import load_pipelines
+from emulator.switch.model import (
+    Counter,
+    Meter,
+    Model,
+    ModelError,
+    Pipeline,
+    Register,
+    StandardMetadata,
+    TableNode,
+)
+from emulator.switch.widths import check_widths
+
+VERSION = (2, 24)
+MAX_REGISTER_WIDTH = 8192
+CORE_ERRORS = (
+    "NoError",
+    "PacketTooShort",
+    "NoMatch",
+    "StackOutOfBounds",
+    "HeaderTooShort",
+    "ParserTimeout",
+    "ParserInvalidArgument",
+)
+
+
+def load_model(source: str | Path | bytes | Mapping[str, Any], *, strict_select: bool = False) -> Model:
+    """The program in `source`: a path, the file's bytes, or the parsed JSON object.
+
+    strict_select: a select without a matching case is the parser error NoMatch, as the language has it, and
+    not an accept, as the reference has it. Raises ModelError (one sentence) whatever is wrong with the file."""
+    doc = _document(source)
+    try:
+        return _model(doc, strict_select)
+    except RecursionError:
+        raise ModelError("the file is nested too deep") from None
+
+
+def _document(source: str | Path | bytes | Mapping[str, Any]) -> dict:
+    if isinstance(source, Mapping):
+        return dict(source)
+    where = "the program" if isinstance(source, (bytes, bytearray)) else str(source)
+    try:
+        raw = source if isinstance(source, (bytes, bytearray)) else Path(source).read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {where}: {error.strerror or error}") from None
+    except ValueError:
+        raise ModelError("the name of the JSON file is not valid") from None
+    try:
+        doc = json.loads(raw)
+    except UnicodeDecodeError:
+        raise ModelError(f"{where} is not text in UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ModelError(f"{where}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
+    except (RecursionError, ValueError):
+        raise ModelError(f"{where} is nested too deep or holds too large a number") from None
+    if not isinstance(doc, dict):
+        raise ModelError(f"{where} does not hold a bmv2 JSON object but {describe(doc)}")
+    return doc
+
+
+def _model(doc: dict, strict_select: bool) -> Model:
+    _check_version(doc)
+    data = load_data(doc)
+    scope = Scope(data)
+    _length_expressions(data, scope)
+    registers = _registers(doc)
+    scope = replace(scope, registers=index_by_name([r.name for r in registers], "register_arrays"))
+    calculations = load_calculations(doc, scope)
+    calculation_index = index_by_name([c.name for c in calculations], "calculations")
+    field_lists, learn_lists = load_field_lists(doc, scope), load_learn_lists(doc, scope)
+    counters, counter_tables = _counters(doc)
+    meters, meter_tables = _meters(doc, data)
+    names = Names(
+        registers=scope.registers,
+        counters=index_by_name([c.name for c in counters], "counter_arrays"),
+        meters=index_by_name([m.name for m in meters], "meter_arrays"),
+        calculations=calculation_index,
+        field_lists={item.id: i for i, item in enumerate(field_lists)},
+        learn_lists={item.id: i for i, item in enumerate(learn_lists)},
+    )
+    value_sets = load_value_sets(doc)
+    parser = load_parser(doc, scope, names, value_sets)
+    deparser = load_deparser(doc, scope, names)
+    actions = load_actions(doc, scope, names)
+    pipelines, profiles = load_pipelines(doc, scope, actions)
+    tables = [n for p in pipelines.values() for n in p.nodes if isinstance(n, TableNode)]
+    tables.sort(key=lambda t: t.table)
+    index_by_name([t.name for t in tables], "tables")
+    tables, counters, meters = _bind(tables, counters, counter_tables, meters, meter_tables)
+    pipelines = {name: _with_tables(p, tables) for name, p in pipelines.items()}
+    empty = Pipeline("", (), None)
+    model = Model(
+        program=need(doc, "program", str, "the file", ""),
+        header_types=tuple(data.types),
+        headers=tuple(data.headers),
+        stacks=tuple(data.stacks),
+        unions=tuple(data.unions),
+        union_stacks=tuple(data.union_stacks),
+        errors=_errors(doc),
+        enums=_enums(doc),
+        value_sets=tuple(value_sets),
+        parser=parser,
+        deparser=deparser,
+        calculations=calculations,
+        checksums=load_checksums(doc, scope, calculation_index),
+        registers=tuple(registers),
+        counters=tuple(counters),
+        meters=tuple(meters),
+        actions=actions,
+        action_profiles=tuple(profiles),
+        ingress=pipelines.get("ingress", empty),
+        egress=pipelines.get("egress", empty),
+        tables=tuple(tables),
+        field_lists=field_lists,
+        learn_lists=learn_lists,
+        standard=_standard(data),
+        aliases=data.aliases,
+        strict_select=strict_select,
+    )
+    check_widths(model)
+    return model
+
+
+def _check_version(doc: dict) -> None:
+    meta = need(doc, "__meta__", dict, "the file", {})
+    version = need(meta, "version", list, "__meta__", None)
+    if version is None:
+        return
+    if len(version) != 2 or not all(isinstance(v, int) for v in version):
+        fail("__meta__", "the version is a list of two whole numbers")
+    if version[0] != VERSION[0] or version[1] > VERSION[1]:
+        fail(
+            "__meta__",
+            f"JSON version {version[0]}.{version[1]} is not supported; up to {VERSION[0]}.{VERSION[1]} are",
+        )
+
+
+def _length_expressions(data: Data, scope: Scope) -> None:
+    """`length_exp` of a header type: bytes of the whole header, from its fixed fields (read before it)."""
+    for i, raw in data.length_json.items():
+        where = f"header_types {data.types[i].name!r}, length_exp"
+        own = next((h for h, header in enumerate(data.headers) if header.type == i), None)
+        if own is None or data.types[i].varbit is None:
+            continue
+        data.types[i] = replace(data.types[i], length_expr=_own_fields(raw, data, own, scope, where))
+
+
+def _own_fields(raw: Any, data: Data, header: int, scope: Scope, where: str) -> Any:
+    """The expression with `local` numbers replaced by fields of `header`."""
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, dict):
+            if value.get("type") == "local":
+                index = natural(value, "value", where)
+                fields = data.types[data.headers[header].type].fields
+                if index >= len(fields):
+                    fail(where, f"there is no field number {index}")
+                return {"type": "field", "value": [data.headers[header].name, fields[index].name]}
+            return {k: replaced(v) for k, v in value.items()}
+        return value
+
+    return data_expr(replaced(raw), scope, where)
+
+
+def _registers(doc: dict) -> list[Register]:
+    found = []
+    for item, where in objects(doc, "register_arrays", "the file"):
+        width = natural(item, "bitwidth", where, limit=MAX_REGISTER_WIDTH)
+        if width == 0:
+            fail(where, "'bitwidth' is 0")
+        found.append(Register(need(item, "name", str, where), width, natural(item, "size", where)))
+    return found
+
+
+Bindings = dict[int, tuple[str, str]]
+
+
+def _counters(doc: dict) -> tuple[list[Counter], Bindings]:
+    found: list[Counter] = []
+    bindings: Bindings = {}
+    for item, where in objects(doc, "counter_arrays", "the file"):
+        if need(item, "is_direct", bool, where, False):
+            bindings[len(found)] = (need(item, "binding", str, where), where)
+        size = natural(item, "size", where, 0)
+        found.append(Counter(need(item, "name", str, where), size))
+    return found, bindings
+
+
+def _meters(doc: dict, data: Data) -> tuple[list[Meter], Bindings]:
+    found: list[Meter] = []
+    bindings: Bindings = {}
+    for item, where in objects(doc, "meter_arrays", "the file"):
+        kind = need(item, "type", str, where, "packets")
+        if kind not in ("packets", "bytes"):
+            fail(where, f"a meter counts packets or bytes, not {kind!r}")
+        if natural(item, "rate_count", where, 2) != 2:
+            fail(where, "only meters with two rates are supported")
+        target = None
+        if need(item, "is_direct", bool, where, False):
+            bindings[len(found)] = (need(item, "binding", str, where), where)
+            target = data.field_ref(item.get("result_target"), where)
+        size = natural(item, "size", where, 0)
+        found.append(Meter(need(item, "name", str, where), size, kind, None, target))
+    return found, bindings
+
+
+def _bind(
+    tables: list[TableNode],
+    counters: list[Counter],
+    counter_tables: Bindings,
+    meters: list[Meter],
+    meter_tables: Bindings,
+) -> tuple[list[TableNode], list[Counter], list[Meter]]:
+    """Ties direct counters and meters to their tables, in both directions."""
+    index = {t.name: i for i, t in enumerate(tables)}
+    for i, (name, where) in counter_tables.items():
+        table = lookup(index, name, "table", where)
+        counters[i] = replace(counters[i], table=table, size=tables[table].max_size)
+        tables[table] = replace(tables[table], counter=i)
+    for i, (name, where) in meter_tables.items():
+        table = lookup(index, name, "table", where)
+        meters[i] = replace(meters[i], table=table, size=tables[table].max_size)
+        tables[table] = replace(tables[table], meter=i)
+    for i, found in enumerate(tables):  # a table may count without a counter_arrays entry
+        if found.with_counters and found.counter is None:
+            counters.append(Counter(f"{found.name}$counter", found.max_size, i))
+            tables[i] = replace(found, counter=len(counters) - 1)
+    return tables, counters, meters
+
+
+def _with_tables(pipeline: Pipeline, tables: list[TableNode]) -> Pipeline:
+    nodes = tuple(tables[n.table] if isinstance(n, TableNode) else n for n in pipeline.nodes)
+    return replace(pipeline, nodes=nodes)
+
+
+def _errors(doc: dict) -> dict[str, int]:
+    """Core errors missing in the file get the numbers behind the largest."""
+    found: dict[str, int] = {}
+    for raw in need(doc, "errors", list, "the file", []):
+        if not (isinstance(raw, list) and len(raw) == 2 and isinstance(raw[0], str)):
+            fail("errors", "an error is a list [name, number]")
+        found[raw[0]] = typed(raw[1], int, "errors") & 0xFFFFFFFF
+    following = max(found.values(), default=-1) + 1
+    for name in CORE_ERRORS:
+        if name not in found:
+            found[name] = following
+            following += 1
+    return found
+
+
+def _enums(doc: dict) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for item, where in objects(doc, "enums", "the file"):
+        entries = found.setdefault(need(item, "name", str, where), {})
+        for raw in need(item, "entries", list, where, []):
+            if not (isinstance(raw, list) and len(raw) == 2 and isinstance(raw[0], str)):
+                fail(where, "an entry is a list [name, number]")
+            entries[raw[0]] = typed(raw[1], int, where)
+    return found
+
+
+REQUIRED = ("ingress_port", "egress_spec", "egress_port", "instance_type", "packet_length")
+OPTIONAL = (
+    "enq_timestamp",
+    "enq_qdepth",
+    "deq_timedelta",
+    "deq_qdepth",
+    "ingress_global_timestamp",
+    "egress_global_timestamp",
+    "mcast_grp",
+    "egress_rid",
+    "checksum_error",
+    "parser_error",
+    "priority",
+)
+
+
+def _standard(data: Data) -> StandardMetadata:
+    header = data.header_index.get("standard_metadata")
+    if header is None:
+        raise ModelError("the program has no header 'standard_metadata'; it is not written for v1model")
+    fields = data.field_index[data.headers[header].type]
+    for name in REQUIRED:
+        if name not in fields:
+            raise ModelError(
+                f"'standard_metadata' has no field {name!r}; the program is not written for v1model"
+            )
+    return StandardMetadata(
+        header, *(fields[name] for name in REQUIRED), **{name: fields.get(name) for name in OPTIONAL}
+    )
