@@ -1,0 +1,1 @@
+"""Data-parallel training of a small network, with the sum of gradients left to an aggregator."""

@@ -1,0 +1,113 @@
+"""Who adds the gradients: one interface, and an implementation for each name.
+
+An aggregator replaces a float32 tensor by the sum over all workers. Making one joins the job and blocks until
+every worker has; `close` leaves it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class AggregatorError(Exception):
+    """A sentence for the user; `silent` names the ranks that did not answer, when known."""
+
+    def __init__(self, sentence: str, silent: tuple[int, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.silent = silent
+
+
+class Aggregator(Protocol):
+    rank: int  # assigned when joining
+
+    def allreduce(self, values: np.ndarray) -> None:
+        """Replaces `values`, contiguous float32 of any length, by the sum. Raises AggregatorError."""
+
+    def counts(self) -> dict[str, int]:
+        """Counters since joining, such as packets and retransmissions; names differ between aggregators."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Seat:
+    """What a worker must know to take part."""
+
+    job: str
+    rank: int
+    workers: int
+    host: str  # own IP address
+    controller: str  # address of the controller's socket
+    first_host: str  # IP address of rank 0, where gloo's workers meet
+    port: int  # TCP port there
+    deadline_s: float = 8.0
+    options: tuple[tuple[str, Any], ...] = ()  # of the all-reduce client
+
+
+class Alone:
+    """One worker: its gradient is the sum. What the other aggregators' accuracy is compared with."""
+
+    def __init__(self, seat: Seat) -> None:
+        self.rank = 0
+
+    def allreduce(self, values: np.ndarray) -> None:
+        pass
+
+    def counts(self) -> dict[str, int]:
+        return {}
+
+    def close(self) -> None:
+        pass
+
+
+class Gloo:
+    """torch.distributed's gloo: a ring over TCP between the workers, no help from the switch."""
+
+    def __init__(self, seat: Seat) -> None:
+        import torch.distributed as dist
+
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", interface_of(seat.host))
+        self.dist, self.rank = dist, seat.rank
+        try:
+            dist.init_process_group(
+                "gloo",
+                init_method=f"tcp://{seat.first_host}:{seat.port}",
+                rank=seat.rank,
+                world_size=seat.workers,
+                timeout=datetime.timedelta(seconds=max(seat.deadline_s, 1.0)),
+            )
+        except (RuntimeError, ValueError) as error:
+            raise AggregatorError(f"gloo: the workers did not find each other: {first_line(error)}") from None
+
+    def allreduce(self, values: np.ndarray) -> None:
+        import torch
+
+        try:
+            self.dist.all_reduce(torch.from_numpy(values))
+        except RuntimeError as error:
+            raise AggregatorError(f"gloo: a worker went silent: {first_line(error)}") from None
+
+    def counts(self) -> dict[str, int]:
+        return {}
+
+    def close(self) -> None:
+        if self.dist.is_initialized():
+            self.dist.destroy_process_group()
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def interface_of(host: str) -> str:
+    """Name of the interface that has the address: gloo must not guess, a namespace's host name has no address."""
+    return "lo" if host.startswith("127.") else "eth0"
+
+
+MAKERS: dict[str, Callable[[Seat], Aggregator]] = {"alone": Alone, "gloo": Gloo}

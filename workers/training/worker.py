@@ -1,0 +1,121 @@
+"""One worker's process: `python -m workers.training.worker '{"aggregator": ...}'`.
+
+Reads its task as JSON from its only argument, says what happens as JSON lines on standard output, and ends with
+0, or with 1 after a line `{"event": "error", "error": "a sentence", "silent": [ranks]}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workers.training.aggregators import MAKERS, Aggregator, AggregatorError, Seat
+
+STEPS_BETWEEN_WORDS = 5
+KEPT_STEPS = 4  # steps, evenly spread, whose gradients are kept for the comparison with the exact sum
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one worker is to do."""
+
+    aggregator: str
+    seat: dict[str, Any]  # fields of Seat
+    recipe: dict[str, Any]  # fields of loop.Recipe
+    bench_bytes: int = 0  # size of the tensor for `measure`; 0: none
+    bench_repeats: int = 0
+    keep: str = ""  # folder for kept gradients; "": keep none
+
+
+def say(event: str, **fields: Any) -> None:
+    print(json.dumps({"event": event, **fields}), flush=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    try:
+        task = Task(**json.loads((sys.argv[1:] if argv is None else argv)[0]))
+        run(task)
+    except AggregatorError as error:
+        say("error", error=str(error), silent=list(error.silent))
+        # Threads of a transport that lost its peer may never end; what matters has been said.
+        sys.stdout.flush()
+        os._exit(1)
+    return 0
+
+
+def run(task: Task) -> None:
+    import torch
+
+    from workers.training.loop import Recipe
+
+    torch.set_num_threads(1)
+    say("joining", pid=os.getpid())
+    aggregator = MAKERS[task.aggregator](Seat(**task.seat))
+    say("joined", rank=aggregator.rank)
+    try:
+        if task.bench_repeats:
+            bench(task, aggregator)
+        if task.recipe:
+            learn(task, Recipe(**task.recipe), aggregator)
+        say("counts", **aggregator.counts())
+    finally:
+        aggregator.close()
+    say("done")
+
+
+def bench(task: Task, aggregator: Aggregator) -> None:
+    from workers.training.measure import measure
+
+    say("bench", done=0, repeats=task.bench_repeats)
+    found = measure(
+        aggregator.allreduce,
+        aggregator.rank,
+        task.seat["workers"],
+        task.bench_bytes,
+        task.bench_repeats,
+        on_repeat=lambda done: say("bench", done=done, repeats=task.bench_repeats),
+    )
+    say("measured", **found.as_dict())
+
+
+def learn(task: Task, recipe: Any, aggregator: Aggregator) -> None:
+    from workers.training.loop import train
+
+    def on_step(step: int, steps: int, loss: float) -> None:
+        if step % STEPS_BETWEEN_WORDS == 0 or step == steps:
+            say("step", step=step, steps=steps, loss=loss)
+
+    began = time.perf_counter()
+    outcome = train(
+        recipe,
+        aggregator.rank,
+        task.seat["workers"],
+        aggregator.allreduce,
+        on_step,
+        lambda step, steps: bool(task.keep) and step % max(1, steps // KEPT_STEPS) == 0,
+    )
+    if task.keep:
+        steps, own, total = zip(*outcome.kept, strict=True)
+        path = Path(task.keep) / f"gradients-{aggregator.rank}.npz"
+        np.savez(path, steps=np.array(steps), own=np.stack(own), total=np.stack(total))
+    say(
+        "trained",
+        accuracy=outcome.accuracy,
+        digest=outcome.digest,
+        samples=outcome.samples,
+        seconds=outcome.seconds,
+        wall_seconds=time.perf_counter() - began,
+        curve=asdict(outcome.curve),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
