@@ -1,0 +1,121 @@
+"""From a job to what is written to the switch: pure. The names are those of p4src/README.md.
+
+Order matters: entries that answer come first and the one that admits last, so no packet finds half a job; a release
+undoes it backwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from .hosts import Hosts
+from .p4rt.entities import ActionCall, Encodable, MulticastGroup, Replica, TableEntry
+from .p4rt.schema import Schema, Table
+from .session import Job
+
+JOBS = "Ingress.admission.jobs"
+MEMBERS = "Ingress.admission.members"
+REPLICAS = "Egress.reply.replicas"
+HOSTS = "Ingress.forward.hosts"
+SEEN = "Ingress.slot.seen"
+ROUND = "Ingress.slot.round"
+MISSING = "Ingress.slot.missing"
+FATE = "Ingress.fate"
+LEADING_ONE = ".leading_one"
+
+# Out of the way of the jobs' groups, and the largest that simple_switch_grpc takes.
+FLOOD_GROUP = 0x7FFF
+
+FATES = (
+    "absorbed",
+    "completed",
+    "resent",
+    "duplicate",
+    "stale",
+    "early",
+    "short",
+    "version",
+    "kind",
+    "format",
+    "elements",
+    "job",
+    "rank",
+    "source",
+    "slot",
+    "forwarded",
+    "flooded",
+    "unknown",
+)
+
+
+def check_program(schema: Schema) -> None:
+    """ValueError, one sentence, where the program on the switch is not one of p4src."""
+    needed: list[tuple[str, object, str]] = [
+        ("table", schema.tables, name) for name in (JOBS, MEMBERS, REPLICAS, HOSTS)
+    ]
+    needed += [("register", schema.registers, SEEN), ("register", schema.registers, ROUND)]
+    for kind, index, name in needed:
+        if name not in index:  # type: ignore[operator]
+            raise ValueError(f"this is no all-reduce program: its P4Info has no {kind} {name}")
+
+
+def slot_count(schema: Schema) -> int:
+    return schema.registers[SEEN].size
+
+
+def leading_one_tables(schema: Schema) -> list[Table]:
+    return [table for table in schema.tables if table.name.endswith(LEADING_ONE)]
+
+
+def leading_one(table: Table) -> Iterator[TableEntry]:
+    """The position of the highest set bit: magnitudes 1 << b and up, below 1 << (b + 1), are found at b."""
+    key = table.fields[0]
+    action = table.name.removesuffix("leading_one") + "found"
+    for bit in range(key.bitwidth):
+        match = {key.name: (1 << bit, key.bitwidth - bit)}
+        yield TableEntry(table.name, match, ActionCall(action, {"bit_index": bit}))
+
+
+def program_entries(schema: Schema) -> Iterator[TableEntry]:
+    """What belongs to the program rather than to a job."""
+    for table in leading_one_tables(schema):
+        yield from leading_one(table)
+
+
+def forwarding(hosts: Hosts) -> tuple[list[Encodable], TableEntry]:
+    """(the flood group and an entry for each host, the default entry that lets ARP through)."""
+    ports = sorted({host.port for host in hosts.by_ip.values()})
+    items: list[Encodable] = [MulticastGroup(FLOOD_GROUP, tuple(Replica(port, 0) for port in ports))]
+    items += [
+        TableEntry(HOSTS, {"destination": mac}, ActionCall("Ingress.forward.to_port", {"egress": port}))
+        for mac, port in sorted({host.mac: host.port for host in hosts.by_ip.values()}.items())
+    ]
+    flood = ActionCall("Ingress.forward.flood", {"flood_group": FLOOD_GROUP})
+    return items, TableEntry(HOSTS, action=flood, is_default=True)
+
+
+def job_entries(job: Job) -> list[Encodable]:
+    """Everything a job needs, in the order of writing."""
+    replicas = tuple(Replica(member.port, member.rank) for member in job.members)
+    return [MulticastGroup(job.group, replicas), *_replies(job), *_members(job), _admission(job)]
+
+
+def _replies(job: Job) -> Iterable[TableEntry]:
+    for member in job.members:
+        address = {"mac": member.mac, "ip": member.host, "udp_port": member.udp_port}
+        yield TableEntry(
+            REPLICAS, {"job": job.id, "rank": member.rank}, ActionCall("Egress.reply.to_worker", address)
+        )
+
+
+def _members(job: Job) -> Iterable[TableEntry]:
+    for member in job.members:
+        source = {"ingress": member.port, "source_mac": member.mac, "source_ip": member.host}
+        yield TableEntry(
+            MEMBERS, {"job": job.id, "rank": member.rank}, ActionCall("Ingress.admission.member", source)
+        )
+
+
+def _admission(job: Job) -> TableEntry:
+    info = {"workers": job.workers, "first_slot": job.first_slot, "slots": job.slots, "group": job.group}
+    return TableEntry(JOBS, {"job": job.id}, ActionCall("Ingress.admission.job", info))

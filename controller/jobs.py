@@ -1,0 +1,239 @@
+"""Who may use which slots: admission, places, ranks. Pure: no clock, no sockets, no switch.
+
+A job is *gathering* until all its workers have asked for it, then *running* until the last of them has left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+
+from .hosts import Host, Hosts
+from .session import Job, JoinRequest, Member
+
+MAX_JOB_ID = 0xFFFF
+# A job's multicast group has its id. simple_switch_grpc takes groups up to 0x7FFF, and that one is for flooding.
+MAX_GROUP = 0x7FFE
+
+
+class Refusal(Exception):
+    """A worker cannot join; the message is the sentence it is told."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the switch's program can hold. `format` and `elements` None: not known, not checked."""
+
+    slots: int
+    jobs: int = 64
+    members: int = 1024
+    workers: int = 32
+    format: str | None = None
+    elements: int | None = None
+
+
+@dataclass
+class Gathering:
+    """A job that waits for workers; the first one's request is what the others must agree with."""
+
+    request: JoinRequest
+    joined: dict[Hashable, tuple[JoinRequest, Host]] = field(default_factory=dict)
+
+
+@dataclass
+class Running:
+    job: Job
+    ranks: dict[Hashable, int]  # whose connection is up
+
+
+def find_place(taken: Iterable[tuple[int, int]], slots: int, total: int) -> int | None:
+    """The first slot of the lowest gap of `slots` slots between the (first, count) in `taken`; None: no gap."""
+    start = 0
+    for first, count in sorted(taken):
+        if first - start >= slots:
+            return start
+        start = max(start, first + count)
+    return start if total - start >= slots else None
+
+
+def give_ranks(requests: dict[Hashable, JoinRequest]) -> dict[Hashable, int]:
+    """Each client's rank: those asked for first, the rest in order of arrival. They do not collide."""
+    wanted = {client: r.rank for client, r in requests.items() if r.rank is not None}
+    free = iter(sorted(set(range(len(requests))) - set(wanted.values())))
+    return {client: wanted[client] if client in wanted else next(free) for client in requests}
+
+
+class Registry:
+    """All jobs of one switch. `first_id` should differ from run to run: ids must not repeat those that the
+    switch's registers still remember."""
+
+    def __init__(self, limits: Limits, hosts: Hosts, first_id: int = 1, avoid: Iterable[int] = ()) -> None:
+        self.limits = limits
+        self.hosts = hosts
+        self._next_id = first_id
+        self._avoid = set(avoid)
+        self._gathering: dict[str, Gathering] = {}
+        self._running: dict[int, Running] = {}
+        self._where: dict[Hashable, str | int] = {}  # client -> name of a gathering or id of a running job
+
+    @property
+    def running(self) -> list[Job]:
+        return [r.job for r in self._running.values()]
+
+    @property
+    def gathering(self) -> list[tuple[str, int, int]]:
+        """(name, joined, wanted) of each job that waits for workers."""
+        return [(name, len(g.joined), g.request.workers) for name, g in self._gathering.items()]
+
+    def join(self, client: Hashable, request: JoinRequest) -> Job | None:
+        """The job, if this worker was the last one it waited for. Raises Refusal; then nothing has changed."""
+        if client in self._where:
+            raise Refusal("this connection has already joined a job; open another one")
+        host = self._check(request)
+        gathering = self._gathering.get(request.job) or Gathering(request)
+        self._agree(gathering, request)
+        gathering.joined[client] = (request, host)
+        self._gathering[request.job] = gathering
+        self._where[client] = request.job
+        if len(gathering.joined) < request.workers:
+            return None
+        try:
+            return self._start(request.job, gathering)
+        except Refusal:
+            self._forget(request.job)
+            raise
+
+    def _check(self, request: JoinRequest) -> Host:
+        limits = self.limits
+        if request.workers > limits.workers:
+            raise Refusal(f"{request.workers} workers are more than the switch's {limits.workers}")
+        if request.slots > limits.slots:
+            raise Refusal(f"{request.slots} slots are more than the switch's {limits.slots}")
+        if request.queues > request.slots:
+            raise Refusal(f"{request.queues} queues cannot share {request.slots} slots; ask for more slots")
+        for name, own, asked in (
+            ("format", limits.format, request.format),
+            ("elements", limits.elements, request.elements),
+        ):
+            if own is not None and own != asked:
+                raise Refusal(f"the switch's program has {name} {own}, not {asked}")
+        if any(r.job.name == request.job for r in self._running.values()):
+            raise Refusal(f"job {request.job!r} is already running with all its workers")
+        host = self.hosts.find(request.host)
+        if host is None:
+            known = ", ".join(list(self.hosts.by_ip)[:8])
+            raise Refusal(f"host {request.host} is not in the controller's hosts file (it has {known})")
+        return host
+
+    def _agree(self, gathering: Gathering, request: JoinRequest) -> None:
+        first = gathering.request
+        for name in ("workers", "slots", "queues", "format", "elements"):
+            if getattr(first, name) != getattr(request, name):
+                raise Refusal(
+                    f"job {request.job!r} was begun with {name} {getattr(first, name)},"
+                    f" this worker says {getattr(request, name)}"
+                )
+        for other, _ in gathering.joined.values():
+            if request.rank is not None and other.rank == request.rank:
+                raise Refusal(f"rank {request.rank} of job {request.job!r} is taken by {other.host}")
+            apart = abs(other.udp_port - request.udp_port) >= request.queues
+            if other.host == request.host and not apart:
+                raise Refusal(
+                    f"UDP port {request.udp_port} of {request.host} is used by another worker of the job;"
+                    f" choose one at least {request.queues} away"
+                )
+
+    def _start(self, name: str, gathering: Gathering) -> Job:
+        request = gathering.request
+        if len(self._running) >= self.limits.jobs:
+            raise Refusal(f"the switch runs {self.limits.jobs} jobs already; wait for one to end")
+        if sum(r.job.workers for r in self._running.values()) + request.workers > self.limits.members:
+            raise Refusal(f"the switch has no room for {request.workers} more workers")
+        taken = [(r.job.first_slot, r.job.slots) for r in self._running.values()]
+        first = find_place(taken, request.slots, self.limits.slots)
+        if first is None:
+            used = sum(count for _, count in taken)
+            raise Refusal(
+                f"no gap of {request.slots} slots: {used} of {self.limits.slots} are in use; ask for fewer or wait"
+            )
+        ranks = give_ranks({client: r for client, (r, _) in gathering.joined.items()})
+        members = sorted(
+            (_member(ranks[client], r, host) for client, (r, host) in gathering.joined.items()),
+            key=lambda m: m.rank,
+        )
+        job = Job(
+            self._take_id(),
+            name,
+            request.workers,
+            first,
+            request.slots,
+            request.queues,
+            request.format,
+            request.elements,
+            tuple(members),
+        )
+        del self._gathering[name]
+        self._running[job.id] = Running(job, ranks)
+        self._where.update(dict.fromkeys(ranks, job.id))
+        return job
+
+    def _take_id(self) -> int:
+        """The next id that no job has and that the switch's registers do not remember."""
+        for _ in range(2 * MAX_GROUP):
+            candidate = self._next_id
+            self._next_id = candidate % MAX_GROUP + 1
+            if candidate not in self._running and candidate not in self._avoid:
+                return candidate
+        raise Refusal("no job id is free; reload the switch's program")
+
+    def _forget(self, name: str) -> None:
+        for client in self._gathering.pop(name).joined:
+            del self._where[client]
+
+    def job_of(self, client: Hashable) -> tuple[Job, int] | None:
+        """(job, rank) of a client in a running job."""
+        place = self._where.get(client)
+        if not isinstance(place, int):
+            return None
+        return self._running[place].job, self._running[place].ranks[client]
+
+    def clients_of(self, job_id: int) -> dict[Hashable, int]:
+        """client -> rank of those whose connection is up."""
+        running = self._running.get(job_id)
+        return dict(running.ranks) if running else {}
+
+    def waiting_with(self, client: Hashable) -> list[Hashable]:
+        """The clients that gather for the same job as `client`."""
+        place = self._where.get(client)
+        return list(self._gathering[place].joined) if isinstance(place, str) else []
+
+    def leave(self, client: Hashable) -> Job | None:
+        """The client is gone, whether it said so or not; the job, if it was the last one in it."""
+        place = self._where.pop(client, None)
+        if isinstance(place, str):
+            gathering = self._gathering[place]
+            del gathering.joined[client]
+            if not gathering.joined:
+                del self._gathering[place]
+            return None
+        if place is None:
+            return None
+        running = self._running[place]
+        del running.ranks[client]
+        return None if running.ranks else self._running.pop(place).job
+
+    def drop(self, job_id: int) -> None:
+        """Forget a job that could not be installed."""
+        running = self._running.pop(job_id, None)
+        for client in running.ranks if running else ():
+            self._where.pop(client, None)
+
+
+def _member(rank: int, request: JoinRequest, host: Host) -> Member:
+    return Member(rank, host.ip, host.mac, host.port, request.udp_port)
+
+
+def silent_ranks(job: Job, seen: int, pool_index: int) -> tuple[int, ...]:
+    """Ranks whose bit is clear in the slot's pair of bitmaps (set 0 in the low 32 bits, set 1 in the high ones)."""
+    bitmap = seen >> (32 * (pool_index & 1)) & 0xFFFFFFFF
+    return tuple(rank for rank in range(job.workers) if not bitmap >> rank & 1)

@@ -1,0 +1,78 @@
+"""Actions: p4.v1.Action messages to (name, arguments), and back, with the table's rules on who may use which."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controller.p4rt.schema import Action, Schema, Scope, Table
+
+from .errors import Refused, denied, invalid
+from .match import canonical, unsigned
+
+
+class ActionCodec:
+    """All actions of a program."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._by_id = {a.id: (a, tuple((p.id, p.bitwidth, p.name) for p in a.params)) for a in schema.actions}
+        self._ids = {a.name: a.id for a in schema.actions}
+
+    def decode(self, message: Any) -> tuple[str, tuple[int, ...]]:
+        """(action name, arguments in order) of a p4.v1.Action."""
+        found = self._by_id.get(message.action_id)
+        if found is None:
+            raise invalid(f"there is no action with id 0x{message.action_id:08x}", "use the program's P4Info")
+        action, params = found
+        given = message.params
+        if len(given) != len(params):
+            raise _wrong_params(action, given)
+        args = []
+        for (number, width, name), one in zip(params, given):
+            if one.param_id != number:
+                return action.name, self._in_any_order(action, given)
+            value = int.from_bytes(one.value, "big")
+            if value >> width or not one.value:
+                unsigned(one.value, width, f"parameter {name} of {action.name}")
+            args.append(value)
+        return action.name, tuple(args)
+
+    def _in_any_order(self, action: Action, given: Any) -> tuple[int, ...]:
+        by_id = {one.param_id: one.value for one in given}
+        if by_id.keys() != {p.id for p in action.params}:
+            raise _wrong_params(action, given)
+        return tuple(
+            unsigned(by_id[p.id], p.bitwidth, f"parameter {p.name} of {action.name}") for p in action.params
+        )
+
+    def encode(self, name: str, args: tuple[int, ...], into: Any) -> None:
+        """Fill a p4.v1.Action; an action that the P4Info does not name stays empty."""
+        number = self._ids.get(name)
+        if number is None:
+            return
+        into.action_id = number
+        for (param_id, _, _), value in zip(self._by_id[number][1], args):
+            into.params.add(param_id=param_id, value=canonical(value))
+
+    def known(self, name: str) -> bool:
+        return name in self._ids
+
+    def check_scope(self, table: Table, action_id: int, *, default: bool) -> None:
+        """Refuse an action that is not the table's, or not for this use."""
+        scope = table.scopes.get(action_id)
+        action = self._by_id.get(action_id)
+        if action is None:
+            raise invalid(f"there is no action with id 0x{action_id:08x}", "use the program's P4Info")
+        if scope is None:
+            own = ", ".join(self._by_id[i][0].name for i in table.scopes)
+            raise invalid(f"action {action[0].name} is not one of table {table.name}", f"use one of {own}")
+        if default and scope is Scope.TABLE_ONLY:
+            raise denied(f"action {action[0].name} is @tableonly in {table.name}", "it cannot be the default")
+        if not default and scope is Scope.DEFAULT_ONLY:
+            raise denied(f"action {action[0].name} is @defaultonly in {table.name}", "entries cannot use it")
+
+
+def _wrong_params(action: Action, given: Any) -> Refused:
+    known = ", ".join(f"{p.id} ({p.name})" for p in action.params) or "none"
+    ids = ", ".join(str(one.param_id) for one in given) or "none"
+    return invalid(f"action {action.name} got parameters {ids}", f"it takes {known}, each once")

@@ -1,0 +1,218 @@
+"""The gRPC methods, thin: unpack, ask the device, pack, and turn refusals into statuses."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from controller.p4rt.arbitration import from_uint128
+from controller.p4rt.protos import METHODS, SERVICE, p4r
+from controller.p4rt.status import Code
+
+from .device import Device
+from .errors import Refused
+from .stream import Session
+
+log = logging.getLogger("fpisa.p4rt")
+
+API_VERSION = "1.4.1"
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_THREADS = 96  # a stream holds one for as long as it is open
+_MAX_MESSAGE = 256 << 20  # as simple_switch_grpc
+
+
+@dataclass(frozen=True)
+class ServerTls:
+    """PEM files. `cacert` verifies clients; `client_auth` demands that they show a certificate."""
+
+    cert: Path
+    key: Path
+    cacert: Path | None = None
+    client_auth: bool = False
+
+    def credentials(self) -> grpc.ServerCredentials:
+        pair = (self.key.read_bytes(), self.cert.read_bytes())
+        roots = self.cacert.read_bytes() if self.cacert is not None else None
+        return grpc.ssl_server_credentials([pair], roots, self.client_auth)
+
+
+class P4RuntimeService:
+    """The handlers, one method per RPC, named as in the service."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._streams = device.streams
+
+    def Write(self, request: Any, context: Any) -> Any:
+        with _refusals(context):
+            self._check(request)
+            status = self._device.write(request)
+        if status is not None:
+            context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+            context.abort(grpc.StatusCode.UNKNOWN, status.message)
+        return p4r.WriteResponse()
+
+    def Read(self, request: Any, context: Any) -> Iterator[Any]:
+        with _refusals(context):
+            self._device.check_id(request.device_id)
+            yield from self._device.read(request)
+
+    def SetForwardingPipelineConfig(self, request: Any, context: Any) -> Any:
+        with _refusals(context):
+            self._check(request)
+            self._device.set_pipeline(request)
+        return p4r.SetForwardingPipelineConfigResponse()
+
+    def GetForwardingPipelineConfig(self, request: Any, context: Any) -> Any:
+        with _refusals(context):
+            self._device.check_id(request.device_id)
+            return self._device.get_pipeline(request)
+
+    def Capabilities(self, request: Any, context: Any) -> Any:
+        return p4r.CapabilitiesResponse(p4runtime_api_version=API_VERSION)
+
+    def StreamChannel(self, requests: Iterator[Any], context: Any) -> Iterator[Any]:
+        session = Session(context.peer())
+        with _refusals(context):
+            self._streams.opened(session)
+        context.add_callback(session.end)
+        pump = threading.Thread(target=self._pump, args=(session, requests), daemon=True)
+        pump.start()
+        try:
+            yield from session.messages()
+        finally:
+            self._streams.closed(session)
+        if session.failure is not None:
+            context.abort(_CODES[int(session.failure.code)], str(session.failure))
+
+    def _pump(self, session: Session, requests: Iterator[Any]) -> None:
+        try:
+            for message in requests:
+                self._streams.received(session, message)
+        except grpc.RpcError:
+            pass
+        except Exception as error:  # the client's stream is cancelled: gRPC raises a bare Exception
+            log.debug("stream of %s ended: %r", session.peer, error)
+        finally:
+            session.end()
+
+    def _check(self, request: Any) -> None:
+        self._device.check_id(request.device_id)
+        role = request.role or (str(request.role_id) if request.role_id else "")
+        election_id = from_uint128(request.election_id) if request.HasField("election_id") else None
+        self._streams.check_writer(role, election_id or None)
+
+
+class _refusals:
+    """Ends the call with the status of a Refused; anything else is our fault and is logged, not shown."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, Refused):
+            self._context.abort(_CODES[int(error.code)], str(error))
+        elif isinstance(error, Exception) and not isinstance(error, grpc.RpcError):
+            log.error("internal error", exc_info=error)
+            self._context.abort(grpc.StatusCode.INTERNAL, f"internal error of the switch: {error!r}")
+
+
+def _handler(service: P4RuntimeService, name: str) -> grpc.RpcMethodHandler:
+    method = METHODS[name]
+    makers: dict[tuple[bool, bool], Callable[..., grpc.RpcMethodHandler]] = {
+        (False, False): grpc.unary_unary_rpc_method_handler,
+        (False, True): grpc.unary_stream_rpc_method_handler,
+        (True, True): grpc.stream_stream_rpc_method_handler,
+    }
+    make = makers[method.client_streaming, method.server_streaming]
+    return make(
+        getattr(service, name),
+        request_deserializer=method.request.FromString,
+        response_serializer=method.response.SerializeToString,
+    )
+
+
+class Server:
+    """The service on a TCP address or `unix:PATH`. `port` is the one bound, also where 0 was asked for."""
+
+    def __init__(self, device: Device, address: str, tls: ServerTls | None = None) -> None:
+        """Raises OSError, one sentence, when the address cannot be bound or a certificate is unusable."""
+        self._device = device
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="p4rt")
+        options = [
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", _MAX_MESSAGE),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.min_ping_interval_without_data_ms", 1000),
+            ("grpc.http2.max_ping_strikes", 0),
+        ]
+        self._server = grpc.server(self._pool, options=options)
+        service = P4RuntimeService(device)
+        handlers = {name: _handler(service, name) for name in METHODS}
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        self.port = self._bind(address, tls)
+        host = address.rsplit(":", 1)[0]
+        self.address = address if address.startswith("unix:") else f"{host}:{self.port}"
+
+    def _bind(self, address: str, tls: ServerTls | None) -> int:
+        try:
+            if tls is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, tls.credentials())
+        except RuntimeError:
+            port = 0
+        if not port:
+            raise OSError(f"cannot listen on {address}: {why_not(address)}")
+        return port
+
+    def start(self) -> None:
+        self._server.start()
+
+    def stop(self, grace: float = 0.5) -> None:
+        """End all streams and calls; returns when they have ended."""
+        self._device.streams.close_all()
+        self._server.stop(grace).wait()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def why_not(address: str) -> str:
+    """Why an address cannot be bound: gRPC does not say."""
+    import socket
+
+    if address.startswith("unix:"):
+        return "the socket's directory does not exist or is not writable"
+    host, _, port = address.rpartition(":")
+    try:
+        if not 0 <= int(port) <= 65535:
+            return "the port is not a number from 0 to 65535"
+        for family, kind, _, _, target in socket.getaddrinfo(
+            host.strip("[]") or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            with socket.socket(family, kind) as probe:
+                probe.bind(target)
+    except ValueError:
+        return "write it as HOST:PORT"
+    except socket.gaierror:
+        return f"the host name {host!r} is not known"
+    except OSError as error:
+        words = {
+            13: "no permission for that port; use one above 1023 or run as root",
+            98: "the port is in use",
+        }
+        return words.get(error.errno or 0, error.strerror or str(error))
+    return "the certificate or key is not usable" if port else "unknown reason"
+
+
+__all__ = ["API_VERSION", "Code", "P4RuntimeService", "Server", "ServerTls", "why_not"]
