@@ -138,10 +138,10 @@ def state_result(op: StateOp, base: int, operand: int) -> int:
 def rsaw(atom: Atom, state: int, operand: int, force: int, distance: int = 0) -> tuple[int, int]:
     """Read, shift right arithmetically, operate, write (rtl/rsaw_atom.v): (next state, output word).
 
-    With distance 0 this is the read-add-write atom of rtl/raw_atom.v.
+    The distance is a byte. With distance 0 this is the read-add-write atom of rtl/raw_atom.v.
     """
     taken = bool(force) or (atom.compare and operand > state + atom.offset)
-    after = state_result(atom.if_true if taken else atom.if_false, shift(Op.ASR, state, distance), operand)
+    after = state_result(atom.if_true if taken else atom.if_false, shift(Op.ASR, state, distance & 0xFF), operand)
     return after, after if atom.give_new else state
 
 

@@ -1,5 +1,6 @@
 // The second proposed change: read, shift, add, write. The stored word passes an arithmetic right shift, whose
-// distance comes from the header vector, before the operation; a distance of 32 or more leaves the sign only.
+// distance is a byte of the header vector (a difference of exponents), before the operation; 32 or more leaves the
+// sign only.
 // Otherwise it is raw_atom.v.
 // A predicate chooses one of two operations (the if-else read-add-write atom): it is the forced bit from the header
 // vector, or the comparison  operand > state + offset  where the instruction enables it.
@@ -12,7 +13,7 @@ module rsaw_atom (
     input  wire [31:0] offset,
     input  wire [31:0] state,
     input  wire [31:0] operand,
-    input  wire [31:0] distance,
+    input  wire [7:0]  distance,
     input  wire        force_true,
     output reg  [31:0] next,
     output wire [31:0] out
@@ -22,7 +23,7 @@ module rsaw_atom (
     wire        taken = force_true | (compare & above);
     wire [2:0]  op = taken ? op_true : op_false;
     wire        sign = state[31];
-    wire [5:0]  far = {|distance[31:5], distance[4:0]};
+    wire [5:0]  far = {|distance[7:5], distance[4:0]};
     reg  [31:0] base;
     always @* begin
         base = state;
