@@ -1,6 +1,6 @@
 """Speed of the number format as ratios within one run: `python benchmarks/number_format.py [--json]`.
 
-Adding an fp32 vector into accumulators against np.add of float32 vectors of the same length, in and out of cache.
+Adding an fp32 vector into accumulators against np.add of float32 vectors as long, in and out of cache.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ def read(fmt: Format, registers: Registers, rounding: str = "rne") -> Results:
 
 def _with_specials(fmt: Format, words: Array, special: Array) -> tuple[Array, Array]:
     """Words with sticky specials in their place, and where a sticky bit made a NaN."""
-    nan = (special & NAN != 0) | (special == PINF | NINF)
+    nan = (special & NAN != 0) | (special == PINF | NINF) | ((special != 0) & fmt.finite)
     words = np.where(special == PINF, fmt.overflowed, words)
     words = np.where(special == NINF, fmt.overflowed | fmt.sign_bit, words)
     return np.where(nan, fmt.nan, words), nan

@@ -1,6 +1,6 @@
 """Adding long vectors at memory speed: registers in their smallest form, C kernels where they are built.
 
-Differences from `fpisa.batch`: registers are changed in place, events come ORed over the vector (as the switch
+Unlike `fpisa.batch`, registers are changed in place and events come ORed over the vector (as the switch
 returns them) and not one by one. The bits are the same. Without the C part, or for registers of other than 32
 bits and for fp8, the same functions run on the NumPy twin.
 """
@@ -73,7 +73,7 @@ def add(registers: Accumulators, values: Array, shape: str = "exact") -> int:
 
 
 def read(registers: Accumulators, rounding: str = "rne", out: Array | None = None) -> tuple[Array, int]:
-    """(n words, ORed status flags of the read). `out`: words, or floats of the format's width, to write into."""
+    """(n words, ORed status flags of the read). `out`: words or floats of the width to fill."""
     fmt = registers.fmt
     check_rounding(rounding)
     if out is None:

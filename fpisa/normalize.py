@@ -30,8 +30,8 @@ def read(fmt: Format, register: Register, rounding: str = "rne") -> Result:
 
 
 def special_word(fmt: Format, special: int) -> int:
-    """NaN, or infinities of both signs: the canonical NaN; otherwise the infinity seen."""
-    if special & NAN or special == PINF | NINF:
+    """NaN, or infinities of both signs: the canonical NaN; otherwise the infinity seen, if there is one."""
+    if fmt.finite or special & NAN or special == PINF | NINF:
         return fmt.nan
     return fmt.overflowed | (fmt.sign_bit if special == NINF else 0)
 
