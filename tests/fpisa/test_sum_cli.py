@@ -82,7 +82,7 @@ def test_hex_registers_and_json(monkeypatch, capsys):
     assert status == 0
     assert [json.loads(line) for line in out.splitlines()] == [
         {"result": "4000", "flags": 0},
-        {"result": "7bff", "flags": 2},
+        {"result": "7c00", "flags": 2},
     ]
 
 
