@@ -1,5 +1,5 @@
-// The story of a packet, told once for all programs. The file that includes this one has chosen the parts: which
-// Aggregate, and HOST_BYTE_ORDER. Only here is `standard_metadata` seen.
+// The story of a packet, told once for all programs. The file that includes this one has chosen the parts:
+// which Aggregate, and HOST_BYTE_ORDER. Only here is `standard_metadata` seen.
 #include "admission.p4"
 #include "forward.p4"
 #include "parser.p4"

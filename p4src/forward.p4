@@ -1,4 +1,5 @@
-// Plain layer 2 for everything that is not FPISA's, so the hosts' ARP, TCP and the controller's own traffic work beside it.
+// Plain layer 2 for everything that is not FPISA's, so the hosts' ARP, TCP and the controller's own traffic
+// work beside it.
 #ifndef FORWARD_P4
 #define FORWARD_P4
 #include "headers.p4"

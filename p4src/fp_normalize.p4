@@ -3,7 +3,8 @@
 #define FP_NORMALIZE_P4
 #include "types.p4"
 
-// A sum on its way back to bits: value = magnitude >> right << left, with `field` as biased exponent (0: subnormal).
+// A sum on its way back to bits: value = magnitude >> right << left, with `field` as biased exponent (0:
+// subnormal).
 struct normalized_t {
     bool negative;
     magnitude_t magnitude;

@@ -1,4 +1,5 @@
-// The integer baseline's register add: 32 bits, wrapping, as SwitchML does it. Workers choose their scale so that it never wraps.
+// The integer baseline's register add: 32 bits, wrapping, as SwitchML does it. Workers choose their scale
+// so that it never wraps.
 #ifndef INT_ADD_P4
 #define INT_ADD_P4
 #include "types.p4"

@@ -43,7 +43,8 @@ parser FpisaParser(packet_in packet, out headers_t hdr, inout metadata_t meta,
     }
 }
 
-// No checksum is verified on the way in: UDP's is 0, and the source check covers what matters of IPv4's header.
+// No checksum is verified on the way in: UDP's is 0, and the source check covers what matters of IPv4's
+// header.
 control FpisaVerify(inout headers_t hdr, inout metadata_t meta) {
     apply { }
 }

@@ -4,7 +4,8 @@
 #define REPLY_P4
 #include "headers.p4"
 
-// In ingress, once: whatever is the same for all receivers. The switch answers from the address it was sent to.
+// In ingress, once: whatever is the same for all receivers. The switch answers from the address it was sent
+// to.
 control ReplyCommon(inout headers_t hdr, in kind_t kind, in flags_t flags) {
     apply {
         hdr.ethernet.source = hdr.ethernet.destination;

@@ -1,5 +1,5 @@
-// Who has contributed, a bitmap for each set of a slot. A worker's bit is in one set at a time: by contributing to one it
-// says that it holds the other's result.
+// Who has contributed, a bitmap for each set of a slot. A worker's bit is in one set at a time: by
+// contributing to one it says that it holds the other's result.
 #ifndef SLOT_BITMAP_P4
 #define SLOT_BITMAP_P4
 #include "types.p4"

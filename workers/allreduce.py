@@ -1,0 +1,194 @@
+"""The all-reduce client: an array goes in, the sum over all workers comes out, in the same memory."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from controller.session import JoinRequest, Silent
+from workers import wire
+from workers.engine import Engine, Overdue, PythonEngine, Seat, Stats
+from workers.join import Membership, PeerLost, join
+from workers.represent import Lane, quantised_lanes, raw_lanes
+from workers.transport import RawSocket, Transport, interface_address
+from workers.window import Timing
+
+Array = NDArray[Any]
+
+# The NumPy type of a frame's value, by wire format, and the array types that may be seen as it.
+NATIVE: dict[str, np.dtype[Any]] = {
+    "int32": np.dtype(np.int32),
+    "fp32": np.dtype(np.uint32),
+    "fp16": np.dtype(np.uint16),
+    "bf16": np.dtype(np.uint16),
+    "fp8_e4m3": np.dtype(np.uint8),
+    "fp8_e5m2": np.dtype(np.uint8),
+}
+FLOATS = {"fp32": "float32", "fp16": "float16"}
+FLAG_NAMES = {wire.INEXACT: "inexact", wire.OVERFLOW: "overflow", wire.INVALID: "invalid"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a client takes part in a job.
+
+    All members must agree but for `timing`, `udp_port` and `join_timeout`.
+    format: the wire format of the switch's program; `int32` is the SwitchML baseline, which takes float32
+    arrays by block quantisation and int32 arrays as they are. elements: values a packet. slots: the window,
+    chunks in flight over all queues. queues: threads, each with its share of the slots. udp_port: where
+    results of queue 0 arrive. join_timeout: seconds to wait for the other workers.
+    """
+
+    format: str = "fp32"
+    elements: int = 64
+    slots: int = 64
+    queues: int = 1
+    udp_port: int = 18100
+    timing: Timing = field(default_factory=Timing)
+    join_timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        wire.get_format(self.format)
+        wire.check_elements(self.elements)
+        if not 1 <= self.queues <= self.slots:
+            raise ValueError(f"{self.queues} queues cannot share {self.slots} slots")
+        if not 1 <= self.udp_port <= 65536 - self.queues:
+            raise ValueError(f"UDP ports {self.udp_port} and up leave no room for {self.queues} queues")
+
+    def request(self, job: str, workers: int, host: str, rank: int | None) -> JoinRequest:
+        """The join message these options amount to."""
+        return JoinRequest(
+            job, workers, host, self.udp_port, self.slots, self.queues, self.format, self.elements, rank
+        )
+
+
+class Watcher(Protocol):
+    """Whoever knows what became of the other workers; `join.Membership` is one."""
+
+    def check(self) -> None: ...
+
+    def silent(self, pool_index: int, chunk: int) -> Silent: ...
+
+    def leave(self) -> None: ...
+
+
+class AllReduce:
+    """One worker's client in one job. Calls must come in the same order and sizes on every worker."""
+
+    def __init__(self, engine: Engine, seat: Seat, options: Options, watcher: Watcher) -> None:
+        self.engine, self.seat, self.options, self.watcher = engine, seat, options, watcher
+        self.broken: str | None = None
+
+    @property
+    def stats(self) -> Stats:
+        """A copy of the counts so far."""
+        return copy.copy(self.engine.stats)
+
+    def allreduce(self, array: Array) -> int:
+        """Replace `array`'s values by their sum over all workers; returns the flags (wire.INEXACT, ...).
+
+        Any shape. A contiguous array is worked on in place without a copy of the whole. Raises TypeError for
+        a type the job's format cannot carry, RepresentationError for values it cannot, PeerLost naming the
+        silent rank, JoinError and TransportError where controller or interface fail. After any but the first
+        two the client is of no more use.
+        """
+        if self.broken:
+            raise RuntimeError(f"this client failed before: {self.broken}")
+        flat = np.ascontiguousarray(array).reshape(-1)
+        flags = self._reduce(flat) if flat.size else 0
+        if flat.size and not np.may_share_memory(flat, array):
+            array[...] = flat.reshape(array.shape)
+        return flags
+
+    def close(self) -> None:
+        """Leave the job."""
+        self.watcher.leave()
+        self.engine.close()
+
+    def __enter__(self) -> AllReduce:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _reduce(self, flat: Array) -> int:
+        lanes = self._lanes(flat)
+        try:
+            flags = self.engine.run(lanes)
+        except Overdue as late:
+            self.broken = str(late)
+            answer = self.watcher.silent(late.pool_index, late.chunk)
+            raise PeerLost(answer.silent, answer.reason or str(late)) from None
+        except Exception as error:
+            self.broken = str(error)
+            raise
+        self.engine.stats.payload_bytes += flat.nbytes
+        return flags
+
+    def _lanes(self, flat: Array) -> list[Lane]:
+        options = self.options
+        if options.format == "int32" and flat.dtype == np.float32:
+            window = options.slots // options.queues
+            return quantised_lanes(flat, options.elements, options.queues, self.seat.workers, window)
+        native = NATIVE[options.format]
+        if flat.dtype.name == FLOATS.get(options.format) or flat.dtype == native:
+            return raw_lanes(flat.view(np.dtype(native)), options.elements, options.queues)
+        raise TypeError(f"a job of format {options.format} cannot sum an array of {flat.dtype}")
+
+
+def flag_names(flags: int) -> list[str]:
+    """The names of the status flags set."""
+    return [name for bit, name in FLAG_NAMES.items() if flags & bit]
+
+
+def make_seat(membership: Membership, mac: bytes) -> Seat:
+    """The engine's view of a membership whose frames leave from `mac`."""
+    joined, request = membership.joined, membership.request
+    addresses = wire.Addresses(mac, request.host, wire.mac_bytes(joined.switch_mac), joined.switch_ip)
+    return Seat(
+        joined.job,
+        joined.rank,
+        joined.workers,
+        joined.first_slot,
+        joined.slots,
+        request.queues,
+        request.udp_port,
+        addresses,
+    )
+
+
+def frame_bytes(options: Options) -> int:
+    """Length of the job's frames."""
+    return wire.frame_dtype(wire.get_format(options.format), options.elements).itemsize
+
+
+def attach(membership: Membership, mac: bytes, transport: Transport, options: Options) -> AllReduce:
+    """A client for a membership over a transport, with the engine in Python."""
+    seat = make_seat(membership, mac)
+    wire_format = wire.get_format(options.format)
+    engine = PythonEngine(transport, seat, wire_format, options.elements, options.timing, membership.check)
+    return AllReduce(engine, seat, options, membership)
+
+
+def open_job(
+    controller: str, job: str, workers: int, interface: str, options: Options, rank: int | None = None
+) -> AllReduce:
+    """Join `job` through `interface` and wait for its other workers.
+
+    Raises JoinError, TransportError, and ValueError for a combination of options that cannot be.
+    """
+    mac, host = interface_address(interface)
+    transport = RawSocket(interface, frame_bytes(options), options.udp_port, options.queues)
+    try:
+        membership = join(controller, options.request(job, workers, host, rank), options.join_timeout)
+    except BaseException:
+        transport.close()
+        raise
+    return attach(membership, mac, transport, options)
