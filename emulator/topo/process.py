@@ -27,16 +27,17 @@ class Child:
         namespace_pid: int | None = None,
         ready: Callable[[str], bool] | None = None,
         on_line: Callable[[str], None] | None = None,
+        on_end: Callable[[], None] = lambda: None,
         env: dict[str, str] | None = None,
         wrap: Sequence[str] = (),
     ) -> None:
         """namespace_pid: a process whose network and mount namespaces to join. env: None for this process's
-        own. wrap: a command put before all else.
+        own. wrap: a command put before all else. on_line, on_end: called in a thread of this object.
 
         Raises TopologyError if the program cannot be started."""
         self.name, self.log = name, log
         self.lines: list[str] = []
-        self._ready, self._on_line = ready, on_line
+        self._ready, self._on_line, self._on_end = ready, on_line, on_end
         self._is_ready = threading.Event()
         enter = ["mnexec", "-a", str(namespace_pid)] if namespace_pid is not None else []
         try:
@@ -72,6 +73,7 @@ class Child:
                 if self._on_line is not None:
                     self._on_line(line.rstrip("\n"))
         self._is_ready.set()  # the end of output also ends a wait for readiness
+        self._on_end()
 
     def wait_ready(self, timeout_s: float = 30.0) -> None:
         """Raises TopologyError if the process ends, or says nothing of being ready, within `timeout_s`."""
@@ -81,6 +83,15 @@ class Child:
             raise TopologyError(f"{self.name} stopped at once: {self.complaint()}")
         if not became:
             raise TopologyError(f"{self.name} was not ready within {timeout_s:g} s; see {self.log}")
+
+    def cpu_seconds(self) -> float:
+        """CPU time of the process so far, user and system, all threads; 0 once it has ended."""
+        try:
+            text = Path(f"/proc/{self.pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return 0.0
+        user, system = text.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def complaint(self) -> str:
         """The last line it said, which by house rule is the error sentence."""

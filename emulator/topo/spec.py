@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 
 class TopologyError(Exception):
@@ -74,6 +75,17 @@ def host_mac(number: int) -> str:
 def attachment(topology: Topology, host: str) -> End:
     """The switch and the port on it that `host` hangs on."""
     return topology.ends(host)[0][1]
+
+
+SWITCH_IP = str(NETWORK.broadcast_address - 1)
+SWITCH_MAC = "02:00:00:00:00:fe"
+
+
+def hosts_file(topology: Topology, switch: str) -> dict[str, Any]:
+    """What the controller of `switch` must know of the network: its own addresses, and each host's port."""
+    routes = forwarding(topology, switch)
+    hosts = [{"name": h.name, "ip": h.ip, "mac": h.mac, "port": routes[h.name]} for h in topology.hosts]
+    return {"switch": {"mac": SWITCH_MAC, "ip": SWITCH_IP}, "hosts": hosts}
 
 
 def forwarding(topology: Topology, switch: str) -> dict[str, int]:

@@ -9,10 +9,16 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+
+from workers.allreduce import AllReduce, Options, open_job
+from workers.join import JoinError, PeerLost
+from workers.represent import RepresentationError
+from workers.transport import TransportError
+from workers.window import Timing
 
 
 class AggregatorError(Exception):
@@ -29,7 +35,7 @@ class Aggregator(Protocol):
     def allreduce(self, values: np.ndarray) -> None:
         """Replaces `values`, contiguous float32 of any length, by the sum. Raises AggregatorError."""
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, Any]:
         """Counters since joining, such as packets and retransmissions; names differ between aggregators."""
 
     def close(self) -> None: ...
@@ -46,8 +52,9 @@ class Seat:
     controller: str  # address of the controller's socket
     first_host: str  # IP address of rank 0, where gloo's workers meet
     port: int  # TCP port there
-    deadline_s: float = 8.0
-    options: tuple[tuple[str, Any], ...] = ()  # of the all-reduce client
+    deadline_s: float = 8.0  # without an answer for so long, somebody is silent
+    interface: str = "eth0"
+    options: dict[str, Any] = field(default_factory=dict)  # fields of workers.allreduce.Options
 
 
 class Alone:
@@ -59,7 +66,7 @@ class Alone:
     def allreduce(self, values: np.ndarray) -> None:
         pass
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, Any]:
         return {}
 
     def close(self) -> None:
@@ -72,7 +79,8 @@ class Gloo:
     def __init__(self, seat: Seat) -> None:
         import torch.distributed as dist
 
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", interface_of(seat.host))
+        # gloo must not guess: a namespace's host name has no address.
+        os.environ["GLOO_SOCKET_IFNAME"] = seat.interface
         self.dist, self.rank = dist, seat.rank
         try:
             dist.init_process_group(
@@ -93,7 +101,7 @@ class Gloo:
         except RuntimeError as error:
             raise AggregatorError(f"gloo: a worker went silent: {first_line(error)}") from None
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[str, Any]:
         return {}
 
     def close(self) -> None:
@@ -105,9 +113,41 @@ def first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def interface_of(host: str) -> str:
-    """Name of the interface that has the address: gloo must not guess, a namespace's host name has no address."""
-    return "lo" if host.startswith("127.") else "eth0"
+class InNetwork:
+    """The P4 switch adds: FPISA's floats as they lie in memory, or SwitchML's block-quantised integers."""
+
+    def __init__(self, seat: Seat, client: AllReduce | None = None) -> None:
+        """client: one that is already in the job; otherwise joins through the seat's interface."""
+        self.client = open_client(seat) if client is None else client
+        self.rank = self.client.seat.rank
+
+    def allreduce(self, values: np.ndarray) -> None:
+        try:
+            self.client.allreduce(values)
+        except PeerLost as error:
+            raise AggregatorError(str(error), error.ranks) from None
+        except (JoinError, TransportError, RepresentationError) as error:
+            raise AggregatorError(str(error)) from None
+
+    def counts(self) -> dict[str, Any]:
+        return self.client.stats.as_dict()
+
+    def close(self) -> None:
+        self.client.close()
 
 
-MAKERS: dict[str, Callable[[Seat], Aggregator]] = {"alone": Alone, "gloo": Gloo}
+def open_client(seat: Seat) -> AllReduce:
+    options = Options(**seat.options, timing=Timing(deadline=seat.deadline_s))
+    try:
+        return open_job(seat.controller, seat.job, seat.workers, seat.interface, options, seat.rank)
+    except (JoinError, TransportError, ValueError) as error:
+        raise AggregatorError(str(error)) from None
+
+
+MAKERS: dict[str, Callable[[Seat], Aggregator]] = {
+    "alone": Alone,
+    "gloo": Gloo,
+    "fpisa": InNetwork,
+    "fpisa-a": InNetwork,
+    "switchml": InNetwork,
+}

@@ -43,7 +43,7 @@ def steps_per_epoch(samples: int, global_batch: int) -> int:
 
 
 def batch_indices(samples: int, epoch: int, step: int, global_batch: int, seed: int) -> np.ndarray:
-    """Indices of the samples of one step over all workers, shape (global_batch,); a new shuffle each epoch."""
+    """Samples of one step over all workers, shape (global_batch,); each epoch has its own shuffle."""
     order = np.random.default_rng((seed, epoch)).permutation(samples)
     return order[step * global_batch : (step + 1) * global_batch]
 

@@ -10,20 +10,11 @@ import numpy as np
 import torch
 
 from workers.training import data, model
+from workers.training.recipe import Recipe
 
 MOMENTUM = 0.9
 # allreduce(values): float32, replaced by the sum over all workers
 AllReduce = Callable[[np.ndarray], None]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What to train. Equal on all workers: they must agree on every bit."""
-
-    epochs: int = 20
-    batch: int = 32  # samples of one worker in one step
-    rate: float = 0.1
-    seed: int = 7
 
 
 @dataclass

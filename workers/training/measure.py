@@ -44,13 +44,16 @@ def measure(
     seed: int = 11,
     on_repeat: Callable[[int], None] = lambda done: None,
 ) -> Measurement:
-    """Sums a tensor of `size_bytes` once to warm up and `repeats` times for the clock."""
+    """Sums a tensor of `size_bytes` once to warm up and `repeats` times for the clock.
+
+    on_repeat(done) is called after the warm-up, with 0, and after each repeat."""
     elements = max(1, size_bytes // 4)
     own = contribution(rank, elements, seed)
     values = own.copy()
     allreduce(values)
     error = checked(values, workers, elements, seed)
-    seconds = []
+    seconds: list[float] = []
+    on_repeat(0)
     cpu = -process_cpu()
     for repeat in range(repeats):
         np.copyto(values, own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable
 
 import torch
@@ -15,7 +16,7 @@ def network(seed: int) -> torch.nn.Sequential:
     generator = torch.Generator().manual_seed(seed)
     sizes = (64, *HIDDEN, 10)
     layers: list[torch.nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(sizes):
         linear = torch.nn.Linear(inputs, outputs)
         with torch.no_grad():
             bound = (6.0 / inputs) ** 0.5  # He's uniform initialisation for rectifiers

@@ -1,7 +1,7 @@
 """One worker's process: `python -m workers.training.worker '{"aggregator": ...}'`.
 
-Reads its task as JSON from its only argument, says what happens as JSON lines on standard output, and ends with
-0, or with 1 after a line `{"event": "error", "error": "a sentence", "silent": [ranks]}`.
+Reads its task as JSON from its only argument, says what happens as JSON lines on standard output, and ends
+with 0, or with 1 after a line `{"event": "error", "error": "a sentence", "silent": [ranks]}`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from workers.training.aggregators import MAKERS, Aggregator, AggregatorError, Seat
+from workers.training.recipe import Recipe
 
 STEPS_BETWEEN_WORDS = 5
 KEPT_STEPS = 4  # steps, evenly spread, whose gradients are kept for the comparison with the exact sum
@@ -29,7 +30,7 @@ class Task:
 
     aggregator: str
     seat: dict[str, Any]  # fields of Seat
-    recipe: dict[str, Any]  # fields of loop.Recipe
+    recipe: dict[str, Any]  # fields of Recipe
     bench_bytes: int = 0  # size of the tensor for `measure`; 0: none
     bench_repeats: int = 0
     keep: str = ""  # folder for kept gradients; "": keep none
@@ -54,8 +55,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(task: Task) -> None:
     import torch
 
-    from workers.training.loop import Recipe
-
     torch.set_num_threads(1)
     say("joining", pid=os.getpid())
     aggregator = MAKERS[task.aggregator](Seat(**task.seat))
@@ -74,7 +73,6 @@ def run(task: Task) -> None:
 def bench(task: Task, aggregator: Aggregator) -> None:
     from workers.training.measure import measure
 
-    say("bench", done=0, repeats=task.bench_repeats)
     found = measure(
         aggregator.allreduce,
         aggregator.rank,
@@ -86,7 +84,7 @@ def bench(task: Task, aggregator: Aggregator) -> None:
     say("measured", **found.as_dict())
 
 
-def learn(task: Task, recipe: Any, aggregator: Aggregator) -> None:
+def learn(task: Task, recipe: Recipe, aggregator: Aggregator) -> None:
     from workers.training.loop import train
 
     def on_step(step: int, steps: int, loss: float) -> None:

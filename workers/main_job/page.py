@@ -1,0 +1,51 @@
+"""The main job's result page."""
+
+from __future__ import annotations
+
+from workers.main_job.plan import METHODS, Plan
+from workers.main_job.result import Result
+from workers.main_job.table import HEADER, payload_limit, row
+from workers.report import page, plots
+
+
+def render(plan: Plan, results: list[Result], alone: float, notes: list[str]) -> str:
+    """HTML of a run. alone: accuracy of single-process training, 0..1; notes: sentences on how it was run."""
+    comparison = page.section(
+        "Comparison",
+        page.table(HEADER, [row(result) for result in results]),
+        page.paragraph(
+            f"Single-process training reaches {alone:.2%}. Goodput counts the bits of one worker's tensor of "
+            f"{plan.bench_bytes / 1e6:g} MB over the time of one all-reduce. CPU is a worker's, per gigabyte "
+            "of its tensor. Largest error: |result - exact sum| / sum of magnitudes, tensor and gradients.",
+            "note",
+        ),
+    )
+    methods = page.section(
+        "Aggregators",
+        page.table(("aggregator", "P4 program", "what it is"), [
+            (r.aggregator, METHODS[r.aggregator].program, METHODS[r.aggregator].says) for r in results
+        ]),
+    )  # fmt: skip
+    how = page.section("How", *(page.paragraph(note) for note in notes))
+    return page.page("FPISA: who adds the gradients?", [comparison, figures(plan, results), methods, how])
+
+
+def figures(plan: Plan, results: list[Result]) -> str:
+    limit = payload_limit(plan)
+    line = None if limit is None else ("what the link carries", limit)
+    goodput = {r.aggregator: r.goodput_gbit_per_second for r in results}
+    drawn = [
+        plots.bars(goodput, "All-reduce goodput", "Gbit/s", line),
+        plots.bars({r.aggregator: r.samples_per_second for r in results}, "Training speed", "samples/s"),
+        plots.bars({r.aggregator: r.cpu_seconds_per_gb for r in results}, "CPU of a worker", "s/GB"),
+        plots.lines(
+            {r.aggregator: [100 * a for a in r.curves["accuracy"]] for r in results},
+            "Test accuracy", "epoch", "%",
+        ),
+        plots.lines({r.aggregator: r.curves["loss"] for r in results}, "Training loss", "step", "", 0),
+        plots.lines(
+            {r.aggregator: [1e3 * t for t in r.curves["allreduce_seconds"]] for r in results},
+            "Time to sum one step's gradients", "step", "ms", 0,
+        ),
+    ]  # fmt: skip
+    return page.section("Plots", page.gallery(drawn))

@@ -1,0 +1,86 @@
+"""What a run found, one record an aggregator, from what its workers said."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workers.training.errors import largest_error
+
+Event = dict[str, Any]
+
+
+@dataclass
+class Heard:
+    """What one worker said: the last event of each kind, and how its process ended."""
+
+    last: dict[str, Event] = field(default_factory=dict)
+    status: int | None = None
+    words: str = ""  # its last line that was no event, such as a Python error
+
+    def take(self, event: Event) -> None:
+        self.last[event["event"]] = event
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row of the table. Counts are sums over the workers."""
+
+    aggregator: str
+    samples_per_second: float
+    goodput_gbit_per_second: float  # bits of one worker's tensor / time of one all-reduce, median
+    cpu_seconds_per_gb: float  # of a worker, per gigabyte of its tensor
+    switch_cpu_seconds_per_gb: float | None  # of the switch's process, per gigabyte of one worker's tensor
+    packets: int
+    retransmissions: int
+    accuracy: float  # on the test set, 0..1
+    largest_error: float
+    equal_weights: bool  # every worker's parameters have the same bits
+    curves: dict[str, Any]  # of rank 0
+    bench_seconds: list[float]  # of rank 0, one a repeat
+    workers: list[dict[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def conclude(
+    aggregator: str,
+    heard: list[Heard],
+    packets: int,
+    retransmissions: int,
+    kept: Path,
+    switch_cpu: float | None,
+) -> Result:
+    """The record of a run whose workers all ended well. switch_cpu: CPU seconds while they measured."""
+    measured = [worker.last["measured"] for worker in heard]
+    trained = [worker.last["trained"] for worker in heard]
+    slowest = [max(times) for times in zip(*(m["seconds"] for m in measured), strict=True)]
+    size, repeats = measured[0]["bytes"], len(slowest)
+    gigabytes = size * repeats / 1e9
+    return Result(
+        aggregator=aggregator,
+        samples_per_second=trained[0]["samples"] / max(t["seconds"] for t in trained),
+        goodput_gbit_per_second=size * 8 / float(np.median(slowest)) / 1e9,
+        cpu_seconds_per_gb=float(np.mean([m["cpu_seconds"] for m in measured])) / gigabytes,
+        switch_cpu_seconds_per_gb=None if switch_cpu is None else switch_cpu / gigabytes,
+        packets=packets,
+        retransmissions=retransmissions,
+        accuracy=trained[0]["accuracy"],
+        largest_error=max([m["error"] for m in measured] + [gradient_error(kept, len(heard))]),
+        equal_weights=len({t["digest"] for t in trained}) == 1,
+        curves=trained[0]["curve"],
+        bench_seconds=slowest,
+        workers=[worker.last for worker in heard],
+    )
+
+
+def gradient_error(folder: Path, workers: int) -> float:
+    """Largest error over the gradients that the workers kept during training."""
+    files = [np.load(folder / f"gradients-{rank}.npz") for rank in range(workers)]
+    own = np.stack([file["own"] for file in files], axis=1)  # step, worker, element
+    total = files[0]["total"]
+    return max(largest_error(own[i], total[i]) for i in range(len(total)))
