@@ -29,8 +29,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "emulator.topo": ("emulator.server",),
     "controller": (),
     "workers": ("fpisa", "controller.session", "emulator.native"),
-    "workers.main_job": ("fpisa", "emulator", "controller"),
-    "workers.compare": ("fpisa", "emulator", "controller"),
+    "workers.main_job": ("workers", "fpisa", "emulator", "controller"),
+    "workers.compare": ("workers", "fpisa", "emulator", "controller"),
     "benchmarks": EVERYTHING,
 }
 # third-party package -> the only module prefixes that may import it
