@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from emulator.topo import leftovers
+from emulator.topo import leftovers, quota
 from emulator.topo.process import Child, stop_all
 from emulator.topo.spec import Link, Topology, TopologyError
 
@@ -56,16 +56,22 @@ class Network:
         self.topology, self.logs = topology, logs
         self.children: list[Child] = []
         self.tag = ""
+        self.groups: dict[str, Path] = {}  # of hosts with a CPU share
         self.net: Any = None
 
     def __enter__(self) -> Network:
         leftovers.clean_stale()
         self.tag = leftovers.claim()
         try:
+            self.groups = {
+                host.name: quota.limit(f"{self.tag}-{host.name}", host.cpu)
+                for host in self.topology.hosts
+                if host.cpu is not None
+            }
             self.net = build(self.topology, self.tag)
         except BaseException as error:
             self.close()
-            if isinstance(error, Exception):
+            if isinstance(error, Exception) and not isinstance(error, TopologyError):
                 raise TopologyError(f"the network could not be built: {error}") from error
             raise
         return self
@@ -81,7 +87,14 @@ class Network:
         if self.net is not None:
             self.net.stop()
             self.net = None
-        leftovers.release(self.tag)
+        if self.tag:
+            leftovers.release(self.tag)
+            self.tag = ""
+
+    @property
+    def folder(self) -> Path:
+        """A folder that lives as long as the network; its path is short enough for a socket's name."""
+        return leftovers.STATE / self.tag
 
     def interface(self, switch: str, port: int) -> str:
         """Name of the root namespace's interface at a switch port."""
@@ -95,7 +108,10 @@ class Network:
         """Starts a process in a host's namespaces (None: beside the switches); options as Child's."""
         pid = None if host is None else self.net[host].pid
         env = {**leftovers.environment(self.tag), **options.pop("env", {})}
-        child = Child(name, command, self.logs / f"{name}.log", namespace_pid=pid, env=env, **options)
+        wrap = quota.inside(self.groups[host]) if host in self.groups else []
+        child = Child(
+            name, command, self.logs / f"{name}.log", namespace_pid=pid, env=env, wrap=wrap, **options
+        )
         self.children.append(child)
         return child
 

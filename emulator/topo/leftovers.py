@@ -1,22 +1,27 @@
 """What a crashed run leaves behind, and how it is found again.
 
 A run has a tag such as `fpk3x9`. Its interfaces in the root namespace begin with the tag, its processes carry
-it in their environment, and /run/fpisa/<tag> names the process that owns the run. A run whose owner is dead
-is stale: its processes are killed, then its interfaces deleted; namespaces go with their last process.
+it in their environment, and /run/fpisa/<tag>/owner names the process that owns the run. A run whose owner is
+dead is stale: its processes are killed, then its interfaces deleted; namespaces go with their last process.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+from emulator.topo import quota
+
 STATE = Path("/run/fpisa")
 VARIABLE = "FPISA_NETWORK"
 LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+TAG = re.compile(f"fp[{LETTERS}]{{4}}")
 
 
 def claim() -> str:
@@ -25,10 +30,10 @@ def claim() -> str:
     while True:
         tag = "fp" + "".join(secrets.choice(LETTERS) for _ in range(4))
         try:
-            with (STATE / tag).open("x") as file:
-                file.write(f"{os.getpid()} {started(os.getpid())}\n")
+            (STATE / tag).mkdir()
         except FileExistsError:
             continue
+        (STATE / tag / "owner").write_text(f"{os.getpid()} {started(os.getpid())}\n")
         return tag
 
 
@@ -40,7 +45,7 @@ def environment(tag: str) -> dict[str, str]:
 def release(tag: str) -> None:
     """Ends a run: nothing of it survives this call."""
     sweep(tag)
-    (STATE / tag).unlink(missing_ok=True)
+    shutil.rmtree(STATE / tag, ignore_errors=True)
 
 
 def started(pid: int) -> int | None:
@@ -57,14 +62,16 @@ def stale_tags() -> list[str]:
     """Runs whose owner no longer lives."""
     if not STATE.is_dir():
         return []
-    return [path.name for path in sorted(STATE.iterdir()) if not owner_lives(path)]
+    return [
+        path.name for path in sorted(STATE.iterdir()) if TAG.fullmatch(path.name) and not owner_lives(path)
+    ]
 
 
 def owner_lives(path: Path) -> bool:
     try:
-        pid, since = path.read_text().split()
-    except (ValueError, FileNotFoundError):
-        return path.exists() and time.time() - path.stat().st_mtime < 5  # being written
+        pid, since = (path / "owner").read_text().split()
+    except (ValueError, OSError):
+        return path.exists() and time.time() - path.stat().st_mtime < 5  # being made
     return started(int(pid)) == int(since)
 
 
@@ -88,7 +95,8 @@ def interfaces(tag: str) -> list[str]:
 
 
 def sweep(tag: str) -> None:
-    """Kills the run's processes and deletes its interfaces."""
+    """Kills the run's processes, deletes its interfaces and groups."""
+    assert TAG.fullmatch(tag), tag  # anything else would match what is not ours
     deadline = time.monotonic() + 5
     while (pids := members(tag)) and time.monotonic() < deadline:
         for pid in pids:
@@ -103,6 +111,7 @@ def sweep(tag: str) -> None:
         time.sleep(0.01)
     for name in interfaces(tag):
         subprocess.run(["ip", "link", "delete", name], capture_output=True, check=False)
+    quota.remove(tag)
 
 
 def clean_stale() -> list[str]:

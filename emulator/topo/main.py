@@ -33,6 +33,9 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--shape", choices=sorted(SHAPES), default="star", help="shape of the network (star)")
     words.add_argument("--hosts", type=int, default=4, metavar="N", help="number of hosts (4)")
     words.add_argument("--rate", type=float, metavar="MBIT", help="rate of each link, both ways (unlimited)")
+    words.add_argument(
+        "--cpu", type=float, metavar="SHARE", help="share of all CPUs a host may use (no limit)"
+    )
     words.add_argument("--switch", choices=KINDS, default="fpisa", help="what the switches are (fpisa)")
     words.add_argument("--p4", type=Path, metavar="FILE", help="P4 source or bmv2 JSON to start with")
     words.add_argument("--impair", default="", metavar="SPEC", help="port faults, as fpisa switch --impair")
@@ -46,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = parser().parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the network is taken down
     try:
-        topology = SHAPES[words.shape](words.hosts, words.rate, impair=words.impair)
+        topology = SHAPES[words.shape](words.hosts, words.rate, cpu=words.cpu, impair=words.impair)
         if bool(words.on) != bool(words.command):
             raise TopologyError("--on HOST and a command after -- belong together")
         if words.on and words.on not in {host.name for host in topology.hosts}:

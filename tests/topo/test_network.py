@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.topo import leftovers
+from emulator.topo import leftovers, quota
 from emulator.topo.build import Network
 from emulator.topo.shapes import star
 from emulator.topo.spec import TopologyError
@@ -75,6 +75,24 @@ def test_links_carry_frames_at_their_rate(tmp_path: Path) -> None:
         assert network.counters("h1")["tx_packets"] - before >= 500
     # HTB may pass a burst at once; far below or above the rate would be another mechanism or none.
     assert 0.5 * RATE_MBIT < float(lines[-1]) < 1.3 * RATE_MBIT, lines
+
+
+BURN = """
+import time
+cpu, wall = time.process_time(), time.monotonic()
+while time.monotonic() - wall < 0.5:
+    pass
+print((time.process_time() - cpu) / (time.monotonic() - wall), flush=True)
+"""
+
+
+def test_a_cpu_share_limits_a_host(tmp_path: Path) -> None:
+    share = 0.2 / (os.cpu_count() or 1)  # a fifth of one CPU
+    with Network(star(1, cpu=share), tmp_path) as network:
+        used = float(run(network, "h1", sys.executable, "-c", BURN)[-1])
+        assert list(quota.root().glob(f"{network.tag}-*"))
+    assert used < 0.4, used
+    assert not list(quota.root().glob(f"{network.tag}-*"))
 
 
 def test_nothing_stays_behind(tmp_path: Path) -> None:

@@ -79,11 +79,11 @@ def start_controller(network: Network, switch: str, program: Program, folder: Pa
     """Starts the controller of the one switch; returns its socket. Raises TopologyError."""
     hosts = folder / "hosts.json"
     hosts.write_text(json.dumps(hosts_file(network.topology, network.topology.switches[0].name)))
-    socket = Path("/run/fpisa") / f"{network.tag}.sock"  # a socket's path has at most 107 bytes
+    socket = network.folder / "controller.sock"
     command = [
         sys.executable, "-m", "fpisa.cli", "controller", "serve", "--switch", switch, "--device-id", "1",
         "--program", str(program.json), "--p4info", str(program.p4info), "--hosts", str(hosts),
-        "--listen", str(socket),
+        "--listen", f"unix:{socket}",
     ]  # fmt: skip
     child = network.start("controller", command, ready=lambda line: "ready" in line)
     child.wait_ready(60.0)
