@@ -46,6 +46,29 @@ def measure(elements: int, shape: str) -> dict[str, float]:
     return {name: value / 1e9 for name, value in rates.items()}
 
 
+def measure_gpu(elements: int = 1 << 26, rows: int = 8) -> dict[str, float]:
+    """GB/s of a device copy (bytes counted once) and of a fused sum of `rows` vectors; empty without CUDA."""
+    try:
+        import torch
+    except ImportError:
+        return {}
+    if not torch.cuda.is_available():
+        return {}
+    from fpisa.torch_twin import sum_rows
+
+    values = torch.randn(rows, elements, device="cuda")
+    target = torch.empty_like(values)
+
+    def synchronised(action):
+        action()
+        torch.cuda.synchronize()
+
+    moved = values.numel() * 4
+    copy = rate(lambda: synchronised(lambda: target.copy_(values)), 2 * moved)
+    fused = rate(lambda: synchronised(lambda: sum_rows(FP32, values)), moved + 5 * elements)
+    return {"copy": copy / 1e9, "fpisa_sum": fused / 1e9}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print results as JSON")
@@ -63,11 +86,19 @@ def main() -> None:
                 "against": "np.add float32",
                 "gelements_per_s": {key: round(value, 2) for key, value in rates.items()},
             }
+    gpu = measure_gpu()
+    if gpu:
+        results["number_format_gpu_sum"] = {
+            "value": round(gpu["fpisa_sum"] / gpu["copy"], 3), "unit": "of the copy bandwidth", "goal": 0.8,
+            "against": "a device copy", "gbytes_per_s": {key: round(value) for key, value in gpu.items()},
+        }  # fmt: skip
     if options.json:
         print(json.dumps(results, indent=2))
         return
     for name, row in results.items():
-        print(f"{name:<36} {row['value']:5.2f} (goal {row['goal']})  {row['gelements_per_s']}")
+        print(
+            f"{name:<36} {row['value']:5.2f} (goal {row['goal']})  {row.get('gelements_per_s') or row['gbytes_per_s']}"
+        )
 
 
 if __name__ == "__main__":
