@@ -25,7 +25,7 @@ from workers.main_job.page import render
 from workers.main_job.plan import METHODS, JobError, Plan
 from workers.main_job.programs import Program, compile_program
 from workers.main_job.result import Result
-from workers.training.recipe import Recipe
+from workers.training.recipe import TRAIN_SAMPLES, Recipe
 
 EXAMPLES = """examples:
   fpisa run
@@ -126,6 +126,10 @@ def plan_of(words: argparse.Namespace) -> Plan:
         recipe = Recipe(epochs=words.epochs, batch=words.batch, seed=words.seed)
     except ValueError as error:
         raise JobError(str(error)) from None
+    if recipe.batch * words.workers > TRAIN_SAMPLES:
+        raise JobError(
+            f"a step of {recipe.batch} x {words.workers} samples is more than the {TRAIN_SAMPLES} there are"
+        )
     return Plan(
         methods=tuple(METHODS[name] for name in dict.fromkeys(names)),
         workers=words.workers,

@@ -7,7 +7,8 @@ from functools import cache
 
 import numpy as np
 
-TEST_SHARE = 0.2
+from workers.training.recipe import TRAIN_SAMPLES
+
 SPLIT_SEED = 20190710
 
 
@@ -23,15 +24,14 @@ class Digits:
 
 @cache
 def digits() -> Digits:
-    """The same split on every worker: a fifth for testing, chosen by a fixed seed."""
+    """The same split on every worker: a fifth is for testing, chosen by a fixed seed."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     x = (bunch.data / 16.0).astype(np.float32)  # grey levels are 0..16
     y = bunch.target.astype(np.int64)
     order = np.random.default_rng(SPLIT_SEED).permutation(len(y))
-    cut = round(len(y) * TEST_SHARE)
-    test, train = order[:cut], order[cut:]
+    train, test = order[:TRAIN_SAMPLES], order[TRAIN_SAMPLES:]
     return Digits(x[train], y[train], x[test], y[test])
 
 
