@@ -87,3 +87,10 @@ class Engine(Protocol):
 
     def clear_metadata(self, state: Any) -> None:
         """All metadata 0."""
+
+
+PARSER_STEP_LIMIT = 16384
+"""Parser states visited for one packet before the parser gives up with error ParserTimeout."""
+
+BACKWARD_JUMP_LIMIT = 65536
+"""Backward jumps taken in one run of an action before the rest of the action is skipped."""

@@ -1,0 +1,106 @@
+"""The interpreter as an engine (see emulator/switch/engine.py)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from emulator.switch.control import Control
+from emulator.switch.engine import Arrival, Requests
+from emulator.switch.expr import FieldRead
+from emulator.switch.interp.actions import Actions
+from emulator.switch.interp.calculations import checksum_steps, update_all, verify_all
+from emulator.switch.interp.exprs import Compiler, fitting
+from emulator.switch.interp.parser import ParserProgram
+from emulator.switch.interp.phv import Blank, Phv
+from emulator.switch.interp.pipeline import PipelineProgram
+from emulator.switch.model import Model
+
+
+class Interpreter:
+    """Runs packets one at a time. `trace`: an object with the methods of trace.Recorder, or None."""
+
+    name = "interp"
+
+    def __init__(self, model: Model, control: Control, rng: random.Random, drop_port: int):
+        self.model, self.control = model, control
+        self.trace: Any = None
+        self._blank = Blank(model)
+        self._compiler = Compiler(model, control.state)
+        self.actions = Actions(model, control, self._compiler, rng, drop_port)
+        bodies = [self.actions.action(action) for action in model.actions]
+        self._parser = ParserProgram(model, self.actions)
+        self._ingress = PipelineProgram(model.ingress, self.actions, bodies)
+        self._egress = PipelineProgram(model.egress, self.actions, bodies)
+        self._deparser = [self.actions.primitive(step) for step in model.deparser.body]
+        self._verify = checksum_steps(model, self._compiler, control.hashes, lambda c: c.verify)
+        self._update = checksum_steps(model, self._compiler, control.hashes, lambda c: c.update)
+        self._masks = {c.name: (1 << model.field(c.target).width) - 1 for c in model.checksums}
+        self._learn = [
+            [(self._compiler.value(e), (1 << width) - 1) for e, width in item.elements]
+            for item in model.learn_lists
+        ]
+
+    def set_log(self, on_log: Callable[[str], None]) -> None:
+        """Where the texts of log_msg go."""
+        self.actions.on_log = on_log
+
+    def parse(self, data: bytes, arrival: Arrival) -> Phv:
+        p = Phv(self._blank, data, arrival.now)
+        p.trace = self.trace
+        standard = self.model.standard
+        row = p.values[standard.header]
+        row[standard.ingress_port] = arrival.port & 0x1FF
+        row[standard.packet_length] = len(data) & 0xFFFFFFFF
+        row[standard.instance_type] = arrival.instance_type
+        if standard.ingress_global_timestamp is not None:
+            row[standard.ingress_global_timestamp] = arrival.now & ((1 << 48) - 1)
+        for field, value in arrival.preserved:
+            self.write(p, field, value)
+        self._parser.run(p)
+        row = p.values[standard.header]
+        if standard.parser_error is not None:
+            row[standard.parser_error] = p.error
+        if standard.checksum_error is not None and not verify_all(self._verify, p, self._masks):
+            row[standard.checksum_error] = 1
+        return p
+
+    def ingress(self, state: Phv) -> None:
+        if state.trace is not None:
+            state.trace.enter_pipeline("ingress", state)
+        self._ingress.run(state)
+
+    def egress(self, state: Phv) -> None:
+        if state.trace is not None:
+            state.trace.enter_pipeline("egress", state)
+        self._egress.run(state)
+
+    def deparse(self, state: Phv) -> bytes:
+        for step in self._deparser:
+            step(state, ())
+        update_all(self._update, state)
+        emit = self.actions.headers.emit
+        return b"".join([emit(state, h) for h in self.model.deparser.order if state.valid[h]]) + state.payload
+
+    def requests(self, state: Phv) -> Requests:
+        return state.requests
+
+    def read(self, state: Phv, field: FieldRead) -> int:
+        return state.valid[field.header] if field.field < 0 else state.values[field.header][field.field]
+
+    def write(self, state: Phv, field: FieldRead, value: int) -> None:
+        state.values[field.header][field.field] = fitting(self.model.field(field))(value)
+
+    def length(self, state: Phv) -> int:
+        return state.length
+
+    def digest(self, state: Phv, learn_list: int) -> tuple[int, ...]:
+        return tuple(value(state, ()) & mask for value, mask in self._learn[learn_list])
+
+    def copy(self, state: Phv) -> Phv:
+        return state.copy()
+
+    def clear_metadata(self, state: Phv) -> None:
+        for h in self._blank.metadata:
+            state.values[h] = self._blank.values[h][:]
