@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 TRAIN_SAMPLES = 1438  # of the digits' 1,797; the others are for testing
 
 
