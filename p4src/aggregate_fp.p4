@@ -8,11 +8,11 @@
 #include "headers.p4"
 #include "status.p4"
 
-#define INSTANCES(i) ADDER() add_##i; FpNormalize() normalize_##i; FpPack() pack_##i; accumulator_t sum_##i;
+#define INSTANCES(i) ADDER() add##i; FpNormalize() normalize##i; FpPack() pack##i; accumulator_t sum##i;
 #define CLEAR(i) values.v##i = 0;
-#define ADD(i) add_##i.apply(values.v##i, step.index, step.first, sum_##i, residue);
-#define READ(i) normalize_##i.apply(sum_##i, normalized); \
-    pack_##i.apply(normalized, sum_##i.special, packed, flags); values.v##i = swap_bytes(packed);
+#define ADD(i) add##i.apply(values.v##i, step.index, step.first, sum##i, residue);
+#define READ(i) normalize##i.apply(sum##i, normalized); \
+    pack##i.apply(normalized, sum##i.special, packed, flags); values.v##i = swap_bytes(packed);
 
 control Aggregate(inout values_h values, in step_t step, inout int<8> exponent, out flags_t flags) {
     FOR_EACH_ELEMENT(INSTANCES)

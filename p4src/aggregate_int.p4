@@ -4,9 +4,9 @@
 #include "headers.p4"
 #include "int_add.p4"
 
-#define INSTANCES(i) IntAdd() add_##i; value_t sum_##i;
+#define INSTANCES(i) IntAdd() add##i; value_t sum##i;
 #define CLEAR(i) values.v##i = 0;
-#define ADD(i) add_##i.apply(values.v##i, step.index, step.first, sum_##i); values.v##i = sum_##i;
+#define ADD(i) add##i.apply(values.v##i, step.index, step.first, sum##i); values.v##i = sum##i;
 
 control Aggregate(inout values_h values, in step_t step, inout int<8> exponent, out flags_t flags) {
     FOR_EACH_ELEMENT(INSTANCES)

@@ -1,5 +1,6 @@
-// FOR_EACH_ELEMENT(X) is X(00) X(01) ... up to ELEMENTS, numbered by two hexadecimal digits: full rows of
-// sixteen, then the rest. It is how N fields, N instances and N calls are written once.
+// FOR_EACH_ELEMENT(X) is X(_00) X(_01) ... up to ELEMENTS, numbered by two hexadecimal digits: full rows of
+// sixteen, then the rest. The underscore makes a number part of a name. It is how N fields, N instances and
+// N calls are written once.
 #ifndef ELEMENTS_P4
 #define ELEMENTS_P4
 #include "config.p4"
@@ -22,68 +23,68 @@
 #define ROW_15(X, r) ROW_14(X, r) X(r##e)
 #define ROW_16(X, r) ROW_15(X, r) X(r##f)
 
-#define ROWS_1(X) ROW_16(X, 0)
-#define ROWS_2(X) ROWS_1(X) ROW_16(X, 1)
-#define ROWS_3(X) ROWS_2(X) ROW_16(X, 2)
-#define ROWS_4(X) ROWS_3(X) ROW_16(X, 3)
-#define ROWS_5(X) ROWS_4(X) ROW_16(X, 4)
-#define ROWS_6(X) ROWS_5(X) ROW_16(X, 5)
-#define ROWS_7(X) ROWS_6(X) ROW_16(X, 6)
-#define ROWS_8(X) ROWS_7(X) ROW_16(X, 7)
-#define ROWS_9(X) ROWS_8(X) ROW_16(X, 8)
-#define ROWS_10(X) ROWS_9(X) ROW_16(X, 9)
-#define ROWS_11(X) ROWS_10(X) ROW_16(X, a)
-#define ROWS_12(X) ROWS_11(X) ROW_16(X, b)
-#define ROWS_13(X) ROWS_12(X) ROW_16(X, c)
-#define ROWS_14(X) ROWS_13(X) ROW_16(X, d)
-#define ROWS_15(X) ROWS_14(X) ROW_16(X, e)
-#define ROWS_16(X) ROWS_15(X) ROW_16(X, f)
+#define ROWS_1(X) ROW_16(X, _0)
+#define ROWS_2(X) ROWS_1(X) ROW_16(X, _1)
+#define ROWS_3(X) ROWS_2(X) ROW_16(X, _2)
+#define ROWS_4(X) ROWS_3(X) ROW_16(X, _3)
+#define ROWS_5(X) ROWS_4(X) ROW_16(X, _4)
+#define ROWS_6(X) ROWS_5(X) ROW_16(X, _5)
+#define ROWS_7(X) ROWS_6(X) ROW_16(X, _6)
+#define ROWS_8(X) ROWS_7(X) ROW_16(X, _7)
+#define ROWS_9(X) ROWS_8(X) ROW_16(X, _8)
+#define ROWS_10(X) ROWS_9(X) ROW_16(X, _9)
+#define ROWS_11(X) ROWS_10(X) ROW_16(X, _a)
+#define ROWS_12(X) ROWS_11(X) ROW_16(X, _b)
+#define ROWS_13(X) ROWS_12(X) ROW_16(X, _c)
+#define ROWS_14(X) ROWS_13(X) ROW_16(X, _d)
+#define ROWS_15(X) ROWS_14(X) ROW_16(X, _e)
+#define ROWS_16(X) ROWS_15(X) ROW_16(X, _f)
 
 #if ELEMENTS / 16 == 2
 #define FULL_ROWS(X) ROWS_2(X)
-#define LAST_ROW(ROW, X) ROW(X, 2)
+#define LAST_ROW(ROW, X) ROW(X, _2)
 #elif ELEMENTS / 16 == 3
 #define FULL_ROWS(X) ROWS_3(X)
-#define LAST_ROW(ROW, X) ROW(X, 3)
+#define LAST_ROW(ROW, X) ROW(X, _3)
 #elif ELEMENTS / 16 == 4
 #define FULL_ROWS(X) ROWS_4(X)
-#define LAST_ROW(ROW, X) ROW(X, 4)
+#define LAST_ROW(ROW, X) ROW(X, _4)
 #elif ELEMENTS / 16 == 5
 #define FULL_ROWS(X) ROWS_5(X)
-#define LAST_ROW(ROW, X) ROW(X, 5)
+#define LAST_ROW(ROW, X) ROW(X, _5)
 #elif ELEMENTS / 16 == 6
 #define FULL_ROWS(X) ROWS_6(X)
-#define LAST_ROW(ROW, X) ROW(X, 6)
+#define LAST_ROW(ROW, X) ROW(X, _6)
 #elif ELEMENTS / 16 == 7
 #define FULL_ROWS(X) ROWS_7(X)
-#define LAST_ROW(ROW, X) ROW(X, 7)
+#define LAST_ROW(ROW, X) ROW(X, _7)
 #elif ELEMENTS / 16 == 8
 #define FULL_ROWS(X) ROWS_8(X)
-#define LAST_ROW(ROW, X) ROW(X, 8)
+#define LAST_ROW(ROW, X) ROW(X, _8)
 #elif ELEMENTS / 16 == 9
 #define FULL_ROWS(X) ROWS_9(X)
-#define LAST_ROW(ROW, X) ROW(X, 9)
+#define LAST_ROW(ROW, X) ROW(X, _9)
 #elif ELEMENTS / 16 == 10
 #define FULL_ROWS(X) ROWS_10(X)
-#define LAST_ROW(ROW, X) ROW(X, a)
+#define LAST_ROW(ROW, X) ROW(X, _a)
 #elif ELEMENTS / 16 == 11
 #define FULL_ROWS(X) ROWS_11(X)
-#define LAST_ROW(ROW, X) ROW(X, b)
+#define LAST_ROW(ROW, X) ROW(X, _b)
 #elif ELEMENTS / 16 == 12
 #define FULL_ROWS(X) ROWS_12(X)
-#define LAST_ROW(ROW, X) ROW(X, c)
+#define LAST_ROW(ROW, X) ROW(X, _c)
 #elif ELEMENTS / 16 == 13
 #define FULL_ROWS(X) ROWS_13(X)
-#define LAST_ROW(ROW, X) ROW(X, d)
+#define LAST_ROW(ROW, X) ROW(X, _d)
 #elif ELEMENTS / 16 == 14
 #define FULL_ROWS(X) ROWS_14(X)
-#define LAST_ROW(ROW, X) ROW(X, e)
+#define LAST_ROW(ROW, X) ROW(X, _e)
 #elif ELEMENTS / 16 == 15
 #define FULL_ROWS(X) ROWS_15(X)
-#define LAST_ROW(ROW, X) ROW(X, f)
+#define LAST_ROW(ROW, X) ROW(X, _f)
 #elif ELEMENTS / 16 == 16
 #define FULL_ROWS(X) ROWS_16(X)
-#define LAST_ROW(ROW, X) ROW(X, 0)
+#define LAST_ROW(ROW, X) ROW(X, _0)
 #endif
 
 #if ELEMENTS % 16 == 0
