@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from .hosts import Hosts
 from .p4rt.entities import ActionCall, Encodable, MulticastGroup, Replica, TableEntry
 from .p4rt.schema import Schema, Table
+from .p4rt.values import Value
 from .session import Job
 
 JOBS = "Ingress.admission.jobs"
@@ -102,7 +103,7 @@ def job_entries(job: Job) -> list[Encodable]:
 
 def _replies(job: Job) -> Iterable[TableEntry]:
     for member in job.members:
-        address = {"mac": member.mac, "ip": member.host, "udp_port": member.udp_port}
+        address: dict[str, Value] = {"mac": member.mac, "ip": member.host, "udp_port": member.udp_port}
         yield TableEntry(
             REPLICAS, {"job": job.id, "rank": member.rank}, ActionCall("Egress.reply.to_worker", address)
         )
@@ -110,7 +111,11 @@ def _replies(job: Job) -> Iterable[TableEntry]:
 
 def _members(job: Job) -> Iterable[TableEntry]:
     for member in job.members:
-        source = {"ingress": member.port, "source_mac": member.mac, "source_ip": member.host}
+        source: dict[str, Value] = {
+            "ingress": member.port,
+            "source_mac": member.mac,
+            "source_ip": member.host,
+        }
         yield TableEntry(
             MEMBERS, {"job": job.id, "rank": member.rank}, ActionCall("Ingress.admission.member", source)
         )

@@ -74,6 +74,7 @@ class Registry:
         self._avoid = set(avoid)
         self._gathering: dict[str, Gathering] = {}
         self._running: dict[int, Running] = {}
+        self._orphans: list[Hashable] = []  # waited for a job that turned out to be impossible
         self._where: dict[Hashable, str | int] = {}  # client -> name of a gathering or id of a running job
 
     @property
@@ -100,7 +101,8 @@ class Registry:
         try:
             return self._start(request.job, gathering)
         except Refusal:
-            self._forget(request.job)
+            found = self.abandon(request.job)
+            self._orphans = [one for one in (found[0] if found else []) if one != client]
             raise
 
     def _check(self, request: JoinRequest) -> Host:
@@ -186,9 +188,19 @@ class Registry:
                 return candidate
         raise Refusal("no job id is free; reload the switch's program")
 
-    def _forget(self, name: str) -> None:
-        for client in self._gathering.pop(name).joined:
+    def take_orphans(self) -> list[Hashable]:
+        """Clients that waited for the job whose last `join` was just refused; each call empties the list."""
+        orphans, self._orphans = self._orphans, []
+        return orphans
+
+    def abandon(self, name: str) -> tuple[list[Hashable], int] | None:
+        """Give up a gathering job; (clients that waited, workers wanted), None if it is not gathering."""
+        gathering = self._gathering.pop(name, None)
+        if gathering is None:
+            return None
+        for client in gathering.joined:
             del self._where[client]
+        return list(gathering.joined), gathering.request.workers
 
     def job_of(self, client: Hashable) -> tuple[Job, int] | None:
         """(job, rank) of a client in a running job."""

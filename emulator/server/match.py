@@ -174,16 +174,18 @@ class KeyCodec:
     def _name(self, field_id: int) -> str:
         return next(f.name for f in self.fields if f.id == field_id)
 
-    def encode(self, key: Sequence[KeyPart], into: Any) -> None:
+    def encode(self, key: Sequence[Any], into: Any) -> None:
         """Append FieldMatch messages; parts that match anything are left out."""
         for position, field in self._encoders:
             part = key[position]
             if field.kind == "exact":
                 into.add(field_id=field.id).exact.value = canonical(part[0])
             elif field.kind == "lpm":
-                if part[1]:
+                # Beside ternary keys the switch may keep a prefix as the mask it stands for.
+                length = part[1].bit_count() if isinstance(part, Ternary) else part[1]
+                if length:
                     lpm = into.add(field_id=field.id).lpm
-                    lpm.value, lpm.prefix_len = canonical(part[0]), part[1]
+                    lpm.value, lpm.prefix_len = canonical(part[0]), length
             elif field.kind == "range":
                 if part != (0, (1 << field.bitwidth) - 1):
                     between = into.add(field_id=field.id).range
@@ -192,7 +194,7 @@ class KeyCodec:
                 _encode_masked(field, part, into)
 
 
-def _encode_masked(field: MatchField, part: KeyPart, into: Any) -> None:
+def _encode_masked(field: MatchField, part: Any, into: Any) -> None:
     if field.kind == "optional":
         into.add(field_id=field.id).optional.value = canonical(part[0])
         return

@@ -18,7 +18,7 @@ log = logging.getLogger("fpisa.p4rt")
 class SwitchOptions:
     """How a switch is made of a program."""
 
-    engine: str = "auto"
+    engine: Any = "auto"  # auto | jit | interp
     drop_port: int = 511
     cpu_port: int | None = None
     seed: int | None = None

@@ -1,0 +1,101 @@
+"""A program's P4Info tied to its switch's control plane: what every P4Runtime id stands for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controller.p4rt.schema import Named, Schema
+
+from .actions import ActionCodec
+from .errors import invalid, not_found
+from .match import KeyCodec
+from .profiles import Profile
+from .program import Program, key_positions
+from .state_write import DigestSettings, Replication
+from .table_write import BoundTable
+
+
+class Bound:
+    """Ids of P4Info to objects of the control plane. An id that leads nowhere is refused by `find`."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.schema: Schema = program.schema
+        self.control: Any = program.switch.control
+        control, schema = self.control, self.schema
+        self.actions = ActionCodec(schema)
+        self.profiles = {
+            info.id: Profile(
+                info,
+                control.action_profiles[info.name],
+                self.actions,
+                [schema.tables.by_id[i] for i in info.table_ids if i in schema.tables.by_id],
+            )
+            for info in schema.profiles
+            if info.name in control.action_profiles
+        }
+        self.tables = {
+            info.id: self._table(info, control.tables[info.name])
+            for info in schema.tables
+            if info.name in control.tables
+        }
+        self.counters = self._pairs(schema.counters, control.counters)
+        self.meters = self._pairs(schema.meters, control.meters)
+        self.registers = self._pairs(schema.registers, control.registers)
+        self.value_sets = {
+            info.id: (
+                info,
+                control.value_sets[info.name],
+                KeyCodec(f"value set {info.name}", info.fields, range(len(info.fields))),
+            )
+            for info in schema.value_sets
+            if info.name in control.value_sets
+        }
+        self.digests = self._pairs(schema.digests, control.digests)
+        self.replication = Replication(control.multicast, control.mirror)
+        self.digest_settings = DigestSettings(control.digests)
+        for _, digest in self.digests.values():
+            digest.disable()
+
+    def _table(self, info: Any, control: Any) -> BoundTable:
+        codec = KeyCodec(f"table {info.name}", info.fields, key_positions(info.fields, control.spec.keys))
+        return BoundTable(info, control, codec, self.actions, self.profiles.get(info.profile_id))
+
+    @staticmethod
+    def _pairs(infos: Any, controls: Any) -> dict[int, tuple[Any, Any]]:
+        return {info.id: (info, controls[info.name]) for info in infos if info.name in controls}
+
+    def find(self, kind: str, objects: Any, number: int) -> Any:
+        """The object with this id; refused where the program has none."""
+        found = objects.get(number)
+        if found is not None:
+            return found
+        if not number:
+            raise invalid(f"the {kind} id is not set", f"name a {kind} of the P4Info")
+        named: Named | None = None
+        for index in (
+            self.schema.tables,
+            self.schema.counters,
+            self.schema.meters,
+            self.schema.registers,
+            self.schema.profiles,
+            self.schema.digests,
+            self.schema.value_sets,
+        ):
+            named = named or index.by_id.get(number)  # type: ignore[attr-defined]
+        if named is not None and number >> 24 and kind in _PREFIXES and number >> 24 == _PREFIXES[kind]:
+            raise not_found(
+                f"{kind} {named.name} is in the P4Info but not in the program", "the compiler found it unused"
+            )
+        raise invalid(f"there is no {kind} with id 0x{number:08x}", "use the ids of the program's P4Info")
+
+
+_PREFIXES = {
+    "table": 2,
+    "value set": 3,
+    "action profile": 17,
+    "counter": 18,
+    "meter": 20,
+    "register": 22,
+    "digest": 23,
+}

@@ -1,0 +1,219 @@
+"""One switch behind P4Runtime: its program, its clients, its ports, and the order in which they may act.
+
+`lock` serialises everything that reads or writes the running program; packets are held off only while the program
+is exchanged or a DATAPLANE_ATOMIC batch is written.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from controller.p4rt.protos import p4r
+from controller.p4rt.status import Code
+
+from . import program as programs
+from .bound import Bound
+from .errors import Refused, batch_status, invalid, not_found
+from .notify import Notifier
+from .packet_io import PacketIo
+from .program import Program, SwitchOptions
+from .read import Reader
+from .reconcile import carry_over
+from .stream import Streams
+from .write import ATOMIC, CONTINUE, Writer
+
+log = logging.getLogger("fpisa.p4rt")
+_Request = p4r.SetForwardingPipelineConfigRequest
+_Get = p4r.GetForwardingPipelineConfigRequest
+
+
+@dataclass(frozen=True)
+class Running:
+    """The committed program with everything that serves it."""
+
+    bound: Bound
+    writer: Writer
+    reader: Reader
+    packets: PacketIo
+
+
+class Device:
+    """`runner` moves packets between ports and the switch (None: there are no ports). `on_output` gets what the
+    switch sends out of a port when a controller injects a packet and there is no runner."""
+
+    def __init__(
+        self,
+        options: SwitchOptions | None = None,
+        *,
+        device_id: int = 0,
+        runner: Any = None,
+        on_output: Callable[[int, bytes], None] | None = None,
+    ) -> None:
+        self.options = options or SwitchOptions()
+        self.device_id = device_id
+        self.runner = runner
+        self.lock = threading.RLock()
+        self.streams = Streams(device_id, self._packet_out, self._digest_ack)
+        self.switch: Any = None
+        self._on_output = on_output
+        self._loading = threading.Lock()  # one SetForwardingPipelineConfig at a time
+        self._saved: Program | None = None
+        self._running: Running | None = None
+        self._notifier = Notifier(self)
+
+    # -- checks ----------------------------------------------------------------------------------------------
+
+    def check_id(self, device_id: int) -> None:
+        if device_id != self.device_id:
+            raise not_found(f"there is no device {device_id} here", f"use device id {self.device_id}")
+
+    @property
+    def running(self) -> Running:
+        if self._running is None:
+            raise Refused(
+                Code.FAILED_PRECONDITION,
+                "the switch has no forwarding pipeline config",
+                "send one with SetForwardingPipelineConfig",
+            )
+        return self._running
+
+    @property
+    def bound(self) -> Bound | None:
+        return self._running.bound if self._running else None
+
+    # -- programs --------------------------------------------------------------------------------------------
+
+    def set_pipeline(self, request: Any) -> None:
+        with self._loading:
+            action = request.action
+            if action == _Request.VERIFY:
+                programs.check(self._config(request))
+            elif action == _Request.VERIFY_AND_SAVE:
+                self._saved = programs.build(self._config(request), self.options)
+            elif action == _Request.VERIFY_AND_COMMIT:
+                self.commit(programs.build(self._config(request), self.options))
+            elif action == _Request.RECONCILE_AND_COMMIT:
+                self._reconcile(programs.build(self._config(request), self.options))
+            elif action == _Request.COMMIT:
+                if self._saved is None:
+                    raise Refused(
+                        Code.FAILED_PRECONDITION, "no config is saved", "send one with VERIFY_AND_SAVE first"
+                    )
+                self.commit(self._saved)
+            else:
+                raise invalid("the action is not set", "use VERIFY_AND_COMMIT to load a program")
+
+    def _config(self, request: Any) -> Any:
+        if not request.HasField("config"):
+            raise invalid("the request has no config", "send the P4Info and the bmv2 JSON")
+        return request.config
+
+    def commit(self, program: Program) -> None:
+        """Let `program` take over, with nothing installed but what it declares itself."""
+        self._install(Bound(program))
+        self._saved = None
+
+    def _reconcile(self, program: Program) -> None:
+        bound = Bound(program)
+        with self.lock, self._packets_held():
+            if self._running is not None:
+                carry_over(self._running.bound, bound)
+            self._install(bound)
+        self._saved = None
+
+    def _install(self, bound: Bound) -> None:
+        running = Running(bound, Writer(bound), Reader(bound, self.lock), PacketIo(bound.schema))
+        with self.lock:
+            self.use_switch(bound.program.switch)
+            self._running = running
+            self._notifier.attach(bound)
+        log.info("program loaded: %d tables, %d registers", len(bound.tables), len(bound.registers))
+
+    def use_switch(self, switch: Any) -> None:
+        """Run this switch, which may have no P4Info (then P4Runtime has no pipeline yet)."""
+        with self.lock:
+            self.switch = switch
+            self._running = None
+            switch.on_packet_in = self._packet_in
+            if self.runner is not None:
+                self.runner.set_pipeline(switch)
+
+    def get_pipeline(self, request: Any) -> Any:
+        program = self.running.bound.program
+        response = p4r.GetForwardingPipelineConfigResponse()
+        config, wanted = response.config, request.response_type
+        if wanted not in (_Get.ALL, _Get.COOKIE_ONLY, _Get.P4INFO_AND_COOKIE, _Get.DEVICE_CONFIG_AND_COOKIE):
+            raise invalid(f"response type {wanted} is not known", "use ALL")
+        config.SetInParent()
+        if wanted in (_Get.ALL, _Get.P4INFO_AND_COOKIE):
+            config.p4info.CopyFrom(program.schema.message)
+        if wanted in (_Get.ALL, _Get.DEVICE_CONFIG_AND_COOKIE):
+            config.p4_device_config = program.config
+        if program.cookie is not None:
+            config.cookie.cookie = program.cookie
+        return response
+
+    # -- entities --------------------------------------------------------------------------------------------
+
+    def write(self, request: Any) -> Any | None:
+        """The google.rpc.Status of a batch that did not go through; None where it did."""
+        if request.atomicity not in (0, 1, 2):
+            raise invalid(f"atomicity {request.atomicity} is not known", "use CONTINUE_ON_ERROR")
+        held = self._packets_held() if request.atomicity == ATOMIC else nullcontext()
+        with self.lock:
+            running = self.running
+            batch = running.bound.control.batch()
+            with held, batch:
+                results = running.writer.batch(request.updates, request.atomicity or CONTINUE)
+        if all(result is None for result in results):
+            return None
+        return batch_status(results)
+
+    def read(self, request: Any) -> Iterator[Any]:
+        return self.running.reader.responses(request.entities)
+
+    def _packets_held(self) -> AbstractContextManager[Any]:
+        """No packet is processed inside this context."""
+        return self.runner.paused() if self.runner is not None else nullcontext()
+
+    # -- packets and digests -----------------------------------------------------------------------------------
+
+    def _packet_out(self, message: Any) -> None:
+        if self.options.cpu_port is None:
+            raise Refused(Code.FAILED_PRECONDITION, "the switch has no CPU port", "start it with --cpu-port")
+        with self.lock:
+            data = self.running.packets.to_switch(message)
+            if self.runner is None:
+                self._send(data)
+        if self.runner is not None:
+            self.runner.inject(self.options.cpu_port, data)
+
+    def _send(self, data: bytes) -> None:
+        for port, out in self.switch.send(self.options.cpu_port, data):
+            if port != self.options.cpu_port and self._on_output is not None:
+                self._on_output(port, out)
+
+    def _packet_in(self, data: bytes) -> None:
+        running = self._running
+        if running is not None:
+            message = running.packets.from_switch(data)
+            if message is not None:
+                self.streams.notify(message)
+
+    def _digest_ack(self, digest_id: int, list_id: int) -> None:
+        with self.lock:
+            bound = self.running.bound
+            _, digest = bound.find("digest", bound.digests, digest_id)
+            if not digest.ack(list_id):
+                raise not_found(
+                    f"digest list {list_id} waits for no acknowledgement", "it was acknowledged or timed out"
+                )
+
+    def close(self) -> None:
+        self._notifier.stop()
+        self.streams.close_all()

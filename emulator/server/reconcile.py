@@ -1,0 +1,89 @@
+"""RECONCILE_AND_COMMIT: what the old program's switch holds, written to the new one's before it takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import RLock
+from typing import Any
+
+from controller.p4rt.protos import p4r
+from controller.p4rt.status import Code
+from emulator.switch.errors import ControlError
+
+from .bound import Bound
+from .errors import Refused
+from .read import Reader
+from .write import Writer
+
+
+def _patterns() -> list[tuple[str, Any]]:
+    """What is carried over, users after what they use."""
+    entries = p4r.Entity()
+    entries.table_entry.counter_data.SetInParent()
+    entries.table_entry.meter_config.SetInParent()
+    defaults = p4r.Entity()
+    defaults.table_entry.is_default_action = True
+    groups, sessions = p4r.Entity(), p4r.Entity()
+    groups.packet_replication_engine_entry.multicast_group_entry.SetInParent()
+    sessions.packet_replication_engine_entry.clone_session_entry.SetInParent()
+    simple = []
+    for kind, name in (
+        ("INSERT", "action_profile_member"),
+        ("INSERT", "action_profile_group"),
+        ("MODIFY", "value_set_entry"),
+        ("INSERT", "digest_entry"),
+        ("MODIFY", "counter_entry"),
+        ("MODIFY", "meter_entry"),
+    ):
+        entity = p4r.Entity()
+        getattr(entity, name).SetInParent()
+        simple.append((kind, entity))
+    return [("INSERT", groups), ("INSERT", sessions), *simple, ("MODIFY", defaults), ("INSERT", entries)]
+
+
+def carry_over(old: Bound, new: Bound) -> None:
+    """Raises FAILED_PRECONDITION, and then `new` must be thrown away, where something has no place in it."""
+    writer = Writer(new)
+    for update in _updates(old):
+        if _pointless(update.entity, old, new):
+            continue
+        try:
+            writer.apply(update)
+        except (Refused, ControlError, ValueError) as error:
+            raise Refused(
+                Code.FAILED_PRECONDITION,
+                f"the new program cannot take over what is installed: {error}",
+                "delete it first, or use VERIFY_AND_COMMIT, which starts empty",
+            ) from None
+    for name, register in old.control.registers.items():
+        other = new.control.registers.get(name)
+        if other is not None and (other.size, other.bitwidth) == (register.size, register.bitwidth):
+            other.data[...] = register.data
+
+
+def _updates(old: Bound) -> Iterator[Any]:
+    reader = Reader(old, RLock())
+    for kind, pattern in _patterns():
+        for entity in reader.all_of(pattern):
+            yield p4r.Update(type=p4r.Update.Type.Value(kind), entity=entity)
+
+
+def _pointless(entity: Any, old: Bound, new: Bound) -> bool:
+    """Constant entries, unchanged defaults, empty cells: the new program brings its own."""
+    which = entity.WhichOneof("entity")
+    if which == "counter_entry":
+        data = entity.counter_entry.data
+        return not (data.packet_count or data.byte_count)
+    if which == "meter_entry":
+        return not entity.meter_entry.HasField("config")
+    if which == "value_set_entry":
+        return not entity.value_set_entry.members
+    if which != "table_entry":
+        return False
+    entry = entity.table_entry
+    if not entry.is_default_action:
+        return entry.is_const
+    table = old.tables[entry.table_id]
+    spec = table.control.spec.default
+    program = (None, ()) if spec is None else (table.control.model.actions[spec.action].name, spec.args)
+    return table.control.default == program or table.profile is not None

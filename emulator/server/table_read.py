@@ -1,0 +1,161 @@
+"""Reading table entries, default entries, direct counters and direct meters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .bound import Bound
+from .errors import invalid
+from .meters import fill_counts, fill_rates
+from .table_write import BoundTable, extra_of
+
+
+class TableReader:
+    """Fills p4.v1.TableEntry messages. A pattern's unset fields match anything."""
+
+    def __init__(self, bound: Bound) -> None:
+        self._bound = bound
+
+    def _chosen(self, pattern: Any) -> list[BoundTable]:
+        if pattern.table_id:
+            return [self._bound.find("table", self._bound.tables, pattern.table_id)]
+        if pattern.match or pattern.priority:
+            raise invalid("a match or priority without a table", "set table_id, or leave them out")
+        return list(self._bound.tables.values())
+
+    def entries(self, pattern: Any, out: Any) -> Iterator[None]:
+        for table in self._chosen(pattern):
+            if pattern.is_default_action:
+                self._default(table, out.add().table_entry)
+                yield
+                continue
+            for entry in self._matching(table, pattern):
+                self._fill(table, entry, pattern, out.add().table_entry)
+                yield
+
+    def direct_counters(self, message: Any, out: Any) -> Iterator[None]:
+        for table, entry in self._direct(message.table_entry, "direct_counter", "counter"):
+            into = out.add().direct_counter_entry
+            self._name(table, entry, into.table_entry)
+            packets, octets = table.control.direct_counter.read(entry.slot)
+            fill_counts(into.data, packets, octets)
+            yield
+
+    def direct_meters(self, message: Any, out: Any) -> Iterator[None]:
+        for table, entry in self._direct(message.table_entry, "direct_meter", "meter"):
+            into = out.add().direct_meter_entry
+            self._name(table, entry, into.table_entry)
+            if table.control.direct_meter.get_rates(entry.slot) is not None:
+                fill_rates(table.control.direct_meter, entry.slot, into.config)
+            yield
+
+    def _direct(self, pattern: Any, resource: str, what: str) -> Iterator[tuple[BoundTable, Any]]:
+        for table in self._chosen(pattern):
+            if getattr(table.control, resource) is None:
+                if pattern.table_id:
+                    raise invalid(f"table {table.info.name} has no direct {what}", "use another table")
+                continue
+            for entry in self._matching(table, pattern):
+                yield table, entry
+
+    # -- which entries ---------------------------------------------------------------------------------------
+
+    def _matching(self, table: BoundTable, pattern: Any) -> Iterator[Any]:
+        if pattern.match:
+            found = self._by_key(table, pattern)
+        elif pattern.priority:
+            found = (e for e in table.control.entries() if e.priority == pattern.priority)
+        else:
+            found = table.control.entries()
+        return (entry for entry in found if self._wanted(table, entry, pattern))
+
+    def _by_key(self, table: BoundTable, pattern: Any) -> Iterator[Any]:
+        key = table.codec.decode(pattern.match)
+        if table.info.needs_priority and not pattern.priority:
+            wanted = table.control.checked_key(key)
+            return (entry for entry in table.control.entries() if entry.key == wanted)
+        handle = table.control.find(key, pattern.priority)
+        return iter(() if handle is None else (table.control.entry(handle),))
+
+    def _wanted(self, table: BoundTable, entry: Any, pattern: Any) -> bool:
+        """The filters beside the key: metadata, constness, action."""
+        if pattern.metadata and extra_of(entry).metadata != pattern.metadata:
+            return False
+        if pattern.controller_metadata and extra_of(entry).controller_metadata != pattern.controller_metadata:
+            return False
+        if pattern.is_const and not entry.is_const:
+            return False
+        which = pattern.action.WhichOneof("type")
+        if which is None:
+            return True
+        if which == "action":
+            named = self._bound.schema.actions.by_id.get(pattern.action.action.action_id)
+            return entry.action is not None and named is not None and entry.action == named.name
+        profile = table.profile
+        if which == "action_profile_member_id":
+            number = pattern.action.action_profile_member_id
+            return (
+                profile is not None
+                and entry.member is not None
+                and profile.members.get(number) == entry.member
+            )
+        if which == "action_profile_group_id":
+            number = pattern.action.action_profile_group_id
+            return (
+                profile is not None and entry.group is not None and profile.groups.get(number) == entry.group
+            )
+        return profile is not None and profile.one_shots.of(table.info.id, entry.handle) is not None
+
+    # -- what of them ----------------------------------------------------------------------------------------
+
+    def _name(self, table: BoundTable, entry: Any, into: Any) -> None:
+        """Table, key and priority: what names an entry."""
+        into.table_id = table.info.id
+        table.codec.encode(entry.key, into.match)
+        if table.info.needs_priority:
+            into.priority = entry.priority
+
+    def _fill(self, table: BoundTable, entry: Any, pattern: Any, into: Any) -> None:
+        self._name(table, entry, into)
+        self._fill_action(table, entry, into)
+        if entry.is_const:
+            into.is_const = True
+        if entry.metadata is not None:
+            extra = entry.metadata
+            into.metadata, into.controller_metadata = extra.metadata, extra.controller_metadata
+            into.idle_timeout_ns = extra.idle_timeout_ns
+        self._fill_direct(table, entry, pattern, into)
+
+    def _fill_direct(self, table: BoundTable, entry: Any, pattern: Any, into: Any) -> None:
+        """Counter, meter and last hit, where they are asked for."""
+        control = table.control
+        if control.direct_counter is not None and pattern.HasField("counter_data"):
+            fill_counts(into.counter_data, *control.direct_counter.read(entry.slot))
+        if control.direct_meter is not None and pattern.HasField("meter_config"):
+            if control.direct_meter.get_rates(entry.slot) is not None:
+                fill_rates(control.direct_meter, entry.slot, into.meter_config)
+        if table.info.idle_timeout and pattern.HasField("time_since_last_hit"):
+            now = self._bound.control.clock()
+            into.time_since_last_hit.elapsed_ns = max(0, now - entry.last_hit_us) * 1000
+            into.time_since_last_hit.SetInParent()
+
+    def _fill_action(self, table: BoundTable, entry: Any, into: Any) -> None:
+        profile = table.profile
+        if entry.action is not None:
+            self._bound.actions.encode(entry.action, entry.args, into.action.action)
+        elif profile is None:
+            return
+        elif entry.member is not None:
+            into.action.action_profile_member_id = profile.member_ids.get(entry.member, 0)
+        elif (shot := profile.one_shots.of(table.info.id, entry.handle)) is not None:
+            profile.one_shots.encode(shot, into.action.action_profile_action_set)
+        else:
+            into.action.action_profile_group_id = profile.group_ids.get(entry.group, 0)
+
+    def _default(self, table: BoundTable, into: Any) -> None:
+        into.table_id = table.info.id
+        into.is_default_action = True
+        name, args = table.control.default
+        if name is not None and self._bound.actions.known(name):
+            self._bound.actions.encode(name, args, into.action.action)

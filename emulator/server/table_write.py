@@ -1,0 +1,352 @@
+"""Writing table entries, default entries and what hangs on them: counters, meters, idle timeouts, one-shots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from controller.p4rt.schema import Table
+from emulator.switch.errors import ControlError
+
+from .actions import ActionCodec
+from .errors import denied, invalid, not_found, unimplemented
+from .match import KeyCodec
+from .meters import check_rates, set_rates
+from .profiles import OneShot, Profile
+from .undo import Undo
+
+
+@dataclass(frozen=True)
+class Extra:
+    """What the switch does not need to know of an entry but a controller wants back; kept in Entry.metadata."""
+
+    metadata: bytes = b""
+    controller_metadata: int = 0
+    idle_timeout_ns: int = 0
+
+
+_NO_EXTRA = Extra()
+
+
+def extra_of(entry: Any) -> Extra:
+    """The Extra of a switch entry."""
+    return entry.metadata or _NO_EXTRA
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An entry as it was, for an undo."""
+
+    key: Any
+    priority: int
+    action: str | None
+    args: tuple[int, ...]
+    member: int | None
+    group: int | None
+    extra: Extra
+    counter: tuple[int, int] | None
+    meter: Any
+
+
+class BoundTable:
+    """One table: its P4Info, its control, its codecs. `profile` is set for tables with an action profile."""
+
+    def __init__(
+        self, info: Table, control: Any, codec: KeyCodec, actions: ActionCodec, profile: Profile | None
+    ) -> None:
+        self.info = info
+        self.control = control
+        self.codec = codec
+        self.actions = actions
+        self.profile = profile
+        self._needs_priority = info.needs_priority
+        self._usable = {
+            number for number, scope in info.scopes.items() if scope.name in ("ANY", "TABLE_ONLY")
+        }
+
+    # -- finding ---------------------------------------------------------------------------------------------
+
+    def key_of(self, entry: Any) -> tuple[tuple[Any, ...], int]:
+        """(key, priority) of a p4.v1.TableEntry that names one entry."""
+        key = self.codec.decode(entry.match)
+        priority = entry.priority
+        if self._needs_priority:
+            if priority <= 0:
+                raise invalid(
+                    f"table {self.info.name} needs a priority above 0, not {priority}",
+                    "it has ternary, range or optional fields; the larger priority wins",
+                )
+        elif priority:
+            raise invalid(
+                f"table {self.info.name} takes no priority, and {priority} was given",
+                "leave it 0: there are no ternary, range or optional fields",
+            )
+        return key, priority
+
+    def find(self, entry: Any) -> int:
+        """The handle of the entry with this key and priority; NOT_FOUND where there is none."""
+        key, priority = self.key_of(entry)
+        handle = self.control.find(key, priority)
+        if handle is None:
+            raise not_found(f"table {self.info.name} has no entry with this key", "use INSERT to create it")
+        return handle
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def write(self, kind: str, entry: Any) -> Undo:
+        if entry.is_const:
+            raise denied("is_const is set by the P4 program only", "leave it out")
+        if entry.is_default_action:
+            return self._write_default(kind, entry)
+        if self.info.is_const:
+            raise denied(
+                f"table {self.info.name} is constant",
+                "its entries are fixed in the P4 program; change them there",
+            )
+        if kind == "INSERT":
+            return self._insert(entry)
+        if kind == "MODIFY":
+            return self._modify(entry)
+        return self._delete(entry)
+
+    def _insert(self, entry: Any) -> Undo:
+        key, priority = self.key_of(entry)
+        self._check_extras(entry)
+        action = entry.action
+        which = action.WhichOneof("type")
+        if which == "action" and self.profile is None:
+            call = action.action
+            if call.action_id not in self._usable:
+                self.actions.check_scope(self.info, call.action_id, default=False)
+            name, args = self.actions.decode(call)
+            handle = self.control.insert(key, name, args, priority)
+        else:
+            handle = self._insert_indirect(which, action, key, priority)
+        self._apply_extras(handle, entry)
+        return lambda: self._remove(handle)
+
+    def _insert_indirect(self, which: str | None, action: Any, key: Any, priority: int) -> int:
+        profile = self._profile_for(which)
+        if which == "action_profile_member_id":
+            return self.control.insert_member(key, profile.member(action.action_profile_member_id), priority)
+        if which == "action_profile_group_id":
+            return self.control.insert_group(key, profile.group(action.action_profile_group_id), priority)
+        shot = profile.one_shots.create(self.info, action.action_profile_action_set)
+        try:
+            handle = self.control.insert_group(key, shot.group, priority)
+        except ControlError:
+            profile.one_shots.destroy(shot)
+            raise
+        profile.one_shots.attach(self.info.id, handle, shot)
+        return handle
+
+    def _profile_for(self, which: str | None) -> Profile:
+        if which is None:
+            raise invalid(f"the entry of table {self.info.name} has no action", "set TableEntry.action")
+        if self.profile is None:
+            raise invalid(
+                f"table {self.info.name} has no action profile, and {which} was given", "give it an action"
+            )
+        if which == "action":
+            raise invalid(
+                f"table {self.info.name} has action profile {self.profile.info.name}, and an action was given",
+                "name a member or a group of the profile, or send a one-shot action set",
+            )
+        if which != "action_profile_member_id" and not self.profile.info.with_selector:
+            raise invalid(
+                f"action profile {self.profile.info.name} has no selector", "name a member, not a group"
+            )
+        return self.profile
+
+    def _modify(self, entry: Any) -> Undo:
+        handle = self.find(entry)
+        self._check_extras(entry)
+        before = self._snapshot(handle)
+        which = entry.action.WhichOneof("type")
+        shot = None
+        if which == "action" and self.profile is None:
+            self.actions.check_scope(self.info, entry.action.action.action_id, default=False)
+            self.control.modify(handle, *self.actions.decode(entry.action.action))
+        else:
+            shot = self._modify_indirect(which, entry.action, handle)
+        self._apply_extras(handle, entry)
+        return lambda: self._restore(handle, before, shot)
+
+    def _modify_indirect(self, which: str | None, action: Any, handle: int) -> OneShot | None:
+        """Point the entry elsewhere; the one-shot it had, if any, is kept for an undo until it is dropped."""
+        profile = self._profile_for(which)
+        shot: OneShot | None = None
+        if which == "action_profile_member_id":
+            self.control.modify_member(handle, profile.member(action.action_profile_member_id))
+        elif which == "action_profile_group_id":
+            self.control.modify_group(handle, profile.group(action.action_profile_group_id))
+        else:
+            shot = profile.one_shots.create(self.info, action.action_profile_action_set)
+            try:
+                self.control.modify_group(handle, shot.group)
+            except ControlError:
+                profile.one_shots.destroy(shot)
+                raise
+        old = profile.one_shots.attach(self.info.id, handle, shot)
+        if old is not None:
+            profile.one_shots.destroy(old)
+        return old
+
+    def _delete(self, entry: Any) -> Undo:
+        handle = self.find(entry)
+        before = self._snapshot(handle)
+        shot = self._remove(handle)
+        return lambda: self._reinsert(before, shot)
+
+    def _remove(self, handle: int) -> OneShot | None:
+        """Delete an entry and the one-shot made with it; the one-shot's description, for an undo."""
+        self.control.delete(handle)
+        if self.profile is None:
+            return None
+        shot = self.profile.one_shots.attach(self.info.id, handle, None)
+        if shot is not None:
+            self.profile.one_shots.destroy(shot)
+        return shot
+
+    # -- default entries -------------------------------------------------------------------------------------
+
+    def _write_default(self, kind: str, entry: Any) -> Undo:
+        name = self.info.name
+        if kind != "MODIFY":
+            raise invalid(f"the default entry of table {name} cannot be {kind.lower()}ed", "use MODIFY")
+        if entry.match or entry.priority:
+            raise invalid(f"the default entry of table {name} has no match and no priority", "leave them out")
+        if entry.HasField("counter_data") or entry.HasField("meter_config") or entry.idle_timeout_ns:
+            raise invalid(
+                f"the default entry of table {name} has no direct counter, direct meter or timeout",
+                "leave them out",
+            )
+        if self.profile is not None:
+            raise unimplemented(
+                f"table {name} has an action profile; its default entry cannot be set", "leave it as it is"
+            )
+        before, args = self.control.default
+        if not entry.HasField("action"):
+            self._refuse_const_default(None)
+            self.control.reset_default()
+            return lambda: self._set_default(before, args)
+        if entry.action.WhichOneof("type") != "action":
+            raise invalid(
+                f"the default entry of table {name} needs an action", "set TableEntry.action.action"
+            )
+        self.actions.check_scope(self.info, entry.action.action.action_id, default=True)
+        self._refuse_const_default(entry.action.action.action_id)
+        self.control.set_default(*self.actions.decode(entry.action.action))
+        return lambda: self._set_default(before, args)
+
+    def _refuse_const_default(self, action_id: int | None) -> None:
+        if self.info.const_default_action_id:
+            raise denied(
+                f"the default action of table {self.info.name} is constant", "it is fixed in the P4 program"
+            )
+
+    def _set_default(self, action: str | None, args: tuple[int, ...]) -> None:
+        if action is None:
+            self.control.reset_default()
+        else:
+            self.control.set_default(action, args)
+
+    # -- what hangs on an entry --------------------------------------------------------------------------------
+
+    def _check_extras(self, entry: Any) -> None:
+        info = self.info
+        if entry.HasField("meter_config") and not info.direct_meter_id:
+            raise invalid(f"table {info.name} has no direct meter", "leave meter_config out")
+        if entry.HasField("counter_data") and not info.direct_counter_id:
+            raise invalid(f"table {info.name} has no direct counter", "leave counter_data out")
+        if entry.idle_timeout_ns:
+            if not info.idle_timeout:
+                raise invalid(
+                    f"table {info.name} has no idle timeout",
+                    "give it support_timeout = true in the P4 program",
+                )
+            if entry.idle_timeout_ns < 0:
+                raise invalid("idle_timeout_ns is negative", "0 turns the timeout off")
+        if entry.HasField("time_since_last_hit"):
+            raise invalid("time_since_last_hit cannot be written", "leave it out")
+        if entry.HasField("meter_config"):
+            check_rates(entry.meter_config)
+
+    def _apply_extras(self, handle: int, message: Any) -> None:
+        """Set everything beside key and action; each has been checked. Unset fields mean none."""
+        entry = self.control.entry(handle)
+        if self.info.direct_meter_id:
+            set_rates(self.control.direct_meter, entry.slot, message)
+        if self.info.direct_counter_id and message.HasField("counter_data"):
+            data = message.counter_data
+            self.control.direct_counter.write(entry.slot, data.packet_count, data.byte_count)
+        if message.metadata or message.controller_metadata or message.idle_timeout_ns:
+            extra = Extra(message.metadata, message.controller_metadata, message.idle_timeout_ns)
+            self._set_extra(entry, extra)
+        elif entry.metadata is not None:
+            self._set_extra(entry, _NO_EXTRA)
+
+    def _set_extra(self, entry: Any, extra: Extra) -> None:
+        entry.metadata = None if extra == _NO_EXTRA else extra
+        entry.ttl_us = -(-extra.idle_timeout_ns // 1000)
+
+    # -- undoing -----------------------------------------------------------------------------------------------
+
+    def _snapshot(self, handle: int) -> Snapshot:
+        entry, control = self.control.entry(handle), self.control
+        return Snapshot(
+            entry.key,
+            entry.priority,
+            entry.action,
+            entry.args,
+            entry.member,
+            entry.group,
+            extra_of(entry),
+            control.direct_counter.read(entry.slot) if control.direct_counter is not None else None,
+            control.direct_meter.data[entry.slot].copy() if control.direct_meter is not None else None,
+        )
+
+    def _restore(self, handle: int, before: Snapshot, old_shot: OneShot | None) -> None:
+        control = self.control
+        if before.action is not None:
+            control.modify(handle, before.action, before.args)
+        elif old_shot is not None and self.profile is not None:
+            shot = self.profile.one_shots.recreate(old_shot)
+            control.modify_group(handle, shot.group)
+            self._drop_shot(handle, shot)
+        else:
+            if before.member is not None:
+                control.modify_member(handle, before.member)
+            else:
+                control.modify_group(handle, before.group)
+            self._drop_shot(handle, None)
+        self._put_back(handle, before)
+
+    def _drop_shot(self, handle: int, shot: OneShot | None) -> None:
+        """Give the entry `shot` in place of the one-shot it has."""
+        assert self.profile is not None
+        newer = self.profile.one_shots.attach(self.info.id, handle, shot)
+        if newer is not None:
+            self.profile.one_shots.destroy(newer)
+
+    def _reinsert(self, before: Snapshot, old_shot: OneShot | None) -> None:
+        control = self.control
+        if before.action is not None:
+            handle = control.insert(before.key, before.action, before.args, before.priority)
+        elif old_shot is not None and self.profile is not None:
+            shot = self.profile.one_shots.recreate(old_shot)
+            handle = control.insert_group(before.key, shot.group, before.priority)
+            self.profile.one_shots.attach(self.info.id, handle, shot)
+        elif before.member is not None:
+            handle = control.insert_member(before.key, before.member, before.priority)
+        else:
+            handle = control.insert_group(before.key, before.group, before.priority)
+        self._put_back(handle, before)
+
+    def _put_back(self, handle: int, before: Snapshot) -> None:
+        entry, control = self.control.entry(handle), self.control
+        self._set_extra(entry, before.extra)
+        if before.counter is not None:
+            control.direct_counter.write(entry.slot, *before.counter)
+        if before.meter is not None:
+            control.direct_meter.data[entry.slot] = before.meter
