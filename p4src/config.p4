@@ -8,8 +8,8 @@
 #define bf16 3
 #define fp8_e4m3 4
 #define fp8_e5m2 5
-#define rne 0
-#define rtz 1
+#define rne 1
+#define rtz 2
 
 // -DFORMAT=fp32|fp16|bf16|fp8_e4m3|fp8_e5m2. The integer baseline sets FORMAT_CODE itself.
 #ifndef FORMAT
@@ -69,6 +69,8 @@
 #define ROUND_TO_NEAREST 0
 #elif ROUNDING == rne
 #define ROUND_TO_NEAREST 1
+#else
+#error "ROUNDING must be rne or rtz"
 #endif
 
 // The names above are only for the comparisons; as macros they would shadow P4 identifiers.
