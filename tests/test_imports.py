@@ -39,7 +39,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "workers.torch_backend",
         "workers.comm_hook",
         "workers.training",
-        "fpisa.torch_batch",
+        "fpisa.torch_twin",
         "fpisa.accuracy",
         "benchmarks",
     ),
