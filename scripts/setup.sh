@@ -36,19 +36,33 @@ missing_packages() { # Debian packages whose tools this machine lacks, one a lin
     have mnexec && [ -d /usr/lib/python3/dist-packages/mininet ] || echo mininet
 }
 
+optional_packages() { # for the hardware model's Verilog only; its tests say so where they are missing
+    have yosys || echo yosys
+    have iverilog || echo iverilog
+}
+
 install_system_packages() {
-    local missing
+    local missing optional
     missing=$(missing_packages "$(find_python || true)" | tr '\n' ' ')
+    optional=$(optional_packages | tr '\n' ' ')
+    if [ -n "${optional// /}" ] && [ "$(id -u)" -eq 0 ] && have apt-get; then
+        say "installing ${optional% } for the hardware model"
+        apt_install $optional || say "not installed: ${optional% }; the hardware model's tests will say what they lack"
+    fi
     [ -n "${missing// /}" ] || return 0
     if [ "$(id -u)" -ne 0 ] || ! have apt-get; then
         say "missing on this machine: ${missing% }. As root on Debian: apt-get install --no-install-recommends ${missing% }"
         return 0
     fi
     say "installing ${missing% }"
-    apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 && return 0
+    apt_install $missing || fail "apt-get could not install: ${missing% }"
+}
+
+apt_install() { # with the package lists as they are, or after fetching them
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1 && return 0
     apt-get update -qq || true
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
-        fail "apt-get could not install: ${missing% }"
+    apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 fingerprint() { # whatever a change of which asks for a new set-up
@@ -72,7 +86,9 @@ install_python_packages() {
     # setuptools also stands in for distutils, which Mininet 2.3 imports and Python 3.12 dropped.
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check 'setuptools>=77' ||
         fail "pip could not install setuptools; is a package index reachable?"
-    "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e '.[train,dev]' ||
+    local extras=train,dev
+    grep -q '^hw = ' pyproject.toml && extras=$extras,hw
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check -e ".[$extras]" ||
         fail "pip could not install the project; its message is above"
 }
 
