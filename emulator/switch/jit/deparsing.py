@@ -1,0 +1,93 @@
+"""Update checksums, and headers back to bytes."""
+
+from __future__ import annotations
+
+from emulator.switch.jit import exprs, hashing, primitives
+from emulator.switch.jit.gen import Gen
+from emulator.switch.jit.ir import Ref
+from emulator.switch.jit.packing import write_items
+from emulator.switch.jit.values import const
+
+OUT = "out"
+
+
+def verify_checksums(g: Gen) -> None:
+    """Behind the parser: sets checksum_error when a checksum of a valid header is wrong."""
+    flag = g.phv.standard("checksum_error")
+    for checksum in g.model.checksums:
+        if not checksum.verify or flag is None:
+            continue
+        target = checksum.target
+        due = g.flag(g.phv.valid[target.header])
+        if checksum.cond is not None:
+            due = g.fn.and_(due, exprs.cond(g, checksum.cond))
+        found = g.model.calculations[checksum.calculation]
+        expected = hashing.hash_value(g, found.algo, found.inputs, found.name)
+        width = g.model.field(target).width
+        wrong = g.arith.compare("!=", g.arith.mask(expected, width), g.get(g.phv.field(target.header, target.field)))
+        g.set_const(flag, 1, g.fn.and_(due, wrong))
+
+
+def update_checksums(g: Gen) -> None:
+    for checksum in g.model.checksums:
+        if not checksum.update:
+            continue
+        due = g.flag(g.phv.valid[checksum.target.header])
+        if checksum.cond is not None:
+            due = g.fn.and_(due, exprs.cond(g, checksum.cond))
+        found = g.model.calculations[checksum.calculation]
+        value = hashing.hash_value(g, found.algo, found.inputs, found.name)
+        primitives.store(g, checksum.target, value, due)
+
+
+def emit(g: Gen, out: str) -> Ref:
+    """Valid headers in order, then the payload, to `out`; returns the number of bytes (i64)."""
+    at: Ref = 0
+    for header in g.model.deparser.order:
+        valid = g.flag(g.phv.valid[header])
+        if valid == 0:
+            continue
+        at = _emit_header(g, out, at, header, valid)
+    pointer, length = g.payload()
+    g.fn.memcpy(g.fn.gep(out, at), pointer, length)
+    return g.fn.op("add", 64, at, length)
+
+
+def _emit_header(g: Gen, out: str, at: Ref, header: int, valid: Ref) -> Ref:
+    """Branches around the header's bytes; the position comes together in a select."""
+    size = _size(g, header)
+    after = g.fn.op("add", 64, at, g.fn.select(valid, 64, size, 0))
+    if isinstance(valid, int):
+        _write(g, g.fn.gep(out, at), header)
+        return after
+
+    def body() -> None:
+        _write(g, g.fn.gep(out, at), header)
+
+    g.branch_if(valid, body, likely=True)
+    return after
+
+
+def _size(g: Gen, header: int) -> Ref:
+    from emulator.switch.jit.headers import size_bytes
+
+    return g.arith.widen(size_bytes(g, header), 64)
+
+
+def _write(g: Gen, pointer: str, header: int) -> None:
+    kind = g.model.header_type(header)
+    tag = g.tag(OUT)
+    fields = list(range(len(kind.fields)))
+    cut = len(fields) if kind.varbit is None else kind.varbit
+    before = [(g.get(g.phv.field(header, f)), kind.fields[f].width) for f in fields[:cut]]
+    size = write_items(g, pointer, before, tag)
+    if kind.varbit is None:
+        return
+    buffer = g.phv.buffers[header, kind.varbit]
+    count = g.arith.widen(g.arith.shr(g.get(buffer.used), const(3)), 64)
+    after = [(g.get(g.phv.field(header, f)), kind.fields[f].width) for f in fields[cut + 1 :]]
+    if kind.fields[kind.varbit].offset % 8:
+        raise NotImplementedError(f"header {g.model.headers[header].name!r}: a varbit that does not begin on a byte")
+    place = g.fn.gep(pointer, size)
+    g.fn.memcpy(place, g.buffer(buffer), count)
+    write_items(g, g.fn.gep(place, count), after, tag)

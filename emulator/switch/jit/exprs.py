@@ -1,0 +1,201 @@
+"""Expressions to LLVM IR: exact values where they are needed, low bits where a mask or a store asks for no more."""
+
+from __future__ import annotations
+
+from emulator.switch import expr as x
+from emulator.switch.jit import headers
+from emulator.switch.jit.gen import Gen
+from emulator.switch.jit.ir import Ref
+from emulator.switch.jit.registers import read_register
+from emulator.switch.jit.values import Val, const, container, signed_range, unsigned_range
+
+_LINEAR = {"+": "add", "-": "sub", "*": "mul"}
+_BITWISE = {"&": "and", "|": "or", "^": "xor"}
+
+
+def is_bool(e: x.Expr) -> bool:
+    """Whether an expression is of bool type."""
+    if isinstance(e, x.Ternary):
+        return is_bool(e.left)
+    return isinstance(
+        e,
+        x.BoolConst
+        | x.Compare
+        | x.Logic
+        | x.Not
+        | x.NonZero
+        | x.HeaderValid
+        | x.UnionValid
+        | x.HeaderEqual
+        | x.UnionEqual,
+    )
+
+
+def exact(g: Gen, e: x.Expr) -> Val:
+    """The value of a data expression (a bool counts as 0 or 1)."""
+    match e:
+        case x.Const(value):
+            return const(value)
+        case x.FieldRead(header, field):
+            return g.get(g.phv.field(header, field))
+        case x.Param(index):
+            return g.params[index]
+        case x.Unary(op, operand):
+            return _unary(g, op, operand)
+        case x.Binary(op, left, right):
+            return _binary(g, op, left, right)
+        case x.Ternary(test, left, right) if not is_bool(left):
+            return g.arith.select(cond(g, test), exact(g, left), exact(g, right))
+        case x.DynamicField(header, field):
+            return headers.read_dynamic(g, header, field)
+        case x.LastStackIndex(stack, is_union):
+            following = g.get((g.phv.union_next if is_union else g.phv.next)[stack])
+            return g.arith.mask(g.arith.sub(following, const(1)), 32)
+        case x.RegisterRead(register, index):
+            return read_register(g, register, exact(g, index), const(0))
+        case x.Lookahead(offset, width):
+            assert g.lookahead is not None, "the loader allows lookahead in parser states only"
+            return g.lookahead(offset, width)
+    return g.arith.from_bool(cond(g, e))
+
+
+def low(g: Gen, e: x.Expr, width: int) -> Val:
+    """A value that equals the expression's modulo 2**width."""
+    bits = container(width)
+    match e:
+        case x.Binary(op, left, right) if op in _LINEAR:
+            return _linear_low(g, _LINEAR[op], low(g, left, width), low(g, right, width), bits)
+        case x.Binary("<<", left, right):
+            by = exact(g, right)
+            a = low(g, left, width)
+            return g.arith.shl_low(a, by, bits)
+        case x.Binary("&", left, x.Const(mask)) | x.Binary("&", x.Const(mask), left) if mask >= 0:
+            return _and_const(g, left, mask & ((1 << width) - 1))
+        case x.Binary(op, left, right) if op in _BITWISE:
+            return _bitwise_low(g, _BITWISE[op], low(g, left, width), low(g, right, width), bits)
+        case x.Binary("two_comp_mod", left, x.Const(inner)) if width <= inner:
+            return low(g, left, width)
+        case x.Unary("neg", operand):
+            return _linear_low(g, "sub", const(0), low(g, operand, width), bits)
+        case x.Unary("~", operand):
+            return _linear_low(g, "sub", const(-1), low(g, operand, width), bits)
+        case x.Ternary(test, left, right) if not is_bool(left):
+            return g.arith.select(cond(g, test), low(g, left, width), low(g, right, width))
+    return exact(g, e)
+
+
+def _linear_low(g: Gen, op: str, a: Val, b: Val, bits: int) -> Val:
+    if op == "add":
+        lo, hi = a.lo + b.lo, a.hi + b.hi
+    elif op == "sub":
+        lo, hi = a.lo - b.hi, a.hi - b.lo
+    else:
+        corners = [p * q for p in (a.lo, a.hi) for q in (b.lo, b.hi)]
+        lo, hi = min(corners), max(corners)
+    is_exact = unsigned_range(bits)[1] >= hi if lo >= 0 else _within(lo, hi, signed_range(bits))
+    if is_exact and a.bits <= bits and b.bits <= bits:
+        return {"add": g.arith.add, "sub": g.arith.sub, "mul": g.arith.mul}[op](a, b)
+    return g.arith.linear_low(op, a, b, bits)
+
+
+def _within(lo: int, hi: int, bounds: tuple[int, int]) -> bool:
+    return bounds[0] <= lo and hi <= bounds[1]
+
+
+def _bitwise_low(g: Gen, op: str, a: Val, b: Val, bits: int) -> Val:
+    if a.lo >= 0 and b.lo >= 0 and a.bits <= bits and b.bits <= bits:
+        return g.arith.bitwise(op, a, b)
+    return g.arith.bitwise_low(op, a, b, bits)
+
+
+def _and_const(g: Gen, e: x.Expr, mask: int) -> Val:
+    if mask == 0:
+        return const(0)
+    width = mask.bit_length()
+    value = low(g, e, width)
+    if mask == (1 << width) - 1:
+        return g.arith.mask(value, width)
+    bits = container(width)
+    return g.arith.made(g.fn.op("and", bits, g.arith.modulo(value, bits), mask), bits, 0, mask)
+
+
+def _unary(g: Gen, op: str, operand: x.Expr) -> Val:
+    if op == "b2d":
+        return g.arith.from_bool(cond(g, operand))
+    value = exact(g, operand)
+    return g.arith.sub(const(0), value) if op == "neg" else g.arith.complement(value)
+
+
+def _binary(g: Gen, op: str, left: x.Expr, right: x.Expr) -> Val:
+    if op == "&":
+        for a, b in ((left, right), (right, left)):
+            if isinstance(b, x.Const) and b.value >= 0:
+                return _and_const(g, a, b.value)
+    if op in ("two_comp_mod", "usat_cast", "sat_cast"):
+        return _cast(g, op, left, right)
+    a, b = exact(g, left), exact(g, right)
+    if op in _BITWISE:
+        return g.arith.bitwise(_BITWISE[op], a, b)
+    match op:
+        case "+":
+            return g.arith.add(a, b)
+        case "-":
+            return g.arith.sub(a, b)
+        case "*":
+            return g.arith.mul(a, b)
+        case "<<":
+            return g.arith.shl(a, b)
+        case ">>":
+            return g.arith.shr(a, b)
+    return g.arith.div(a, b, rest=op == "%")
+
+
+def _cast(g: Gen, op: str, left: x.Expr, right: x.Expr) -> Val:
+    assert isinstance(right, x.Const)
+    width = right.value
+    if op == "two_comp_mod":
+        return g.arith.wrap(low(g, left, width), width)
+    is_signed = op == "sat_cast"
+    if isinstance(left, x.Binary) and left.op in ("+", "-"):
+        a, b = exact(g, left.left), exact(g, left.right)
+        return g.arith.saturate(_LINEAR[left.op], a, b, width, is_signed)
+    lo, hi = signed_range(width) if is_signed else unsigned_range(width)
+    return g.arith.clamp(exact(g, left), lo, hi)
+
+
+def cond(g: Gen, e: x.Expr) -> Ref:
+    """A bool expression as i1 (data counts as true when it is not 0)."""
+    match e:
+        case x.BoolConst(value):
+            return int(value)
+        case x.Compare(op, left, right):
+            return g.arith.compare(op, exact(g, left), exact(g, right))
+        case x.Logic(op, left, right):
+            a, b = cond(g, left), cond(g, right)
+            if op in ("and", "or"):
+                return g.fn.op(op, 1, a, b)
+            differ = g.fn.op("xor", 1, a, b)
+            return differ if op == "!=" else g.fn.not_(differ)
+        case x.Not(operand):
+            return g.fn.not_(cond(g, operand))
+        case x.NonZero(operand):
+            return _nonzero(g, operand)
+        case x.HeaderValid(header):
+            return headers.is_valid(g, header)
+        case x.UnionValid(union):
+            return headers.union_valid(g, union)
+        case x.HeaderEqual(left, right, negated):
+            same = headers.equal(g, left, right)
+            return g.fn.not_(same) if negated else same
+        case x.UnionEqual(left, right, negated):
+            same = headers.union_equal(g, left, right)
+            return g.fn.not_(same) if negated else same
+        case x.Ternary(test, left, right) if is_bool(left):
+            return g.fn.select(cond(g, test), 1, cond(g, left), cond(g, right))
+    return g.arith.nonzero(exact(g, e))
+
+
+def _nonzero(g: Gen, operand: x.Expr) -> Ref:
+    if isinstance(operand, x.Unary) and operand.op == "b2d":
+        return cond(g, operand.operand)
+    return g.arith.nonzero(exact(g, operand))

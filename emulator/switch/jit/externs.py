@@ -1,0 +1,102 @@
+"""What compiled code leaves to Python through one callback: log messages, failed assertions, random numbers, rare hashes.
+
+Also the fuel that bounds loops: a program that would hang the reference runs out instead.
+"""
+
+from __future__ import annotations
+
+from emulator.switch import expr as x
+from emulator.switch.jit import exprs, registers
+from emulator.switch.jit.gen import Gen, Site
+from emulator.switch.jit.ir import Ref
+from emulator.switch.jit.values import Val
+
+LOG, RANDOM, HASH, METER, EVENT = range(5)
+"""First argument of the callback."""
+
+SCRATCH = 1 << 16
+"""Bytes of scratch memory for a hash's input or a message's values."""
+
+
+def call(g: Gen, kind: int, site: int, a: Ref, b: Ref) -> str:
+    """The callback: i64 (i32 kind, i32 site, i64 a, i64 b, ptr scratch)."""
+    args = [f"i32 {kind}", f"i32 {site}", f"i64 {g.fn.ref(a, 64)}", f"i64 {g.fn.ref(b, 64)}"]
+    return g.fn.call("i64", g.address("extern"), [*args, f"ptr {g.address('scratch')}"])
+
+
+def _spill(g: Gen, values: list[Val]) -> tuple[tuple[int, bool], ...]:
+    """Values into scratch memory, one after the other; returns (bits, signed) of each."""
+    at = 0
+    for value in values:
+        g.fn.store(f"i{value.bits}", g.fn.ref(value.ref, value.bits), g.fn.gep(g.address("scratch"), at), 4)
+        at += value.bits // 8
+    return tuple((v.bits, v.lo < 0) for v in values)
+
+
+def log_msg(g: Gen, text: str, values: tuple[x.Expr, ...]) -> None:
+    shape = _spill(g, [exprs.exact(g, v) for v in values])
+    call(g, LOG, g.site(Site("log_msg", text, shape)), 0, 0)
+
+
+def check_assert(g: Gen, test: x.BoolExpr) -> None:
+    """A failure is counted."""
+    event_if(g, g.fn.not_(exprs.cond(g, test)), "assert_failed")
+
+
+def check_assume(g: Gen, test: x.BoolExpr) -> None:
+    event_if(g, g.fn.not_(exprs.cond(g, test)), "assume_failed")
+
+
+def event_if(g: Gen, cond: Ref, name: str) -> None:
+    """Count an event by name where `cond` holds; needs a path without a predicate."""
+    site = g.site(Site("event", name))
+
+    def report() -> None:
+        call(g, EVENT, site, 0, 0)
+
+    g.branch_if(cond, report, likely=False)
+
+
+def random(g: Gen, target: x.LValue, low: x.Expr, high: x.Expr) -> None:
+    """Uniform in low..high, both included; low > high leaves the target as it is."""
+    from emulator.switch.jit import primitives
+
+    a, b = exprs.exact(g, low), exprs.exact(g, high)
+    usable = g.arith.compare("<=", a, b)
+
+    def draw() -> None:
+        number = call(g, RANDOM, 0, g.arith.modulo(g.arith.sub(b, a), 64), 0)
+        primitives.store(g, target, g.arith.add(a, Val(number, 64, 0, (1 << 64) - 1)))
+
+    g.branch_if(usable, draw)
+
+
+def execute_meter(g: Gen, meter: int, index: x.Expr, target: x.LValue) -> None:
+    """The packet's colour; an index out of range leaves the target as it is."""
+    from emulator.switch.jit import primitives
+
+    where = exprs.exact(g, index)
+    inside = registers.in_range(g, where, g.model.meters[meter].size)
+
+    def colour() -> None:
+        primitives.store(g, target, meter_colour(g, meter, g.arith.modulo(where, 64)))
+
+    g.branch_if(inside, colour)
+
+
+def meter_colour(g: Gen, meter: int, row: Ref) -> Val:
+    number = call(g, METER, meter, row, g.fn.zext(g.arrived_length(), 32, 64))
+    return Val(g.fn.trunc(number, 64, 32), 32, 0, 3)
+
+
+def reset_fuel(g: Gen, amount: int) -> None:
+    g.fn.store("i32", str(amount), g.fuel(), 8)
+
+
+def burn_fuel(g: Gen) -> Ref:
+    """Whether there is some left."""
+    left = g.fn.load("i32", g.fuel(), 8)
+    g.fn.store("i32", g.fn.ref(g.fn.op("sub", 32, left, 1), 32), g.fuel(), 8)
+    return g.fn.icmp("ne", 32, left, 0)
+
+

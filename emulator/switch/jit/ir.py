@@ -1,0 +1,297 @@
+"""Writing LLVM IR as text: one function at a time, with constant folding and reuse of equal pure operations.
+
+A *ref* is what stands in an operand position: an `int` (a constant, kept as its unsigned bit pattern) or a
+`str` (an SSA name such as "%17"). All integers have an explicit width in bits. Folding here keeps the text
+small, which is most of the cost of compiling a program of many equal instances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Ref = int | str
+
+_COMMUTATIVE = frozenset(("add", "mul", "and", "or", "xor"))
+
+
+def const_text(value: int, bits: int) -> str:
+    """Decimal text of a constant, negative when its sign bit is set."""
+    if bits == 1:
+        return "true" if value & 1 else "false"
+    value &= (1 << bits) - 1
+    return str(value - (1 << bits) if value >> (bits - 1) else value)
+
+
+def signed(value: int, bits: int) -> int:
+    value &= (1 << bits) - 1
+    return value - (1 << bits) if value >> (bits - 1) else value
+
+
+def fold(op: str, bits: int, a: int, b: int) -> int:
+    """Value of a binary operation on constants; shift amounts are below `bits`."""
+    mask = (1 << bits) - 1
+    match op:
+        case "add":
+            return (a + b) & mask
+        case "sub":
+            return (a - b) & mask
+        case "mul":
+            return (a * b) & mask
+        case "and":
+            return a & b
+        case "or":
+            return a | b
+        case "xor":
+            return a ^ b
+        case "shl":
+            return (a << b) & mask
+        case "lshr":
+            return a >> b
+        case "ashr":
+            return (signed(a, bits) >> b) & mask
+        case "udiv":
+            return a // b if b else 0
+        case "urem":
+            return a % b if b else 0
+    raise ValueError(op)
+
+
+def compare(op: str, bits: int, a: int, b: int) -> int:
+    if op.startswith("s"):
+        a, b, op = signed(a, bits), signed(b, bits), "u" + op[1:]
+    return int({"eq": a == b, "ne": a != b, "ult": a < b, "ule": a <= b, "ugt": a > b, "uge": a >= b}[op])
+
+
+class Function:
+    """The text of one LLVM function in the making.
+
+    Pure operations are remembered within a block, so writing the same one twice gives the same name."""
+
+    def __init__(self, name: str, signature: str, attributes: str = "#0"):
+        self.name = name
+        self._head = f"define {signature} {attributes} {{"
+        self._entry: list[str] = []
+        self._lines: list[str | list[str]] = []
+        self._known: dict[tuple, str] = {}
+        self._places: dict[str, str] = {}
+        self._count = 0
+        self.block = "entry"
+        self.open = True
+        self.declared: set[str] = set()
+
+    # --- blocks ---
+
+    def fresh(self) -> str:
+        self._count += 1
+        return f"%v{self._count}"
+
+    def label(self, hint: str = "b") -> str:
+        self._count += 1
+        return f"{hint}{self._count}"
+
+    def start(self, label: str) -> None:
+        """Begin a block. The one before must have been ended."""
+        assert not self.open, f"block {self.block} has no end"
+        self._lines.append(f"{label}:")
+        self._known.clear()
+        self.block, self.open = label, True
+
+    def end(self, text: str) -> None:
+        assert self.open, f"block {self.block} ended twice"
+        self._lines.append("  " + text)
+        self.open = False
+
+    def br(self, label: str) -> None:
+        self.end(f"br label %{label}")
+
+    def cond_br(self, cond: Ref, yes: str, no: str, likely: bool | None = None) -> None:
+        if isinstance(cond, int):
+            self.br(yes if cond else no)
+            return
+        weights = "" if likely is None else (", !prof !1" if likely else ", !prof !2")
+        self.end(f"br i1 {cond}, label %{yes}, label %{no}{weights}")
+
+    def defer(self) -> list[str]:
+        """A gap in the text, to be filled with whole lines before `text` is called."""
+        gap: list[str] = []
+        self._lines.append(gap)
+        return gap
+
+    def text(self) -> str:
+        assert not self.open
+        out = [self._head, "entry:", *self._entry]
+        for line in self._lines:
+            if isinstance(line, str):
+                out.append(line)
+            else:
+                out.extend(line)
+        return "\n".join([*out, "}", ""])
+
+    @property
+    def size(self) -> int:
+        return len(self._lines)
+
+    # --- instructions ---
+
+    def alloca(self, kind: str, align: int = 8) -> str:
+        """A place on the stack, made once at the function's entry."""
+        name = self.fresh()
+        self._entry.append(f"  {name} = alloca {kind}, align {align}")
+        return name
+
+    def place(self, key: str, kind: str) -> str:
+        """A stack slot that is shared by all who ask for `key`."""
+        name = self._places.get(key)
+        if name is None:
+            name = self._places[key] = self.alloca(kind)
+        return name
+
+    def hoisted(self, key: str, word: int) -> str:
+        """Pointer in word `word` of %state, loaded at the function's entry."""
+        name = self._places.get(key)
+        if name is None:
+            at, name = self.fresh(), self.fresh()
+            self._entry.append(f"  {at} = getelementptr i64, ptr %state, i64 {word}")
+            self._entry.append(f"  {name} = load ptr, ptr {at}, align 8")
+            self._places[key] = name
+        return name
+
+    def emit(self, text: str) -> str:
+        """An instruction with a result that is not to be reused."""
+        name = self.fresh()
+        self._lines.append(f"  {name} = {text}")
+        return name
+
+    def do(self, text: str) -> None:
+        self._lines.append("  " + text)
+
+    def pure(self, text: str) -> str:
+        """An instruction whose result depends on its text alone."""
+        name = self._known.get(text)
+        if name is None:
+            name = self._known[text] = self.emit(text)
+        return name
+
+    def op(self, op: str, bits: int, a: Ref, b: Ref) -> Ref:
+        if isinstance(a, int) and isinstance(b, int):
+            return fold(op, bits, a & ((1 << bits) - 1), b & ((1 << bits) - 1))
+        if isinstance(a, int) and op in _COMMUTATIVE:
+            a, b = b, a
+        if isinstance(b, int):
+            b &= (1 << bits) - 1
+            simple = self._simplify(op, bits, a, b)
+            if simple is not None:
+                return simple
+        elif a == b:
+            if op in ("and", "or"):
+                return a
+            if op in ("xor", "sub"):
+                return 0
+        return self.pure(f"{op} i{bits} {self.ref(a, bits)}, {self.ref(b, bits)}")
+
+    @staticmethod
+    def _simplify(op: str, bits: int, a: Ref, b: int) -> Ref | None:
+        if b == 0 and op in ("add", "sub", "or", "xor", "shl", "lshr", "ashr"):
+            return a
+        if b == 0 and op in ("and", "mul"):
+            return 0
+        ones = (1 << bits) - 1
+        if b == ones and op == "and":
+            return a
+        if b == ones and op == "or":
+            return ones
+        if b == 1 and op == "mul":
+            return a
+        return None
+
+    def icmp(self, op: str, bits: int, a: Ref, b: Ref) -> Ref:
+        if isinstance(a, int) and isinstance(b, int):
+            mask = (1 << bits) - 1
+            return compare(op, bits, a & mask, b & mask)
+        if a == b:
+            return int(op in ("eq", "ule", "uge", "sle", "sge"))
+        return self.pure(f"icmp {op} i{bits} {self.ref(a, bits)}, {self.ref(b, bits)}")
+
+    def select(self, cond: Ref, bits: int, a: Ref, b: Ref) -> Ref:
+        if isinstance(cond, int):
+            return a if cond & 1 else b
+        if a == b:
+            return a
+        if bits == 1 and isinstance(a, int) and isinstance(b, int):
+            return cond if a else self.not_(cond)
+        return self.pure(f"select i1 {cond}, i{bits} {self.ref(a, bits)}, i{bits} {self.ref(b, bits)}")
+
+    def not_(self, a: Ref) -> Ref:
+        return self.op("xor", 1, a, 1)
+
+    def and_(self, a: Ref, b: Ref) -> Ref:
+        return self.op("and", 1, a, b)
+
+    def or_(self, a: Ref, b: Ref) -> Ref:
+        return self.op("or", 1, a, b)
+
+    def zext(self, a: Ref, bits: int, to: int) -> Ref:
+        if isinstance(a, int) or bits == to:
+            return a
+        return self.pure(f"zext i{bits} {a} to i{to}")
+
+    def sext(self, a: Ref, bits: int, to: int) -> Ref:
+        if bits == to:
+            return a
+        if isinstance(a, int):
+            return signed(a, bits) & ((1 << to) - 1)
+        return self.pure(f"sext i{bits} {a} to i{to}")
+
+    def trunc(self, a: Ref, bits: int, to: int) -> Ref:
+        if bits == to:
+            return a
+        if isinstance(a, int):
+            return a & ((1 << to) - 1)
+        return self.pure(f"trunc i{bits} {a} to i{to}")
+
+    def resize(self, a: Ref, bits: int, to: int) -> Ref:
+        """Zero-extend or cut."""
+        return self.zext(a, bits, to) if to >= bits else self.trunc(a, bits, to)
+
+    def intrinsic(self, name: str, bits: int, *args: Ref) -> Ref:
+        """A pure LLVM intrinsic on integers of one width, e.g. llvm.umin."""
+        params = ", ".join([f"i{bits}"] * len(args))
+        self.declared.add(f"declare i{bits} @{name}.i{bits}({params})")
+        return self.pure(
+            f"call i{bits} @{name}.i{bits}({', '.join(f'i{bits} {self.ref(a, bits)}' for a in args)})"
+        )
+
+    def bswap(self, a: Ref, bits: int) -> Ref:
+        if bits == 8:
+            return a
+        if isinstance(a, int):
+            return int.from_bytes((a & ((1 << bits) - 1)).to_bytes(bits // 8, "big"), "little")
+        return self.intrinsic("llvm.bswap", bits, a)
+
+    def gep(self, base: str, offset: Ref) -> str:
+        """base + offset bytes (an i64)."""
+        if offset == 0:
+            return base
+        return self.pure(f"getelementptr i8, ptr {base}, i64 {self.ref(offset, 64)}")
+
+    def load(self, kind: str, pointer: str, align: int = 1, tag: str = "") -> str:
+        return self.emit(f"load {kind}, ptr {pointer}, align {align}{tag}")
+
+    def store(self, kind: str, value: str, pointer: str, align: int = 1, tag: str = "") -> None:
+        self.do(f"store {kind} {value}, ptr {pointer}, align {align}{tag}")
+
+    def call(self, kind: str, callee: str, args: Sequence[str]) -> str:
+        return self.emit(f"call {kind} {callee}({', '.join(args)})")
+
+    def call_void(self, callee: str, args: Sequence[str]) -> None:
+        self.do(f"call void {callee}({', '.join(args)})")
+
+    def memcpy(self, to: str, source: str, size: Ref) -> None:
+        self.declared.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
+        self.do(
+            f"call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {source}, i64 {self.ref(size, 64)}, i1 false)"
+        )
+
+    @staticmethod
+    def ref(value: Ref, bits: int) -> str:
+        return const_text(value, bits) if isinstance(value, int) else value
