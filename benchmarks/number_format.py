@@ -96,9 +96,8 @@ def main() -> None:
         print(json.dumps(results, indent=2))
         return
     for name, row in results.items():
-        print(
-            f"{name:<36} {row['value']:5.2f} (goal {row['goal']})  {row.get('gelements_per_s') or row['gbytes_per_s']}"
-        )
+        speeds = row.get("gelements_per_s") or row["gbytes_per_s"]
+        print(f"{name:<36} {row['value']:5.2f} (goal {row['goal']})  {speeds}")
 
 
 if __name__ == "__main__":
