@@ -18,7 +18,7 @@ from rich.console import Console
 
 from emulator.topo.build import why_not
 from emulator.topo.spec import TopologyError
-from workers.main_job import network_run
+from workers.main_job import in_process_run, network_run
 from workers.main_job.alone import train_alone
 from workers.main_job.display import Display, comparison
 from workers.main_job.page import render
@@ -219,13 +219,11 @@ def run(plan: Plan, folder: Path, console: Console) -> tuple[list[Result], float
         alone = train_alone(plan, folder)
         stage.finish(": trained")
         results = []
+        run_method = (in_process_run if plan.in_process else network_run).run_method
         for method in plan.methods:
             bar = display.method(plan, method)
-            results.append(
-                network_run.run_method(
-                    plan, method, programs[method.program], folder / method.aggregator, bar.see
-                )
-            )
+            program = programs[method.program]
+            results.append(run_method(plan, method, program, folder / method.aggregator, bar.see))
             bar.finish(": done")
     return results, alone
 

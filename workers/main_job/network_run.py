@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 from emulator.topo.build import Network
 from emulator.topo.process import Child
 from emulator.topo.shapes import star
-from emulator.topo.spec import TopologyError, hosts_file
+from emulator.topo.spec import hosts_file
 from emulator.topo.switches import start_switch
+from workers.main_job.controller import command as controller_command
 from workers.main_job.follow import Follower
 from workers.main_job.plan import JobError, Method, Plan
 from workers.main_job.programs import Program
 from workers.main_job.result import Event, Result, conclude
+from workers.main_job.tasks import task_of, worker_command
 
 GLOO_PORT = 29500
 
@@ -80,11 +80,7 @@ def start_controller(network: Network, switch: str, program: Program, folder: Pa
     hosts = folder / "hosts.json"
     hosts.write_text(json.dumps(hosts_file(network.topology, network.topology.switches[0].name)))
     socket = network.folder / "controller.sock"
-    command = [
-        sys.executable, "-m", "fpisa.cli", "controller", "serve", "--switch", switch, "--device-id", "1",
-        "--program", str(program.json), "--p4info", str(program.p4info), "--hosts", str(hosts),
-        "--listen", f"unix:{socket}",
-    ]  # fmt: skip
+    command = controller_command(switch, program, hosts, socket)
     child = network.start("controller", command, ready=lambda line: "ready" in line)
     child.wait_ready(60.0)
     return socket
@@ -94,32 +90,12 @@ def start_worker(
     network: Network, follower: Follower, plan: Plan, method: Method, rank: int, socket: Path, folder: Path
 ) -> Child:
     host = network.topology.hosts[rank]
-    task = {
-        "aggregator": method.aggregator,
-        "seat": {
-            "job": "digits",
-            "rank": rank,
-            "workers": plan.workers,
-            "host": host.ip,
-            "controller": str(socket),
-            "first_host": network.topology.hosts[0].ip,
-            "port": GLOO_PORT,
-            "deadline_s": plan.deadline_s,
-            "options": {"format": method.format, "elements": plan.elements, "slots": plan.slots},
-        },
-        "recipe": asdict(plan.recipe),
-        "bench_bytes": plan.bench_bytes,
-        "bench_repeats": plan.bench_repeats,
-        "keep": str(folder),
-    }
-    command = [sys.executable, "-m", "workers.training.worker", json.dumps(task)]
+    meeting = network.topology.hosts[0].ip
+    task = task_of(plan, method, rank, host, str(socket), meeting, GLOO_PORT, "eth0", folder)
     return network.start(
         f"worker-{rank}",
-        command,
+        worker_command(task),
         host=host.name,
         on_line=lambda line: follower.line(rank, line),
         on_end=lambda: follower.end(rank),
     )
-
-
-__all__ = ["TopologyError", "run_method"]

@@ -34,7 +34,7 @@ class Result:
     goodput_gbit_per_second: float  # bits of one worker's tensor / time of one all-reduce, median
     cpu_seconds_per_gb: float  # of a worker, per gigabyte of its tensor
     switch_cpu_seconds_per_gb: float | None  # of the switch's process, per gigabyte of one worker's tensor
-    packets: int
+    packets: int | None  # sent by the workers; None where nobody counts
     retransmissions: int
     accuracy: float  # on the test set, 0..1
     largest_error: float
@@ -50,7 +50,7 @@ class Result:
 def conclude(
     aggregator: str,
     heard: list[Heard],
-    packets: int,
+    packets: int | None,
     retransmissions: int,
     kept: Path,
     switch_cpu: float | None,

@@ -24,7 +24,7 @@ def row(result: Result) -> tuple[str, ...]:
         f"{result.samples_per_second:,.0f}",
         f"{result.goodput_gbit_per_second:.3f}",
         f"{result.cpu_seconds_per_gb:.1f}",
-        f"{result.packets:,}",
+        "" if result.packets is None else f"{result.packets:,}",
         f"{result.retransmissions:,}",
         f"{result.accuracy:.2%}",
         f"{result.largest_error:.1e}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import resource
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -38,7 +39,16 @@ class Aggregator(Protocol):
     def counts(self) -> dict[str, Any]:
         """Counters since joining, such as packets and retransmissions; names differ between aggregators."""
 
+    def cpu_seconds(self) -> float:
+        """CPU seconds of this worker so far."""
+
     def close(self) -> None: ...
+
+
+def process_cpu() -> float:
+    """CPU seconds of this process so far, all threads, user and system."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,9 @@ class Alone:
 
     def counts(self) -> dict[str, Any]:
         return {}
+
+    def cpu_seconds(self) -> float:
+        return process_cpu()
 
     def close(self) -> None:
         pass
@@ -104,6 +117,9 @@ class Gloo:
     def counts(self) -> dict[str, Any]:
         return {}
 
+    def cpu_seconds(self) -> float:
+        return process_cpu()
+
     def close(self) -> None:
         if self.dist.is_initialized():
             self.dist.destroy_process_group()
@@ -117,7 +133,8 @@ class InNetwork:
     """The P4 switch adds: FPISA's floats as they lie in memory, or SwitchML's block-quantised integers."""
 
     def __init__(self, seat: Seat, client: AllReduce | None = None) -> None:
-        """client: one that is already in the job; otherwise joins through the seat's interface."""
+        """client: of a worker that is a thread beside others; None: joins through the seat's interface."""
+        self.is_thread = client is not None
         self.client = open_client(seat) if client is None else client
         self.rank = self.client.seat.rank
 
@@ -131,6 +148,12 @@ class InNetwork:
 
     def counts(self) -> dict[str, Any]:
         return self.client.stats.as_dict()
+
+    def cpu_seconds(self) -> float:
+        if not self.is_thread:
+            return process_cpu()
+        stats = self.client.stats  # without the transport, whose other end is the switch itself
+        return stats.cpu_convert + stats.cpu_copy + stats.cpu_other
 
     def close(self) -> None:
         self.client.close()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from workers.training.aggregators import process_cpu
 from workers.training.errors import largest_error
 from workers.training.loop import AllReduce
 
@@ -21,7 +21,7 @@ class Measurement:
 
     bytes: int  # of the tensor
     seconds: list[float]  # of each repeat
-    cpu_seconds: float  # of this worker's process, all repeats
+    cpu_seconds: float  # of this worker, all repeats
     error: float  # largest_error of the first result
 
     def as_dict(self) -> dict[str, object]:
@@ -43,10 +43,12 @@ def measure(
     repeats: int,
     seed: int = 11,
     on_repeat: Callable[[int], None] = lambda done: None,
+    cpu: Callable[[], float] = process_cpu,
 ) -> Measurement:
     """Sums a tensor of `size_bytes` once to warm up and `repeats` times for the clock.
 
-    on_repeat(done) is called after the warm-up, with 0, and after each repeat."""
+    on_repeat(done) is called after the warm-up, with 0, and after each repeat. cpu() gives the worker's CPU
+    seconds so far."""
     elements = max(1, size_bytes // 4)
     own = contribution(rank, elements, seed)
     values = own.copy()
@@ -54,24 +56,18 @@ def measure(
     error = checked(values, workers, elements, seed)
     seconds: list[float] = []
     on_repeat(0)
-    cpu = -process_cpu()
+    used = -cpu()
     for repeat in range(repeats):
         np.copyto(values, own)
         began = time.perf_counter()
         allreduce(values)
         seconds.append(time.perf_counter() - began)
         on_repeat(repeat + 1)
-    cpu += process_cpu()
-    return Measurement(elements * 4, seconds, cpu, error)
+    used += cpu()
+    return Measurement(elements * 4, seconds, used, error)
 
 
 def checked(result: np.ndarray, workers: int, elements: int, seed: int) -> float:
     part = slice(0, min(elements, CHECKED_ELEMENTS))
     parts = np.stack([contribution(rank, elements, seed)[part] for rank in range(workers)])
     return largest_error(parts, result[part])
-
-
-def process_cpu() -> float:
-    """CPU seconds of this process so far, all threads, user and system."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,41 +35,48 @@ class Task:
     keep: str = ""  # folder for kept gradients; "": keep none
 
 
-def say(event: str, **fields: Any) -> None:
-    print(json.dumps({"event": event, **fields}), flush=True)
+Say = Callable[[dict[str, Any]], None]
+
+
+def say_line(event: dict[str, Any]) -> None:
+    print(json.dumps(event), flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     try:
         task = Task(**json.loads((sys.argv[1:] if argv is None else argv)[0]))
-        run(task)
-    except AggregatorError as error:
-        say("error", error=str(error), silent=list(error.silent))
+        run(task, MAKERS[task.aggregator], say_line)
+    except AggregatorError:
         # Threads of a transport that lost its peer may never end; what matters has been said.
         sys.stdout.flush()
         os._exit(1)
     return 0
 
 
-def run(task: Task) -> None:
+def run(task: Task, make: Callable[[Seat], Aggregator], say: Say) -> None:
+    """Does the task with the aggregator that `make` joins with; raises AggregatorError after saying so."""
     import torch
 
     torch.set_num_threads(1)
-    say("joining", pid=os.getpid())
-    aggregator = MAKERS[task.aggregator](Seat(**task.seat))
-    say("joined", rank=aggregator.rank)
+    say({"event": "joining", "pid": os.getpid()})
     try:
-        if task.bench_repeats:
-            bench(task, aggregator)
-        if task.recipe:
-            learn(task, Recipe(**task.recipe), aggregator)
-        say("counts", **aggregator.counts())
-    finally:
-        aggregator.close()
-    say("done")
+        aggregator = make(Seat(**task.seat))
+        say({"event": "joined", "rank": aggregator.rank})
+        try:
+            if task.bench_repeats:
+                bench(task, aggregator, say)
+            if task.recipe:
+                learn(task, Recipe(**task.recipe), aggregator, say)
+            say({"event": "counts", **aggregator.counts()})
+        finally:
+            aggregator.close()
+    except AggregatorError as error:
+        say({"event": "error", "error": str(error), "silent": list(error.silent)})
+        raise
+    say({"event": "done"})
 
 
-def bench(task: Task, aggregator: Aggregator) -> None:
+def bench(task: Task, aggregator: Aggregator, say: Say) -> None:
     from workers.training.measure import measure
 
     found = measure(
@@ -79,19 +85,19 @@ def bench(task: Task, aggregator: Aggregator) -> None:
         task.seat["workers"],
         task.bench_bytes,
         task.bench_repeats,
-        on_repeat=lambda done: say("bench", done=done, repeats=task.bench_repeats),
+        on_repeat=lambda done: say({"event": "bench", "done": done, "repeats": task.bench_repeats}),
+        cpu=aggregator.cpu_seconds,
     )
-    say("measured", **found.as_dict())
+    say({"event": "measured", **found.as_dict()})
 
 
-def learn(task: Task, recipe: Recipe, aggregator: Aggregator) -> None:
+def learn(task: Task, recipe: Recipe, aggregator: Aggregator, say: Say) -> None:
     from workers.training.loop import train
 
     def on_step(step: int, steps: int, loss: float) -> None:
         if step % STEPS_BETWEEN_WORDS == 0 or step == steps:
-            say("step", step=step, steps=steps, loss=loss)
+            say({"event": "step", "step": step, "steps": steps, "loss": loss})
 
-    began = time.perf_counter()
     outcome = train(
         recipe,
         aggregator.rank,
@@ -104,15 +110,8 @@ def learn(task: Task, recipe: Recipe, aggregator: Aggregator) -> None:
         steps, own, total = zip(*outcome.kept, strict=True)
         path = Path(task.keep) / f"gradients-{aggregator.rank}.npz"
         np.savez(path, steps=np.array(steps), own=np.stack(own), total=np.stack(total))
-    say(
-        "trained",
-        accuracy=outcome.accuracy,
-        digest=outcome.digest,
-        samples=outcome.samples,
-        seconds=outcome.seconds,
-        wall_seconds=time.perf_counter() - began,
-        curve=asdict(outcome.curve),
-    )
+    found = {name: getattr(outcome, name) for name in ("accuracy", "digest", "samples", "seconds")}
+    say({"event": "trained", **found, "curve": asdict(outcome.curve)})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,172 @@
+"""One method without a network: the switch in this process, its P4Runtime server and a controller as ever,
+and the workers as threads that reach the switch by function calls. gloo's workers are processes on loopback.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from emulator.server.device import Device
+from emulator.server.program import SwitchOptions
+from emulator.server.service import Server
+from emulator.topo.process import Child, stop_all
+from emulator.topo.shapes import star
+from emulator.topo.spec import Host, hosts_file
+from emulator.topo.switches import CPU_PORT, free_port
+from workers import wire
+from workers.allreduce import Options, attach, frame_bytes
+from workers.join import JoinError, join
+from workers.loopback import Impairment, Loopback
+from workers.main_job.controller import command as controller_command
+from workers.main_job.follow import Follower
+from workers.main_job.plan import JobError, Method, Plan
+from workers.main_job.programs import Program
+from workers.main_job.result import Event, Result, conclude
+from workers.main_job.tasks import task_of, worker_command
+from workers.training.aggregators import AggregatorError, InNetwork, Seat
+from workers.training.worker import Task, run
+from workers.window import Timing
+
+LOOPBACK = "127.0.0.1"
+
+
+def run_method(
+    plan: Plan, method: Method, program: Program, folder: Path, on_event: Callable[[int, Event], None]
+) -> Result:
+    """As network_run.run_method."""
+    folder.mkdir(parents=True, exist_ok=True)
+    follower = Follower(plan.workers, on_event)
+    try:
+        if method.aggregator == "gloo":
+            packets = run_ring(plan, method, folder, follower)
+        else:
+            packets = run_switch(plan, method, program, folder, follower)
+    except JobError as error:
+        raise JobError(f"{method.aggregator}: {error}") from None
+    again = sum(worker.last["counts"].get("retransmissions", 0) for worker in follower.heard)
+    return conclude(method.aggregator, follower.heard, packets, again, folder, None)
+
+
+def run_ring(plan: Plan, method: Method, folder: Path, follower: Follower) -> int | None:
+    """gloo over the loopback interface; nobody counts its packets."""
+    port = free_port()
+    children: list[Child] = []
+    try:
+        for rank in range(plan.workers):
+            host = Host(f"h{rank + 1}", LOOPBACK, "")
+            task = task_of(plan, method, rank, host, "", LOOPBACK, port, "lo", folder)
+            children.append(start_worker(follower, rank, task, folder))
+        follower.follow(lambda rank: children[rank].wait(5.0), plan.limit_s)
+    finally:
+        stop_all(children)
+    return None
+
+
+def start_worker(follower: Follower, rank: int, task: Task, folder: Path) -> Child:
+    return Child(
+        f"worker-{rank}",
+        worker_command(task),
+        folder / f"worker-{rank}.log",
+        on_line=lambda line: follower.line(rank, line),
+        on_end=lambda: follower.end(rank),
+    )
+
+
+def run_switch(plan: Plan, method: Method, program: Program, folder: Path, follower: Follower) -> int:
+    """Sums in the switch; returns the packets that the workers sent."""
+    with in_process_switch(plan, program, folder) as (loopback, socket):
+        topology = star(plan.workers)
+        statuses: dict[int, int] = {}
+
+        def work(rank: int) -> None:
+            host = topology.hosts[rank]
+            task = task_of(plan, method, rank, host, str(socket), host.ip, 0, "", folder)
+            try:
+                run(
+                    task,
+                    lambda seat: member(seat, host, rank + 1, loopback),
+                    lambda e: say(follower, rank, e),
+                )
+                statuses[rank] = 0
+            except AggregatorError:
+                statuses[rank] = 1
+            except (
+                Exception
+            ) as error:  # a fault of ours: the follower words it, the thread must not die unheard
+                follower.line(rank, f"{type(error).__name__}: {error}")
+                statuses[rank] = 1
+            finally:
+                follower.end(rank)
+
+        for rank in range(plan.workers):
+            threading.Thread(target=work, args=(rank,), daemon=True, name=f"worker {rank}").start()
+        follower.follow(statuses.__getitem__, plan.limit_s)
+    return sum(int(worker.last["counts"]["packets_sent"]) for worker in follower.heard)
+
+
+def say(follower: Follower, rank: int, event: Event) -> None:
+    follower.line(rank, json.dumps(event))
+
+
+def member(seat: Seat, host: Host, port: int, loopback: Loopback) -> InNetwork:
+    """A worker of the job, plugged into the switch's `port`. Raises AggregatorError."""
+    try:
+        options = Options(**seat.options, timing=Timing(deadline=seat.deadline_s))
+        request = options.request(seat.job, seat.workers, seat.host, seat.rank)
+        membership = join(seat.controller, request, options.join_timeout)
+    except (JoinError, ValueError) as error:
+        raise AggregatorError(str(error)) from None
+    transport = loopback.plug(port, frame_bytes(options))
+    return InNetwork(seat, attach(membership, wire.mac_bytes(host.mac), transport, options))
+
+
+@contextmanager
+def in_process_switch(plan: Plan, program: Program, folder: Path) -> Iterator[tuple[Loopback, Path]]:
+    """The switch's wire and the controller's socket, for as long as the context lasts."""
+    with ExitStack() as running:
+        device = Device(SwitchOptions("auto", 511, CPU_PORT, None), device_id=1)
+        running.callback(device.close)
+        server = Server(device, "127.0.0.1:0", None)
+        server.start()
+        running.callback(server.stop)
+        short = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="fpisa-")))
+        hosts = folder / "hosts.json"
+        hosts.write_text(json.dumps(hosts_file(star(plan.workers), "s1")))
+        socket = short / "controller.sock"
+        words = controller_command(server.address, program, hosts, socket)
+        controller = Child("controller", words, folder / "controller.log", ready=lambda line: "ready" in line)
+        running.callback(controller.stop)
+        controller.wait_ready(60.0)
+
+        def process(frames):  # type: ignore[no-untyped-def]
+            with device.lock:
+                return device.switch.send_batch(frames)
+
+        inward, outward, seed = impairments(plan.impair)
+        yield Loopback(process, inward, outward, seed), socket
+
+
+def impairments(spec: str) -> tuple[Impairment, Impairment, int]:
+    """(inward, outward, seed) of an --impair specification such as in:loss=0.01,out:dup=0.005,seed=7."""
+    names = {"loss": "loss", "dup": "duplication", "reorder": "reorder"}
+    sides = {"in": Impairment(), "out": Impairment()}
+    seed = 0
+    for part in filter(None, spec.split(",")):
+        key, _, value = part.partition("=")
+        side, _, name = key.rpartition(":")
+        try:
+            if key == "seed":
+                seed = int(value)
+            else:
+                sides[side] = replace(sides[side], **{names[name]: float(value)})  # type: ignore[arg-type]
+        except (KeyError, ValueError):
+            raise JobError(
+                f"--impair: {part!r} is not understood; such as in:loss=0.01,out:dup=0.005,seed=7"
+            ) from None
+    return sides["in"], sides["out"], seed
