@@ -20,8 +20,11 @@ from cffi import FFI
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 MODULE = "emulator.native._native"
-HEADERS = ["pipeline.h", "tables.h"]
-CALLBACKS = ""
+HEADERS = ["pipeline.h", "tables.h", "ports.h", "traffic.h"]
+CALLBACKS = """
+extern "Python" int32_t fpn_python_process(void *state, const struct fp_packet *in, int32_t n_in,
+    struct fp_packet *out, int32_t out_capacity, int32_t *n_out, uint8_t *arena, int64_t arena_size, uint64_t now_us);
+"""
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla"]
 
 
@@ -46,7 +49,11 @@ def make_builder() -> FFI:
     flags = ["-O3", "-g1", "-std=gnu11", "-fno-semantic-interposition", *WARNINGS]
     link = ["-pthread"]
     if os.environ.get("FPISA_SANITIZE") == "1":
-        sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"]
+        sanitize = [
+            "-fsanitize=address,undefined",
+            "-fno-sanitize-recover=undefined",
+            "-fno-omit-frame-pointer",
+        ]
         flags = [*flags, "-O1", *sanitize]
         link += sanitize
     if os.environ.get("FPISA_WERROR") == "1":
@@ -72,7 +79,9 @@ def has_compiler() -> bool:
 def build(verbose: bool = False) -> Path:
     """Compiles the extension in place and returns its path. Raises RuntimeError with one sentence when it cannot."""
     if not has_compiler():
-        raise RuntimeError("no C compiler found; install one (Debian: apt-get install gcc libc6-dev python3-dev)")
+        raise RuntimeError(
+            "no C compiler found; install one (Debian: apt-get install gcc libc6-dev python3-dev)"
+        )
     before = Path.cwd()
     os.chdir(ROOT)
     try:

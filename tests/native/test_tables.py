@@ -78,7 +78,9 @@ def random_row(rng: random.Random, fields: list[tuple[int, int]], palette: list[
     return Row(tuple(values), tuple(masks), rng.randint(-3, 5))
 
 
-def random_key(rng: random.Random, fields: list[tuple[int, int]], palette: list[list[int]]) -> tuple[int, ...]:
+def random_key(
+    rng: random.Random, fields: list[tuple[int, int]], palette: list[list[int]]
+) -> tuple[int, ...]:
     key = []
     for (width, _), known in zip(fields, palette, strict=True):
         value = rng.choice(known) if rng.random() < 0.8 else rng.getrandbits(width)
@@ -127,7 +129,9 @@ def test_random_operations_equal_brute_force(shape: str, size: int) -> None:
                     table.insert(*words, priority=row.priority, handle=next_handle, args=args)
                 assert refused.value.status == -1
             else:
-                table.insert(*words, priority=row.priority, handle=next_handle, action=next_handle % 5, args=args)
+                table.insert(
+                    *words, priority=row.priority, handle=next_handle, action=next_handle % 5, args=args
+                )
                 brute.rows[next_handle] = row
             next_handle += 1
         else:
@@ -205,7 +209,9 @@ def test_bulk_insert_counts_and_stops_at_the_first_refusal() -> None:
     assert table.lookup_many(np.array([[n]], dtype=np.uint64))[0] == MISS
     again = np.array([[n], [5], [n + 1]], dtype=np.uint64)
     with pytest.raises(TableError):
-        table.insert_many(again, None, None, np.arange(n, n + 3, dtype=np.uint32), np.zeros(3, dtype=np.uint32))
+        table.insert_many(
+            again, None, None, np.arange(n, n + 3, dtype=np.uint32), np.zeros(3, dtype=np.uint32)
+        )
     assert len(table) == n + 1
     table.delete_many(handles[:500])
     assert len(table) == n + 1 - 500

@@ -1,0 +1,339 @@
+"""Runs a switch between its ports: a C loop in a thread of its own, which calls the compiled pipeline by pointer.
+
+    with Runner({0: Interface("veth0"), 1: Interface("veth2")}) as runner:
+        runner.set_pipeline(switch)
+
+No Python runs per packet with a compiled switch. An interpreting one works too, a batch at a time through `_interpret`.
+TCP between the hosts passes with its checksum and segmentation offload: ports exchange virtio-net headers with the kernel.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from emulator.native import lib_and_ffi
+from emulator.switch.ports import Impairment, Impairments, Interface, Pcap, PortSpec, Queue
+
+log = logging.getLogger(__name__)
+
+MAX_FRAME = 66560
+"""FP_MAX_FRAME of emulator/native/pipeline.h."""
+_STATES = ("up", "down", "gone")
+
+
+class RunnerError(Exception):
+    """A port or the loop could not be set up; one sentence for the user."""
+
+
+class Runner:
+    """Ports by number, and the loop. impair: for all ports, or by port number. cpu_port: number of a port whose packets go to
+    on_packet_in(data), called in a thread of its own. clock: microseconds as the switch counts them (Switch.clock); the
+    loop's timestamps continue from its value at start. spin_us: the longest time the loop watches for a packet before it sleeps.
+
+    Raises RunnerError where a port cannot be opened; nothing stays open then."""
+
+    def __init__(
+        self,
+        ports: Mapping[int, PortSpec],
+        *,
+        impair: Impairments | Mapping[int, Impairments] | None = None,
+        cpu_port: int | None = None,
+        on_packet_in: Callable[[bytes], None] | None = None,
+        clock: Callable[[], int] | None = None,
+        spin_us: int = 20,
+    ) -> None:
+        try:
+            self._lib, self._ffi = lib_and_ffi()
+        except RuntimeError as error:
+            raise RunnerError(str(error)) from None
+        self._error = self._ffi.new("char[256]")
+        self._runner = self._lib.fpn_new(spin_us)
+        if self._runner == self._ffi.NULL:
+            raise RunnerError("cannot set up the packet loop: no memory or descriptors left")
+        self.ports = dict(ports)
+        self.cpu_port = cpu_port
+        self.on_packet_in = on_packet_in
+        self._clock = clock
+        self._thread: threading.Thread | None = None
+        self._pump: threading.Thread | None = None
+        self._keep: list[Any] = []  # what C points to
+        try:
+            self._open(impair)
+        except Exception:
+            self._lib.fpn_free(self._runner)
+            self._runner = self._ffi.NULL
+            raise
+
+    # ---- opening ----
+
+    def _open(self, impair: Impairments | Mapping[int, Impairments] | None) -> None:
+        for number, spec in self.ports.items():
+            self._add(number, spec)
+        if self.cpu_port is not None and self.cpu_port not in self.ports:
+            self._add(self.cpu_port, Queue(4096))
+        for number in self.ports:
+            chosen = impair if isinstance(impair, Impairments) or impair is None else impair.get(number)
+            if chosen is not None:
+                self._impair(number, 0, chosen.inward, chosen.seed)
+                self._impair(number, 1, chosen.outward, chosen.seed)
+
+    def _check(self, status: int) -> None:
+        if status:
+            raise RunnerError(self._ffi.string(self._error).decode(errors="replace"))
+
+    def _path(self, path: Any) -> Any:
+        return self._ffi.NULL if path is None else str(path).encode()
+
+    def _add(self, number: int, spec: PortSpec) -> None:
+        if isinstance(spec, Interface):
+            options = {
+                "ring_frames": spec.ring_frames,
+                "queue_bytes": spec.queue_bytes,
+                "bypass_qdisc": int(spec.bypass_qdisc),
+            }
+            described = self._ffi.new("struct fpn_interface_options *", options)
+            name = spec.name.encode(errors="replace")
+            self._check(self._lib.fpn_add_interface(self._runner, number, name, described, self._error))
+            paths = self._path(spec.pcap_in), self._path(spec.pcap_out)
+            self._check(self._lib.fpn_log_pcap(self._runner, number, *paths, self._error))
+        elif isinstance(spec, Queue):
+            self._check(self._lib.fpn_add_queue(self._runner, number, spec.packets, self._error))
+        elif isinstance(spec, Pcap):
+            paths = self._path(spec.read), self._path(spec.write)
+            self._check(self._lib.fpn_add_pcap(self._runner, number, *paths, self._error))
+        else:
+            raise TypeError(f"not a port: {spec!r}")
+
+    def _impair(self, number: int, outward: int, impair: Impairment, seed: int) -> None:
+        if not impair.active:
+            return
+        settings = {
+            "loss": impair.loss,
+            "duplicate": impair.dup,
+            "reorder": impair.reorder,
+            "reorder_gap": impair.gap,
+            "reorder_us": impair.wait,
+            "delay_us": impair.delay,
+            "seed": seed,
+        }
+        described = self._ffi.new("struct fpn_impairment *", settings)
+        self._check(self._lib.fpn_set_impairment(self._runner, number, outward, described, self._error))
+
+    # ---- life ----
+
+    def start(self) -> None:
+        """Starts the loop's thread. A stopped runner is not started again."""
+        if self._thread is not None:
+            raise RuntimeError("the runner was started already")
+        if self._clock is not None:
+            self._lib.fpn_set_clock_base(self._runner, time.monotonic_ns() // 1000 - self._clock())
+        self._thread = threading.Thread(target=self._run, name="fpisa-ports", daemon=True)
+        self._thread.start()
+        if self.cpu_port is not None:
+            self._pump = threading.Thread(target=self._packets_in, name="fpisa-cpu-port", daemon=True)
+            self._pump.start()
+
+    def _run(self) -> None:
+        error = self._ffi.new("char[256]")
+        if self._lib.fpn_run(self._runner, error):
+            log.error("%s", self._ffi.string(error).decode(errors="replace"))
+
+    def stop(self) -> None:
+        """Stops the loop after the batch at hand and joins its threads; stats() stay readable until close()."""
+        if self._thread is None:
+            return
+        self._lib.fpn_stop(self._runner)
+        self._thread.join()
+        if self._pump is not None and self._pump is not threading.current_thread():
+            self._pump.join()
+
+    def close(self) -> None:
+        """Stops, and frees all sockets and memory."""
+        self.stop()
+        if self._runner != self._ffi.NULL:
+            self._lib.fpn_free(self._runner)
+            self._runner = self._ffi.NULL
+        self._keep.clear()
+
+    def __enter__(self) -> Runner:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether the loop's thread is alive."""
+        return self._thread is not None and self._thread.is_alive()
+
+    # ---- pipeline ----
+
+    def set_pipeline(self, switch: Any) -> None:
+        """Puts a switch (emulator.switch.switch.Switch) between the ports, between two batches; None: packets are counted
+        and dropped. A switch with native_process() is called by pointer, any other through send()."""
+        native = getattr(switch, "native_process", None) or getattr(
+            getattr(switch, "engine", None), "native_process", None
+        )
+        pointers = native() if native is not None else None
+        if switch is None:
+            self.set_native(0, 0)
+        elif pointers is not None:
+            self.set_native(*pointers, keep=switch)
+        else:
+            handle = self._ffi.new_handle(_Interpreted(self, switch))
+            process = int(self._ffi.cast("intptr_t", _callback(self._lib, self._ffi)))
+            self.set_native(process, int(self._ffi.cast("intptr_t", handle)), keep=handle)
+
+    def set_native(self, process: int, state: int, keep: Any = None) -> None:
+        """Sets a pipeline by addresses of its fp_process_fn and its state; keep: object that owns them."""
+        self._lib.fpn_set_pipeline(
+            self._runner, self._ffi.cast("fp_process_fn", process), self._ffi.cast("void *", state)
+        )
+        self._keep = [keep]  # the old one is no longer in use once fpn_set_pipeline has returned
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """No batch is processed inside: for writes that a packet must see whole or not at all. May nest."""
+        self._lib.fpn_pause(self._runner)
+        try:
+            yield
+        finally:
+            self._lib.fpn_resume(self._runner)
+
+    # ---- packets from Python ----
+
+    def inject(self, port: int, data: bytes) -> None:
+        """Runs a packet through the pipeline as if it had come in by the port number (packet-out). Raises RunnerError
+        where it is too long or too many wait."""
+        if self._lib.fpn_inject(self._runner, port, data, len(data)):
+            raise RunnerError(
+                f"packet of {len(data)} bytes for port {port} not taken: too long, or the queue is full"
+            )
+
+    def emit(self, port: int, data: bytes) -> None:
+        """Sends a packet out of a port, past the pipeline. Raises RunnerError as inject does."""
+        if self._lib.fpn_emit(self._runner, port, data, len(data)):
+            raise RunnerError(
+                f"packet of {len(data)} bytes for port {port} not taken: too long, or the queue is full"
+            )
+
+    def take(self, port: int, timeout: float = 0.0) -> bytes | None:
+        """The next packet that left by a Queue port; None after timeout seconds or once stopped."""
+        buffer = self._ffi.new("uint8_t[]", MAX_FRAME)
+        length = self._lib.fpn_take(self._runner, port, buffer, MAX_FRAME, int(timeout * 1000))
+        if length == -3:
+            raise RunnerError(f"port {port} is not a queue port")
+        return bytes(self._ffi.buffer(buffer, length)) if length > 0 else None
+
+    def _packets_in(self) -> None:
+        buffer = self._ffi.new("uint8_t[]", MAX_FRAME)
+        while True:
+            length = self._lib.fpn_take(self._runner, self.cpu_port, buffer, MAX_FRAME, 1000)
+            if length < 0:
+                return
+            if length and self.on_packet_in is not None:
+                try:
+                    self.on_packet_in(bytes(self._ffi.buffer(buffer, length)))
+                except Exception:
+                    log.exception("packet-in handler failed")
+
+    # ---- numbers ----
+
+    def stats(self) -> dict[int, dict[str, Any]]:
+        """Per port: packets and bytes in and out, what impairments did, drops by reason, state up, down or gone."""
+        found: dict[int, dict[str, Any]] = {}
+        raw = self._ffi.new("struct fpn_stats *")
+        for number in self.ports:
+            self._lib.fpn_get_stats(self._runner, number, raw)
+            names = [n for n, _ in self._ffi.typeof("struct fpn_stats").fields if n not in ("drops", "state")]
+            found[number] = {name: int(getattr(raw, name)) for name in names}
+            found[number]["drops"] = {
+                self._drop(i): int(raw.drops[i]) for i in range(self._lib.FPN_DROPS) if raw.drops[i]
+            }
+            found[number]["state"] = _STATES[raw.state]
+        return found
+
+    def loop_stats(self) -> dict[str, int]:
+        """Of the loop as a whole: batches, packets, sleeps, spins, and drops that belong to no port."""
+        raw = self._ffi.new("struct fpn_loop_stats *")
+        self._lib.fpn_get_loop_stats(self._runner, raw)
+        return {name: int(getattr(raw, name)) for name, _ in self._ffi.typeof("struct fpn_loop_stats").fields}
+
+    def _drop(self, reason: int) -> str:
+        return str(self._ffi.string(self._lib.fpn_drop_name(reason)).decode())
+
+    def drop_reasons(self) -> dict[str, str]:
+        """Every drop reason's name with a sentence for people."""
+        count = self._lib.FPN_DROPS
+        return {
+            self._drop(i): self._ffi.string(self._lib.fpn_drop_sentence(i)).decode() for i in range(count)
+        }
+
+    def problems(self) -> list[str]:
+        """One sentence for each port whose interface is down or gone."""
+        words = {"down": "is down", "gone": "no longer exists"}
+        return [
+            f'port {number}: interface "{getattr(self.ports[number], "name", number)}" {words[port["state"]]}'
+            for number, port in self.stats().items()
+            if port["state"] != "up"
+        ]
+
+
+class _Interpreted:
+    """A switch that runs in Python, seen as a pipeline."""
+
+    def __init__(self, runner: Runner, switch: Any) -> None:
+        self._runner = runner
+        self._switch = switch
+
+    def process(self, port: int, data: bytes) -> list[tuple[int, bytes]]:
+        """What leaves for one packet; a fault of the switch's own costs this packet and is logged."""
+        try:
+            return list(self._switch.send(port, data))
+        except Exception:
+            log.exception("the switch failed on a packet of %d bytes from port %d", len(data), port)
+            return []
+
+    def emit(self, port: int, data: bytes) -> None:
+        """For outputs that found no room in the batch."""
+        try:
+            self._runner.emit(port, data)
+        except RunnerError as error:
+            log.warning("%s", error)
+
+
+_registered: list[Any] = []
+
+
+def _callback(lib: Any, ffi: Any) -> Any:
+    """The C function that runs _Interpreted objects; registered once per process."""
+    if _registered:
+        return _registered[0]
+
+    def process(
+        state: Any, inputs: Any, n_in: int, out: Any, room: int, n_out: Any, arena: Any, size: int, now: int
+    ) -> int:
+        pipeline = ffi.from_handle(state)
+        used = count = 0
+        for i in range(n_in):
+            data = bytes(ffi.buffer(inputs[i].data, inputs[i].length))
+            for port, packet in pipeline.process(inputs[i].port, data):
+                if count == room or used + len(packet) > size:
+                    pipeline.emit(port, packet)
+                    continue
+                ffi.memmove(arena + used, packet, len(packet))
+                out[count].data, out[count].length = arena + used, len(packet)
+                out[count].port, out[count].flags = port, 0
+                used, count = used + len(packet), count + 1
+        n_out[0] = count
+        return n_in
+
+    ffi.def_extern(name="fpn_python_process")(process)
+    _registered.append(ffi.addressof(lib, "fpn_python_process"))
+    return _registered[0]
