@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import random
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from emulator.native import tables as native
 from emulator.switch.control import Change, Control
 from emulator.switch.engine import NO_LIST, Arrival, Requests
 from emulator.switch.expr import VALID, FieldRead
-from emulator.switch.jit import externs, placement, program, stages
+from emulator.switch.jit import externs, fused, placement, program, stages
 from emulator.switch.jit.gen import Shared
 from emulator.switch.jit.machine import Code
 from emulator.switch.jit.mirror import Mirror
@@ -24,6 +25,25 @@ STAGES = ("fp_parse", "fp_ingress", "fp_egress", "fp_deparse")
 EXTERN = ctypes.CFUNCTYPE(
     ctypes.c_int64, ctypes.c_int32, ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
 )
+SLOW = ctypes.CFUNCTYPE(
+    ctypes.c_int64,
+    ctypes.c_int32,
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.c_uint32,
+    ctypes.c_void_p,
+    ctypes.c_int32,
+    ctypes.c_int32,
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.c_int64,
+)
+RECORD = struct.Struct("<QIHH")
+SLOW_COPIES = 64
+"""Room kept for what a packet of the slow path may become."""
+SlowPath = Callable[[bool, "Packet", int, int], list[tuple[int, bytes]]]
+"""(after egress, packet, ingress port, egress port of the copy) -> what leaves the switch; set by the switch to its
+traffic manager's after_ingress / after_egress."""
 
 
 class Packet:
@@ -57,6 +77,59 @@ class Wiring:
             self.words[word] = self._resolve(kind, number)
 
 
+class Fused:
+    """The fused form of an engine's program, compiled and wired, with buffers to run batches from Python."""
+
+    def __init__(self, engine: JitEngine):
+        shared = program.new_shared(engine.model, engine.drop_port, sites=engine.sites)
+        text = program.module_text(shared, [fused.build(shared)])
+        self.engine = engine
+        self.ir_size = len(text)
+        self.code = Code(text, (fused.NAME,), 3)
+        self.wiring = Wiring(shared, engine.resolve)
+        integer, pointer = ctypes.c_int32, ctypes.c_void_p
+        self.call = self.code.function(
+            fused.NAME,
+            integer,
+            *(pointer, pointer, integer, pointer, integer, pointer, pointer, ctypes.c_int64, ctypes.c_uint64),
+        )
+
+    def run(self, packets: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        engine = self.engine
+        joined = b"".join(data for _, data in packets)
+        source = np.frombuffer(joined + bytes(64), np.uint8)
+        records = bytearray()
+        at = int(source.ctypes.data)
+        for port, data in packets:
+            records += RECORD.pack(at, len(data), port & 0xFFFF, 0)
+            at += len(data)
+        inputs = np.frombuffer(bytes(records) or bytes(16), np.uint8)
+        capacity = 256 + int(engine.limits[0])
+        largest = max((len(d) for _, d in packets), default=0)
+        arena = np.zeros(capacity * (largest + int(engine.limits[1]) + 64), np.uint8)
+        out = np.zeros(16 * capacity, np.uint8)
+        n_out = np.zeros(1, np.int32)
+        results: list[tuple[int, bytes]] = []
+        done = 0
+        while done < len(packets):
+            done += self.call(
+                self.wiring.address,
+                inputs.ctypes.data + 16 * done,
+                len(packets) - done,
+                out.ctypes.data,
+                capacity,
+                n_out.ctypes.data,
+                arena.ctypes.data,
+                arena.nbytes,
+                engine.control.clock(),
+            )
+            for k in range(int(n_out[0])):
+                place, size, port, _ = RECORD.unpack_from(out, 16 * k)
+                results.append((port, ctypes.string_at(place, size)))
+        engine.sync_events()
+        return results
+
+
 class JitEngine:
     """Compiles a model; runs single packets stage by stage, or whole batches (`native_process`)."""
 
@@ -73,7 +146,16 @@ class JitEngine:
         self.scratch = np.zeros(externs.SCRATCH, np.uint8)
         self.now = np.zeros(1, np.uint64)
         self._now_packet = 0
+        self.memories = [np.zeros(self.phv.size + 64, np.uint8) for _ in range(2)]
+        self.events = np.zeros(len(fused.EVENTS), np.uint64)
+        self.limits = np.zeros(2, np.int64)
+        self._growth = growth(model, self.phv)
+        self._slow_primitives = fused.has_primitive(model, fused.INGRESS_REQUESTS | fused.EGRESS_REQUESTS)
+        self._set_limits()
+        self._fused: Fused | None = None
+        self.slow_path: SlowPath | None = None
         self._extern = EXTERN(self._called)
+        self._slow = SLOW(self._finish_slowly)
         self._stages(shared)
         control.listeners.append(self._told)
 
@@ -88,9 +170,7 @@ class JitEngine:
         self._ingress = self.code.function("fp_ingress", None, *plain)
         self._egress = self.code.function("fp_egress", None, *plain)
         self._deparse = self.code.function("fp_deparse", ctypes.c_int64, *plain, pointer)
-        growth = sum(self.model.header_type(h).fixed_bits // 8 + 1 for h in self.model.deparser.order)
-        growth += sum(b.size for b in self.phv.buffers.values())
-        self._out = np.zeros(program.MAX_LENGTH + growth + 64, np.uint8)
+        self._out = np.zeros(program.MAX_LENGTH + self._growth + 64, np.uint8)
 
     def set_log(self, on_log: Callable[[str], None]) -> None:
         """Where the texts of log_msg go."""
@@ -120,11 +200,82 @@ class JitEngine:
                 return int(self.now.ctypes.data)
             case "value_set":
                 return int(self.mirror.value_sets[number].ctypes.data)
+            case "groups":
+                return int(self.mirror.group_index.ctypes.data)
+            case "memory":
+                return int(self.memories[number].ctypes.data)
+            case "events":
+                return int(self.events.ctypes.data)
+            case "limits":
+                return int(self.limits.ctypes.data)
+            case "slow":
+                return ctypes.cast(self._slow, ctypes.c_void_p).value or 0
         raise AssertionError(kind)
 
     def _told(self, changes: list[Change]) -> None:
         if self.mirror.told(changes):
             self.wiring.refresh()
+            if self._fused is not None:
+                self._fused.wiring.refresh()
+        self._set_limits()
+
+    # --- whole batches ---
+
+    def _set_limits(self) -> None:
+        """What compiled code wants free before it begins a packet: output records and bytes beyond the packet's."""
+        self.limits[0] = self.mirror.largest_group + (SLOW_COPIES if self._slow_primitives else 0)
+        self.limits[1] = self._growth + 64
+
+    def native_process(self) -> tuple[int, int]:
+        """(address of a fp_process_fn, its state pointer); compiled on first use. Both stay good while the engine
+        lives; `generation` rises when better code replaces them."""
+        if self._fused is None:
+            self._fused = Fused(self)
+        return self._fused.code.addresses[fused.NAME], self._fused.wiring.address
+
+    def process(self, packets: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+        """A batch through the fused form; (port, bytes) in and out."""
+        self.native_process()
+        assert self._fused is not None
+        return self._fused.run(packets)
+
+    def sync_events(self) -> None:
+        """Adds what compiled code counted to the switch's events."""
+        for name, number in zip(fused.EVENTS, self.events.tolist(), strict=True):
+            if number:
+                events = self.control.state.events
+                events[name] = events.get(name, 0) + int(number)
+        self.events[:] = 0
+
+    def _finish_slowly(self, kind, data, length, ports, out, count, capacity, arena, used, size) -> int:
+        """A packet left the fast path. Must not raise."""
+        try:
+            return self._finish(kind, ctypes.string_at(data, length), ports, out, count, capacity, arena, used, size)
+        except Exception:  # there is no one above: compiled code called us
+            self.control.state.event("slow_path_error")
+            return 0
+
+    def _finish(self, kind, data, ports, out, count, capacity, arena, used, size) -> int:
+        buffers = min((b.offset for b in self.phv.buffers.values()), default=self.phv.size)
+        memory = bytearray(self.memories[0].tobytes())
+        if kind == fused.AFTER_EGRESS:
+            memory[buffers:] = self.memories[1][buffers:].tobytes()
+        packet = Packet(memory, data, int(self.now[0]))
+        self.take_requests(packet)
+        assert self.slow_path is not None
+        found = self.slow_path(kind == fused.AFTER_EGRESS, packet, ports & 0xFFFF, (ports >> 16) & 0xFFFF)
+        written = 0
+        begin = used
+        for port, payload in found:
+            if count + written >= capacity or used + len(payload) > size or written >= 0xFFFF:
+                self.control.state.event("drop_output_full")
+                continue
+            ctypes.memmove(arena + used, payload, len(payload))
+            record = RECORD.pack(arena + used, len(payload), port & 0xFFFF, 0)
+            ctypes.memmove(out + 16 * (count + written), record, 16)
+            used += -(-len(payload) // 64) * 64
+            written += 1
+        return written | (min(used, size) - begin) << 16
 
     def _called(self, kind: int, site: int, a: int, b: int, scratch: int) -> int:
         """Compiled code calls out. Must not raise: there is no one above to catch it."""
@@ -269,6 +420,12 @@ class JitEngine:
                 for var in self.phv.fields[h]:
                     if var is not None:
                         self._put(state, var, 0)
+
+
+def growth(model: Model, phv: Phv) -> int:
+    """Bytes by which a packet can become longer at most: all headers that are emitted."""
+    fixed = sum(model.header_type(h).fixed_bits // 8 + 1 for h in model.deparser.order)
+    return fixed + sum(b.size for b in phv.buffers.values())
 
 
 def _list(request: int) -> int:

@@ -83,6 +83,11 @@ class Shared:
     def word(self, kind: str, number: int = 0) -> int:
         return self.addresses.setdefault((kind, number), len(self.addresses))
 
+    def tag(self, name: str) -> str:
+        """Metadata that says which class of memory an access belongs to."""
+        number = self.tags.setdefault(name, 100 + 2 * len(self.tags))
+        return f", !tbaa !{number}"
+
 
 class Gen:
     """Generation of one function, whose first argument %state is the table of addresses.
@@ -114,8 +119,7 @@ class Gen:
 
     def tag(self, name: str) -> str:
         """Alias class: accesses with different tags never meet."""
-        number = self.shared.tags.setdefault(name, 100 + 2 * len(self.shared.tags))
-        return f", !tbaa !{number}"
+        return self.shared.tag(name)
 
     def site(self, site: Site) -> int:
         if site in self.shared.sites:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from emulator.switch.jit import machine
 from emulator.switch.jit.baked import Content
-from emulator.switch.jit.gen import Shared
+from emulator.switch.jit.gen import Shared, Site
 from emulator.switch.jit.helpers import HELPERS
 from emulator.switch.jit.ir import Function
 from emulator.switch.jit.placement import plan
@@ -18,8 +18,12 @@ MAX_LENGTH = 1 << 17
 """Bytes of the longest packet that is handled."""
 
 
-def new_shared(model: Model, drop_port: int, baked: Mapping[int, Content] | None = None) -> Shared:
-    return Shared(model, Phv(model), plan(model), drop_port, MAX_LENGTH, baked or {})
+def new_shared(
+    model: Model, drop_port: int, baked: Mapping[int, Content] | None = None, sites: list[Site] | None = None
+) -> Shared:
+    """sites: shared by all programs whose callbacks one engine answers."""
+    found = [] if sites is None else sites
+    return Shared(model, Phv(model), plan(model), drop_port, MAX_LENGTH, baked or {}, sites=found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,374 @@
+"""The whole way of a packet in one function, `fp_process` of emulator/native/pipeline.h.
+
+Parse, ingress, the traffic manager's decision, and for each copy egress and deparse, with the PHV in machine
+registers. A packet that asks for more than drop, unicast or multicast is written to memory and handed to the
+traffic manager through a callback: after ingress (clone, digest, resubmit), or after egress (clone,
+recirculate); what comes of it is appended to the output.
+"""
+
+from __future__ import annotations
+
+from emulator.switch.jit import deparsing, flow, stages
+from emulator.switch.jit.gen import Frame, Gen, Shared
+from emulator.switch.jit.ir import Function, Ref
+from emulator.switch.jit.parsing import ParserGen
+from emulator.switch.jit.phv import Var
+from emulator.switch.jit.values import Val, const
+from emulator.switch.model import Model
+
+NAME = "fp_process"
+SIGNATURE = (
+    f"i32 @{NAME}(ptr noalias %state, ptr noalias %in, i32 %n_in, ptr noalias %out, i32 %out_capacity,"
+    " ptr noalias %n_out, ptr noalias %arena, i64 %arena_size, i64 %now)"
+)
+AFTER_INGRESS, AFTER_EGRESS = range(2)
+EVENTS = ("drop_ingress", "drop_egress", "unknown_multicast_group", "packet_too_long")
+DROP_INGRESS, DROP_EGRESS, UNKNOWN_GROUP, TOO_LONG = range(4)
+NORMAL, REPLICATION = 0, 5
+LIMITS = "limits"
+"""State word: pointer to {largest number of copies, bytes a packet can grow, ...} as i64."""
+
+
+def has_primitive(model: Model, names: frozenset[str]) -> bool:
+    bodies = [a.body for a in model.actions]
+    bodies += [tuple(op for op in s.ops if hasattr(op, "op")) for s in model.parser.states]  # type: ignore[misc]
+    return any(p.op in names for body in bodies for p in body)
+
+
+INGRESS_REQUESTS = frozenset({"clone_ingress_pkt_to_egress", "generate_digest", "resubmit"})
+EGRESS_REQUESTS = frozenset({"clone_egress_pkt_to_egress", "recirculate"})
+
+
+def build(shared: Shared) -> Function:
+    return _Fused(shared).build()
+
+
+class _Fused:
+    def __init__(self, shared: Shared):
+        self.shared = shared
+        self.model = shared.model
+        self.phv = shared.phv
+        self.fn = Function(NAME, SIGNATURE)
+        fn = self.fn
+        self.index = fn.alloca("i32")
+        self.count = fn.alloca("i32")
+        self.used = fn.alloca("i64")
+        self.events: dict[int, str] = {}
+        self.pending: list[tuple[Frame, list[str], str]] = []
+        self.next = fn.label("next")
+        self.full = fn.label("full")
+
+    # --- frames ---
+
+    def _zero(self, frame: Frame, var: Var, slot: str) -> list[str]:
+        return [f"  store i{var.bits} 0, ptr {slot}, align 8"]
+
+    def _from_ingress(self, frame: Frame, var: Var, slot: str) -> list[str]:
+        if var not in self.first.slots:
+            return self._zero(frame, var, slot)
+        value = self.fn.fresh()
+        return [
+            f"  {value} = load i{var.bits}, ptr {self.first.slots[var]}, align 8",
+            f"  store i{var.bits} {value}, ptr {slot}, align 8",
+        ]
+
+    # --- the loop over packets ---
+
+    def build(self) -> Function:
+        fn = self.fn
+        fn.store("i32", "0", self.index, 8)
+        fn.store("i32", "0", self.count, 8)
+        fn.store("i64", "0", self.used, 8)
+        limits = fn.hoisted(LIMITS, self.shared.word(LIMITS))
+        self.copies = fn.load("i64", limits, 8)
+        self.growth = fn.load("i64", fn.gep(limits, 8), 8)
+        loop = fn.label("loop")
+        fn.br(loop)
+        fn.start(loop)
+        self._packet(loop)
+        fn.start(self.next)
+        at = fn.load("i32", self.index, 8)
+        fn.store("i32", str(fn.op("add", 32, at, 1)), self.index, 8)
+        fn.br(loop)
+        self._event_blocks()
+        for frame, gap, memory in self.pending:
+            gap.extend(stages.store_frame(frame, set(frame.slots), memory))
+        fn.start(self.full)
+        fn.store("i32", fn.load("i32", self.count, 8), "%n_out", 4)
+        fn.end(f"ret i32 {fn.load('i32', self.index, 8)}")
+        return fn
+
+    def _packet(self, loop: str) -> None:
+        fn = self.fn
+        at = fn.load("i32", self.index, 8)
+        some, body = fn.label("some"), fn.label("body")
+        fn.cond_br(fn.icmp("slt", 32, at, "%n_in"), some, self.full)
+        fn.start(some)
+        record = fn.gep("%in", fn.op("mul", 64, fn.zext(at, 32, 64), 16))
+        data = fn.load("ptr", record, 8, self.shared.tag("in"))
+        length = fn.load("i32", fn.gep(record, 8), 8, self.shared.tag("in"))
+        port = fn.load("i16", fn.gep(record, 12), 4, self.shared.tag("in"))
+        wide = fn.zext(length, 32, 64)
+        room = fn.label("room")
+        fn.cond_br(self._has_room(wide), room, self.full, likely=True)
+        fn.start(room)
+        fn.cond_br(fn.icmp("ule", 32, length, self.shared.max_length), body, self._event(TOO_LONG), likely=True)
+        fn.start(body)
+        self._ingress(data, wide, port)
+
+    def _has_room(self, length: Ref) -> Ref:
+        fn = self.fn
+        count = fn.zext(fn.load("i32", self.count, 8), 32, 64)
+        free = fn.op("sub", 64, fn.zext("%out_capacity", 32, 64), count)
+        records = fn.icmp("sge", 64, free, self.copies)
+        need = fn.op("mul", 64, self.copies, fn.op("add", 64, length, self.growth))
+        left = fn.op("sub", 64, "%arena_size", fn.load("i64", self.used, 8))
+        return fn.and_(records, fn.icmp("sge", 64, left, need))
+
+    # --- ingress ---
+
+    def _ingress(self, data: str, length: Ref, port: Ref) -> None:
+        fn, phv = self.fn, self.phv
+        self.data, self.length, self.port = data, length, port
+        self.first = Frame(fn, self._zero)
+        self.first.begin()
+        g = Gen(fn, self.shared, self.first, data, length)
+        g.buffers_base = self._memory()
+        size = Val(fn.trunc(length, 64, 32), 32, 0, self.shared.max_length)
+        self._set(g, "ingress_port", Val(fn.zext(port, 16, 32), 32, 0, 0xFFFF))
+        self._set(g, "packet_length", size)
+        self._set(g, "ingress_global_timestamp", Val("%now", 64, 0, (1 << 64) - 1))
+        g.set(phv.own.length, size)
+        fn.store("i64", "%now", fn.hoisted("now.0", self.shared.word("now")), 8)
+        ParserGen(g, data, length).run()
+        deparsing.verify_checksums(g)
+        flow.run_pipeline(g, self.model.ingress)
+        if has_primitive(self.model, INGRESS_REQUESTS):
+            self._slow_after_ingress(g)
+        self._decide(g)
+
+    def _memory(self) -> str:
+        return self.fn.hoisted("memory.0", self.shared.word("memory"))
+
+    def _set(self, g: Gen, name: str, value: Val) -> None:
+        var = self.phv.standard(name)
+        if var is not None:
+            g.set(var, value)
+
+    def _slow_after_ingress(self, g: Gen) -> None:
+        own = self.phv.own
+        asked: Ref = 0
+        for var in (own.clone, own.digest, own.resubmit):
+            asked = g.fn.or_(asked, g.arith.nonzero(g.get(var)))
+
+        def leave() -> None:
+            self._call_slow(g, AFTER_INGRESS, [(self.first, None)], 0)
+            g.flush()
+            g.fn.br(self.next)
+            g.start(g.fn.label("unreached"))
+
+        g.branch_if(asked, leave, likely=False)
+
+    def _call_slow(self, g: Gen, kind: int, frames: list[tuple[Frame, None]], port: Ref) -> None:
+        """Write the packet's variables to memory and let the traffic manager finish it."""
+        fn = self.fn
+        g.flush()
+        memory = self._memory()
+        fn.declared.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        keep = sorted(self.phv.buffers.values(), key=lambda b: b.offset)
+        end = keep[0].offset if keep else self.phv.size
+        fn.do(f"call void @llvm.memset.p0.i64(ptr {memory}, i8 0, i64 {end}, i1 false)")
+        for frame, _ in frames:
+            gap = fn.defer()
+            self.pending.append((frame, gap, memory))
+        count = fn.load("i32", self.count, 8)
+        used = fn.load("i64", self.used, 8)
+        args = [
+            f"i32 {kind}",
+            f"ptr {self.data}",
+            f"i64 {fn.ref(self.length, 64)}",
+            f"i32 {fn.ref(self._ports(port), 32)}",
+            "ptr %out",
+            f"i32 {count}",
+            "i32 %out_capacity",
+            "ptr %arena",
+            f"i64 {used}",
+            "i64 %arena_size",
+        ]
+        result = fn.call("i64", fn.hoisted("slow.0", self.shared.word("slow")), args)
+        self._take(result, used, count)
+
+    def _ports(self, port: Ref) -> Ref:
+        """Ingress port in the low half, the copy's egress port in the high half."""
+        fn = self.fn
+        high = fn.op("shl", 32, port, 16)
+        return fn.op("or", 32, high, fn.zext(self.port, 16, 32))
+
+    def _take(self, result: str, used: str, count: str) -> None:
+        """The callback returns the records it appended, and in the high half the bytes it took."""
+        fn = self.fn
+        more = fn.trunc(result, 64, 32)
+        fn.store("i32", str(fn.op("add", 32, count, fn.op("and", 32, more, 0xFFFF))), self.count, 8)
+        taken = fn.op("lshr", 64, result, 16)
+        fn.store("i64", str(fn.op("add", 64, used, taken)), self.used, 8)
+
+    # --- the decision ---
+
+    def _decide(self, g: Gen) -> None:
+        """Multicast, drop or unicast; then the loop over the copies."""
+        fn, phv = self.fn, self.phv
+        spec, group = phv.standard("egress_spec"), phv.standard("mcast_grp")
+        assert spec is not None
+        one = fn.alloca("[2 x i32]")
+        list_at, copies, kind = fn.alloca("ptr"), fn.alloca("i32"), fn.alloca("i32")
+        self.list_at, self.kind = list_at, kind
+        replicate, unicast, send = fn.label("replicate"), fn.label("unicast"), fn.label("copies")
+        number = g.get(group) if group is not None else const(0)
+        out = g.get(spec)
+        g.branch(g.arith.nonzero(number), replicate, unicast)
+        g.start(replicate)
+        self._replicas(g, number, list_at, copies)
+        fn.store("i32", str(REPLICATION), kind, 8)
+        fn.br(send)
+        g.start(unicast)
+        keep = fn.label("keep")
+        fn.cond_br(g.arith.compare("==", out, g.drop_port()), self._event(DROP_INGRESS), keep)
+        fn.start(keep)
+        fn.store("i32", fn.ref(out.ref, 32), one, 8)
+        fn.store("i32", "-1", fn.gep(one, 4), 4)
+        fn.store("ptr", one, list_at, 8)
+        fn.store("i32", "1", copies, 8)
+        fn.store("i32", str(NORMAL), kind, 8)
+        fn.br(send)
+        fn.start(send)
+        self._copies(g, copies)
+
+    def _event(self, which: int) -> str:
+        """Label of a block that counts a drop and goes on with the next packet."""
+        if which not in self.events:
+            self.events[which] = self.fn.label("event")
+        return self.events[which]
+
+    def _event_blocks(self) -> None:
+        fn = self.fn
+        for which, label in self.events.items():
+            fn.start(label)
+            cell = fn.gep(fn.hoisted("events.0", self.shared.word("events")), 8 * which)
+            value = fn.load("i64", cell, 8, self.shared.tag("events"))
+            fn.store("i64", str(fn.op("add", 64, value, 1)), cell, 8, self.shared.tag("events"))
+            fn.br(self.again if which == DROP_EGRESS else self.next)
+
+    def _replicas(self, g: Gen, number: Val, list_at: str, copies: str) -> None:
+        fn = self.fn
+        table = fn.hoisted("groups.0", self.shared.word("groups"))
+        cell = fn.gep(table, fn.op("mul", 64, g.arith.widen(number, 64), 8))
+        found = fn.load("ptr", cell, 8, g.tag("groups"))
+        some = fn.label("group")
+        missing = fn.pure(f"icmp eq ptr {found}, null")
+        fn.cond_br(missing, self._event(UNKNOWN_GROUP), some, likely=False)
+        fn.start(some)
+        fn.store("i32", fn.load("i32", found, 4, g.tag("groups")), copies, 8)
+        fn.store("ptr", fn.gep(found, 8), list_at, 8)
+
+    # --- egress, once per copy ---
+
+    def _copies(self, g: Gen, copies: str) -> None:
+        fn = self.fn
+        turn = fn.alloca("i32")
+        fn.store("i32", "0", turn, 8)
+        again, more = fn.label("again"), fn.label("copy")
+        self.again = again
+        total = fn.load("i32", copies, 8)
+        fn.br(again)
+        fn.start(again)
+        j = fn.load("i32", turn, 8)
+        fn.cond_br(fn.icmp("ult", 32, j, total), more, self.next)
+        fn.start(more)
+        fn.store("i32", str(fn.op("add", 32, j, 1)), turn, 8)
+        cell = fn.gep(fn.load("ptr", self.list_at, 8), fn.op("mul", 64, fn.zext(j, 32, 64), 8))
+        port = fn.load("i32", cell, 4)
+        rid = fn.load("i32", fn.gep(cell, 4), 4)
+        self._egress(port, rid)
+
+    def _egress(self, port: str, rid: str) -> None:
+        fn, phv = self.fn, self.phv
+        second = Frame(fn, self._from_ingress)
+        second.begin()
+        g = Gen(fn, self.shared, second, self.data, self.length)
+        g.buffers_base = self._egress_buffers(g)
+        self._begin_egress(g, port, rid)
+        flow.run_pipeline(g, self.model.egress)
+        if has_primitive(self.model, EGRESS_REQUESTS):
+            self._slow_after_egress(g, second, port)
+        spec = phv.standard("egress_spec")
+        assert spec is not None
+        keep = fn.label("keep")
+        dropped = g.arith.compare("==", g.get(spec), g.drop_port())
+        g.branch(dropped, self._event(DROP_EGRESS), keep)
+        g.start(keep)
+        self._leave(g, port)
+
+    def _egress_buffers(self, g: Gen) -> str:
+        """Varbits are memory: each copy gets its own."""
+        if not self.phv.buffers:
+            return self._memory()
+        first = min(b.offset for b in self.phv.buffers.values())
+        copy = self.fn.hoisted("memory.1", self.shared.word("memory", 1))
+        self.fn.memcpy(self.fn.gep(copy, first), self.fn.gep(self._memory(), first), self.phv.size - first)
+        return copy
+
+    def _begin_egress(self, g: Gen, port: str, rid: str) -> None:
+        """As Traffic does between ingress and egress, with queues that are always empty."""
+        fn = self.fn
+        now = Val("%now", 64, 0, (1 << 64) - 1)
+        kind = Val(fn.load("i32", self.kind, 8), 32, 0, REPLICATION)
+        self._set(g, "instance_type", kind)
+        rid_var = self.phv.standard("egress_rid")
+        if rid_var is not None:
+            is_copy = fn.icmp("ne", 32, kind.ref, NORMAL)
+            g.set(rid_var, Val(rid, 32, 0, 0xFFFFFFFF), is_copy)
+        self._set(g, "enq_timestamp", now)
+        for name in ("enq_qdepth", "deq_timedelta", "deq_qdepth"):
+            self._set(g, name, const(0))
+        self._set(g, "egress_port", Val(port, 32, 0, 0xFFFFFFFF))
+        self._set(g, "egress_spec", const((self.shared.drop_port + 1) & 0x1FF))
+        self._set(g, "packet_length", g.get(self.phv.own.length))
+        self._set(g, "egress_global_timestamp", now)
+
+    def _slow_after_egress(self, g: Gen, frame: Frame, port: str) -> None:
+        own = self.phv.own
+        asked = g.fn.or_(g.arith.nonzero(g.get(own.clone)), g.arith.nonzero(g.get(own.recirculate)))
+
+        def leave() -> None:
+            self._call_slow(g, AFTER_EGRESS, [(self.first, None), (frame, None)], port)
+            g.flush()
+            g.fn.br(self.again)
+            g.start(g.fn.label("unreached"))
+
+        g.branch_if(asked, leave, likely=False)
+
+    def _leave(self, g: Gen, port: str) -> None:
+        """Deparse into the arena and append a record."""
+        fn, own = self.fn, self.phv.own
+        used = fn.load("i64", self.used, 8)
+        place = fn.gep("%arena", used)
+        size = stages.deparse_body(g, place)
+        if has_primitive(self.model, frozenset({"truncate"})):
+            size = self._truncated(g, size, own.truncate)
+        g.flush()
+        count = fn.load("i32", self.count, 8)
+        record = fn.gep("%out", fn.op("mul", 64, fn.zext(count, 32, 64), 16))
+        tag = g.tag("record")
+        fn.store("ptr", place, record, 8, tag)
+        fn.store("i32", fn.ref(fn.trunc(size, 64, 32), 32), fn.gep(record, 8), 8, tag)
+        fn.store("i32", fn.ref(fn.op("and", 32, port, 0xFFFF), 32), fn.gep(record, 12), 4, tag)
+        fn.store("i32", str(fn.op("add", 32, count, 1)), self.count, 8)
+        aligned = fn.op("and", 64, fn.op("add", 64, size, 63), ~63)
+        fn.store("i64", str(fn.op("add", 64, used, aligned)), self.used, 8)
+        fn.br(self.again)
+
+    def _truncated(self, g: Gen, size: Ref, var: Var) -> Ref:
+        wanted = g.get(var)
+        limit = g.arith.widen(g.arith.clamp(g.arith.sub(wanted, const(1)), 0, 1 << 31), 64)
+        shorter = g.fn.and_(g.arith.nonzero(wanted), g.fn.icmp("ult", 64, limit, size))
+        return g.fn.select(shorter, 64, limit, size)
