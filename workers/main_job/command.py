@@ -150,7 +150,7 @@ def plan_of(words: argparse.Namespace) -> Plan:
 def main(argv: Sequence[str] | None = None) -> int:
     words = parser().parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the network is taken down
-    console = Console(stderr=words.json)
+    console = Console(stderr=words.json, width=None if sys.stdout.isatty() else 100)
     try:
         plan = plan_of(words)
         notes, plan = surroundings(plan, console)

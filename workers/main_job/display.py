@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -89,9 +90,11 @@ class MethodStage(Stage):
 
 
 def comparison(results: list[Result]) -> Table:
-    table = Table(title="who adds the gradients?", title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(HEADER):
-        table.add_column(name, justify="left" if number == 0 else "right")
+        # Headings break so that all columns fit 80 characters.
+        heading = name.replace(" ", "\n").replace("retransm", "retrans-\nm")
+        table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=True)
     for result in results:
         table.add_row(*row(result))
     return table
