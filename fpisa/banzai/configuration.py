@@ -140,7 +140,9 @@ def check(configuration: Configuration, machine: Machine) -> list[str]:
     """Every reason why the machine cannot hold the configuration; empty when it can."""
     problems: list[str] = []
     if configuration.swap and not machine.parser_swap:
-        problems.append(f"{machine.name}: the parser cannot reverse the bytes of {', '.join(sorted(configuration.swap))}")
+        problems.append(
+            f"{machine.name}: the parser cannot reverse the bytes of {', '.join(sorted(configuration.swap))}"
+        )
     if len(configuration.stages) > machine.stages:
         problems.append(f"{len(configuration.stages)} stages, {machine.name} has {machine.stages}")
     homes: dict[str, int] = {}

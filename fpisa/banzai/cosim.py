@@ -123,7 +123,9 @@ def first_difference(unit: Unit, response: str, lanes: list[tuple[dict[str, int]
         end = len(response) - lane * wide
         bits = response[end - wide : end]
         if bits != format(pack(unit.outputs, expected), f"0{wide}b"):
-            got = {k: hex(v) for k, v in unpack(unit.outputs, int(bits, 2)).items()} if set(bits) <= {"0", "1"} else bits
+            got = (
+                {k: hex(v) for k, v in unpack(unit.outputs, int(bits, 2)).items()} if set(bits) <= {"0", "1"} else bits
+            )
             inputs = {k: hex(v) for k, v in drawn.items()}
             return f"{unit.name} of {inputs}: the model gives { {k: hex(v) for k, v in expected.items()} }, the Verilog {got}"
     return None

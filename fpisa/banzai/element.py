@@ -48,8 +48,8 @@ class Element:
 SHARED = frozenset({"slot", "first", "zero", "one"})
 # Words of at most 16 bits, which live in the smaller containers.
 NARROW = frozenset(
-    "slot first zero one upper sign field e_in special_in e_old away rise e replace place n low minus_place left right "
-    "biased half_place inexact clamp overflow invalid sticky".split()
+    """slot first zero one upper sign field e_in special_in e_old away rise e replace place n low minus_place left right
+    biased half_place inexact clamp overflow invalid sticky""".split()  # noqa: SIM905 - a list of names reads better so
 )
 
 
@@ -172,8 +172,13 @@ def exponent_and_sticky(slack: int) -> list[Unit]:
     """The exponent unit keeps the larger, by more than `slack`; the sticky unit ORs."""
     return [
         Stateful(
-            "exponent", Atom(StateOp.OVERWRITE, StateOp.KEEP, compare=True, offset=slack, give_new=False),
-            "slot", "e_in", "e_old", force="first", bits=8,
+            "exponent",
+            Atom(StateOp.OVERWRITE, StateOp.KEEP, compare=True, offset=slack, give_new=False),
+            "slot",
+            "e_in",
+            "e_old",
+            force="first",
+            bits=8,
         ),
         Stateful("special", Atom(StateOp.OVERWRITE, StateOp.OR), "slot", "special_in", "sticky", force="first", bits=8),
     ]
@@ -184,7 +189,11 @@ def mantissa(element: Element, atom_word: str, force: str, distance: str | None,
     unit = Stateful(
         "mantissa",
         Atom(StateOp.OVERWRITE, StateOp.ADD_SAT, give_new=not element.status),
-        "slot", "shifted", atom_word, force=force, distance=distance,
+        "slot",
+        "shifted",
+        atom_word,
+        force=force,
+        distance=distance,
     )
     if not element.status:
         return [unit]
@@ -215,9 +224,7 @@ def normalise(element: Element) -> list[Unit]:
         choose("left", ([subnormal], Op.COPY, "x", "low"), ([], Op.COPY, "x", "minus_place")),
         choose("right", ([subnormal], Op.COPY, "x", 0), ([], Op.COPY, "x", "place")),
         choose("biased", ([subnormal], Op.COPY, "x", 0), ([], Op.COPY, "x", "n")),
-        choose(
-            "scaled", ([right], Op.SHR, "size", "right"), ([], Op.SHL, "size", "left")
-        ),
+        choose("scaled", ([right], Op.SHR, "size", "right"), ([], Op.SHL, "size", "left")),
         put("half_place", Op.SUB, "right", 1),
         put("half", Op.SHL, "one", "half_place"),
         choose("kept_size", ([right], Op.SHL, "scaled", "right"), ([], Op.COPY, "x", "size")),
@@ -321,8 +328,14 @@ def renamed(unit: Unit, prefix: str) -> Unit:
         return Lookup(prefix + unit.name, own_name(unit.key), entries, default)
     if isinstance(unit, Stateful):
         return Stateful(
-            prefix + unit.array, unit.atom, own_name(unit.index), own_name(unit.operand), own_name(unit.out),
-            own_name(unit.force) if unit.force else None, own_name(unit.distance) if unit.distance else None, unit.bits,
+            prefix + unit.array,
+            unit.atom,
+            own_name(unit.index),
+            own_name(unit.operand),
+            own_name(unit.out),
+            own_name(unit.force) if unit.force else None,
+            own_name(unit.distance) if unit.distance else None,
+            unit.bits,
         )
     return Stateless(
         own_name(unit.dst),

@@ -113,7 +113,7 @@ def is_narrow(word: str) -> bool:
 
 def live_words(stages: Sequence[Stage], outputs: Iterable[str]) -> list[tuple[int, int]]:
     """(32-bit words, narrow words) kept before each stage and after the last: made or arrived, and still to be read."""
-    members = [[*s.lookups, *s.stateless, *s.stateful] for s in stages]
+    members: list[list[Unit]] = [[*s.lookups, *s.stateless, *s.stateful] for s in stages]
     last: dict[str, int] = dict.fromkeys(outputs, len(stages))
     born: dict[str, int] = {}
     for number, stage in enumerate(members):
@@ -152,7 +152,9 @@ def configure(fmt: Format, shape: str, machine: Machine, elements: int = 1, *, s
     return Configuration(f"{shape} {fmt.name} x{elements}", stages, swap)
 
 
-def most_elements(fmt: Format, shape: str, machine: Machine, *, status: bool = True, limit: int = 256) -> tuple[int, str]:
+def most_elements(
+    fmt: Format, shape: str, machine: Machine, *, status: bool = True, limit: int = 256
+) -> tuple[int, str]:
     """How many elements of a packet fit in one pass, and what stops the next one."""
     fitting, reason = 0, ""
     while fitting < limit:

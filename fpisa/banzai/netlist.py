@@ -77,9 +77,7 @@ def synthesise(unit: str, liberty: Path | None = None, source: Path | None = Non
         output = Path(folder) / "netlist.json"
         mapping = f'-liberty "{liberty}"' if liberty else f"-g {GENERIC}"
         pins = f'read_liberty -lib "{liberty}"; ' if liberty else ""
-        script = (
-            f'{pins}read_verilog "{source or own}"; synth -flatten -top {unit}; abc {mapping}; opt_clean; write_json "{output}"'
-        )
+        script = f'{pins}read_verilog "{source or own}"; synth -flatten -top {unit}; abc {mapping}; opt_clean; write_json "{output}"'
         run = subprocess.run(
             ["yosys", "-q", "-p", script], capture_output=True, text=True, timeout=TOOL_SECONDS, check=False
         )
@@ -139,7 +137,9 @@ def cell_areas(path: str) -> dict[str, float]:
 
 def smallest_nand2(path: str) -> float:
     """Area of the smallest cell whose only function is a two-input NAND."""
-    nand = re.compile(r'function\s*:\s*"\s*(?:!\s*\(\s*\w+\s*[*& ]\s*\w+\s*\)|\(?\s*\(\s*\w+\s*[*& ]\s*\w+\s*\)\s*\'\s*\)?)\s*"')
+    nand = re.compile(
+        r'function\s*:\s*"\s*(?:!\s*\(\s*\w+\s*[*& ]\s*\w+\s*\)|\(?\s*\(\s*\w+\s*[*& ]\s*\w+\s*\)\s*\'\s*\)?)\s*"'
+    )
     areas = cell_areas(path)
     found = [areas[n] for n, body in library_text(path).items() if n in areas and nand.search(body)]
     if not found:
@@ -164,7 +164,9 @@ def longest_path(cells: list[dict]) -> tuple[int, float]:
     depth: dict[int, int] = {}
     delay: dict[int, float] = {}
     for number in topological(cells, driver):
-        cell, sources, outputs = cells[number], [], []
+        cell = cells[number]
+        sources: list[int | str] = []
+        outputs: list[int | str] = []
         for pin, bits in cell["connections"].items():
             (outputs if cell["port_directions"][pin] == "output" else sources).extend(bits)
         before = [driver[b] for b in sources if b in driver]

@@ -51,7 +51,9 @@ def membership(tasks: list[Task], numbers: dict[str, int]) -> list[frozenset[int
         for node in tasks[i].needs:
             if node in maker and maker[node] != i:
                 after[maker[node]] |= after[i]
-    return [own[i] or before[i] or (frozenset(after[i]) if len(after[i]) == 1 else frozenset()) for i in range(len(tasks))]
+    return [
+        own[i] or before[i] or (frozenset(after[i]) if len(after[i]) == 1 else frozenset()) for i in range(len(tasks))
+    ]
 
 
 def topological(tasks: list[Task], maker: dict[int, int]) -> list[int]:

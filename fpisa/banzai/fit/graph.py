@@ -88,7 +88,7 @@ class Graph:
                 return args[1] if a == 0 else args[0]
             if name in ("-", "<<", ">>") and b == 0:
                 return args[0]
-            if name in ("<<", ">>", "*", "&") and a == 0 or name in ("*", "&") and b == 0:
+            if (name in ("<<", ">>", "*", "&") and a == 0) or (name in ("*", "&") and b == 0):
                 return self.const(0)
             if a is not None and b is not None:
                 return self.folded(name, a, b)

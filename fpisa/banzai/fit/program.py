@@ -92,7 +92,9 @@ def read_program(document: dict[str, Any]) -> Program:
 class Walk:
     """One pipeline, node by node in topological order; `env` holds each field's current node."""
 
-    def __init__(self, document: dict[str, Any], pipeline: dict[str, Any], program: Program, env: dict[str, int]) -> None:
+    def __init__(
+        self, document: dict[str, Any], pipeline: dict[str, Any], program: Program, env: dict[str, int]
+    ) -> None:
         self.actions = {a["id"]: a for a in document["actions"]}
         self.pipeline = pipeline
         self.program, self.graph, self.env = program, program.graph, env
@@ -203,7 +205,11 @@ class Walk:
                 taken = now
                 if op == "_jump_if_zero":
                     value = convert(self.graph, parameters[0], self.read, data)
-                    zero = self.graph.op("==", value, never) if self.graph[value].width > 1 else self.graph.op("not", value)
+                    zero = (
+                        self.graph.op("==", value, never)
+                        if self.graph[value].width > 1
+                        else self.graph.op("not", value)
+                    )
                     taken = self.graph.op("and", now, zero)
                     now = self.graph.op("and", now, self.graph.op("not", zero))
                 else:

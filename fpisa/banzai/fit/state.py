@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fpisa.banzai.fit.expression import NotMappable
 from fpisa.banzai.fit.assume import literals
+from fpisa.banzai.fit.expression import NotMappable
 from fpisa.banzai.fit.graph import COMPARISONS, Graph
 from fpisa.banzai.fit.program import Access, Program
 
@@ -261,14 +261,18 @@ def circles(graph: Graph, units: list[StateUnit]) -> list[str]:
     needs = {}
     for unit in units:
         found = {reads[n] for n in graph.closure({unit.index, *unit.inputs}) if n in reads}
-        needs[unit.array] = found - {unit.array} if unit.before not in graph.closure({unit.index, *unit.inputs}) else found
+        needs[unit.array] = (
+            found - {unit.array} if unit.before not in graph.closure({unit.index, *unit.inputs}) else found
+        )
     problems, told = [], set()
     for array in needs:
         ring = reachable(needs, array)
         if array in ring and array not in told:
             together = sorted(other for other in ring if array in reachable(needs, other))
             told.update(together)
-            problems.append(f"registers {', '.join(together)} depend on each other within one packet, a circle through state")
+            problems.append(
+                f"registers {', '.join(together)} depend on each other within one packet, a circle through state"
+            )
     return problems
 
 
@@ -281,5 +285,3 @@ def reachable(needs: dict[str, set[str]], start: str) -> set[str]:
             seen.add(name)
             stack += needs.get(name, ())
     return seen
-
-

@@ -88,7 +88,7 @@ class Gathering:
         given = set()
         for unit in self.states:
             others = self.graph.closure({r for r in self.program.outputs.values() if r != unit.after})
-            if unit.before not in others or unit.after in others and unit.before == unit.after:
+            if unit.before not in others or (unit.after in others and unit.before == unit.after):
                 given.add(unit.after)
         return given
 
@@ -103,7 +103,7 @@ class Gathering:
     def is_gate(self, number: int) -> bool:
         """A condition that only ever chooses."""
         node = self.graph[number]
-        if node.kind != "op" or node.label not in COMPARISONS and node.label not in LOGIC:
+        if node.kind != "op" or (node.label not in COMPARISONS and node.label not in LOGIC):
             return False
         return number not in self.roots and all(self.chooses(user, number) for user in self.users.get(number, ()))
 
@@ -117,7 +117,7 @@ class Gathering:
         if node.kind != "op" or not isinstance(node.label, tuple):
             return False
         _, low, width = node.label
-        return low == 0 or self.graph[node.args[0]].kind == "input" and low % 8 == 0 and width % 8 == 0
+        return low == 0 or (self.graph[node.args[0]].kind == "input" and low % 8 == 0 and width % 8 == 0)
 
     def is_swap(self, number: int) -> bool:
         """A word with its bytes reversed, where the parser or deparser does that."""
@@ -176,7 +176,7 @@ def absorbed(work: Gathering, number: int) -> bool:
     if inner_of_run(work, number):
         return True
     # Shift and mask of a piece on its way into a word: the unit that puts the word together does it.
-    piece = isinstance(node.label, tuple) or node.label == "<<" and work.graph.constant(node.args[1]) is not None
+    piece = isinstance(node.label, tuple) or (node.label == "<<" and work.graph.constant(node.args[1]) is not None)
     return piece and user.kind == "op" and user.label == "|"
 
 
@@ -227,8 +227,9 @@ def instructions(work: Gathering, number: int, needs: set[int], gates: set[int])
         else:
             needs.update(sources(work, argument))
     if node.label in ("<<", ">>") and work.graph.constant(node.args[1]) is None and not work.machine.operand_shift:
-        distance = work.graph[node.args[1]]
-        return min(work.graph[node.args[0]].width, 32, 1 << distance.width) + 1
+        # One word for each outcome. A right shift's last is the sign alone; a left shift past the word gives one more, 0.
+        width, distance = work.graph[node.args[0]].width, work.graph[node.args[1]]
+        return min(min(width, 32) + (node.label == "<<"), 1 << distance.width)
     if isinstance(node.label, str) and byte_order(work.graph, number) is not None:
         return 2
     return 1

@@ -77,7 +77,7 @@ def fit_program(program: Program, units: list[StateUnit], machine: Machine) -> F
 
 def part(tasks: list[Task], members: list[frozenset[int]], k: int) -> list[Task]:
     """The tasks of the first k elements and the shared ones; a gathering task keeps what it gathers from those."""
-    kept = [t for t, m in zip(tasks, members) if not m or min(m) < k and (len(m) > 1 or max(m) < k)]
+    kept = [t for t, m in zip(tasks, members) if not m or (min(m) < k and (len(m) > 1 or max(m) < k))]
     everything = {n for t in tasks for n in t.makes}
     made = {n for t in kept for n in t.makes}
     return [replace(t, needs=frozenset(n for n in t.needs if n not in everything or n in made)) for t in kept]
