@@ -116,8 +116,7 @@ class Control:
                 self._tell("table", table.name, "restart", None)
             for profile in self.profile_list:
                 profile.clear()
-            for array in (*self.state.registers, *self.state.counters, *self.state.meters):
-                array.reset()
+            self.state.reset()
             for value_set in self.value_set_list:
                 value_set.clear()
             self.multicast.clear()

@@ -374,6 +374,19 @@ class ActionNode:
 Node = TableNode | ConditionalNode | ActionNode
 
 
+def successors(node: Node) -> tuple[int, ...]:
+    """Nodes that may come after a node."""
+    if isinstance(node, ConditionalNode):
+        found: tuple[int | None, ...] = (node.true_next, node.false_next)
+    elif isinstance(node, ActionNode):
+        found = (node.next,)
+    elif node.branches:
+        found = (node.hit_next, node.miss_next)
+    else:
+        found = (*node.next, node.base_next)
+    return tuple(dict.fromkeys(i for i in found if i is not None))
+
+
 @dataclass(frozen=True, slots=True)
 class Pipeline:
     """nodes refer to one another by index in `nodes`; first: node to begin with, None for an empty one."""

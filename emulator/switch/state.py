@@ -100,7 +100,7 @@ class CounterArray:
         self.data[index] = (packets & (2**64 - 1), octets & (2**64 - 1))
 
     def read_all(self) -> list[tuple[int, int]]:
-        return [tuple(row) for row in self.data.tolist()]
+        return [(packets, octets) for packets, octets in self.data.tolist()]
 
     def reset(self) -> None:
         self.data[...] = 0
@@ -131,6 +131,15 @@ class State:
         self.meters = [MeterArray(m.name, _rows(m), m.kind) for m in model.meters]
         self.events: dict[str, int] = {}
         """Named counts of what went wrong quietly (an index out of range, a loop cut off, ...)."""
+
+    def reset(self) -> None:
+        """All zero, all meters unset."""
+        for register in self.registers:
+            register.reset()
+        for counter in self.counters:
+            counter.reset()
+        for meter in self.meters:
+            meter.reset()
 
     def event(self, name: str) -> None:
         self.events[name] = self.events.get(name, 0) + 1

@@ -16,8 +16,22 @@ from emulator.switch.errors import ControlError
 from emulator.switch.switch import Switch
 
 GOLDEN_ONLY = frozenset(
-    "expect_none expect_digest member group modify mc_group mirror mirror_mc meter_rates direct_meter_rates"
-    " value_set_add value_set_clear counter_read direct_counter_read".split()
+    [
+        "expect_none",
+        "expect_digest",
+        "member",
+        "group",
+        "modify",
+        "mc_group",
+        "mirror",
+        "mirror_mc",
+        "meter_rates",
+        "direct_meter_rates",
+        "value_set_add",
+        "value_set_clear",
+        "counter_read",
+        "direct_counter_read",
+    ]
 )
 
 
@@ -69,14 +83,14 @@ def read_lines(text: str) -> list[Line]:
 
 
 def form_of(lines: list[Line]) -> str:
-    """"golden" if something in the file is only in that form, else "reference"."""
+    """ "golden" if something in the file is only in that form, else "reference"."""
     for line in lines:
         if line.command in GOLDEN_ONLY:
             return "golden"
         if line.command == "add" and ("->" in line.rest or "&&&" in line.rest):
             return "golden"
-        if line.command in ("register_read", "register_write") and len(line.words) == 3:
-            return "golden" if line.command == "register_read" else "reference"
+        if line.command == "register_read" and len(line.words) == 3:
+            return "golden"
     return "reference"
 
 
@@ -114,7 +128,7 @@ CALL = re.compile(r"^(?P<before>.*?)(?P<name>[^\s()]+)\s*\((?P<args>[^)]*)\)\s*(
 
 
 def split_call(text: str) -> tuple[list[str], str, list[tuple[str, str]], str | None]:
-    """"words action(a:1,b:2) = $h" -> (words, action, [(a, 1), (b, 2)], $h)"""
+    """ "words action(a:1,b:2) = $h" -> (words, action, [(a, 1), (b, 2)], $h)"""
     found = CALL.match(text)
     if found is None:
         raise CaseError("an action with its arguments in parentheses is missing")

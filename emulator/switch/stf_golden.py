@@ -89,7 +89,9 @@ class GoldenCase:
         for line, wanted in expected[len(received) :]:
             self._fail(line, f"no packet left port {port}", (f"expected {wanted.hex()}",))
         for got in received[len(expected) :]:
-            self._fail(self._packet, f"a packet left port {port} that is not expected", (f"received {got.hex()}",))
+            self._fail(
+                self._packet, f"a packet left port {port} that is not expected", (f"received {got.hex()}",)
+            )
 
     def _fail(self, line: Line, message: str, rows: tuple[str, ...] = ()) -> None:
         self.result.failures.append(Failure(line.number, message, rows))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from emulator.switch.errors import ControlError
-from emulator.switch.keys import EntryKey, Exact, Lpm, Range, Ternary, full, prefix_mask
+from emulator.switch.keys import EntryKey, Exact, KeyPart, Lpm, Range, Ternary, full, prefix_mask
 from emulator.switch.lookup import index_for
 from emulator.switch.meters import MeterArray
 from emulator.switch.model import Key, Model, TableNode
@@ -409,4 +409,10 @@ def _range(part: Any, key: Key, table: str) -> Range:
     return part
 
 
-CHECKS = {"exact": _exact, "lpm": _lpm, "ternary": _ternary, "optional": _ternary, "range": _range}
+CHECKS: dict[str, Callable[[Any, Key, str], KeyPart]] = {
+    "exact": _exact,
+    "lpm": _lpm,
+    "ternary": _ternary,
+    "optional": _ternary,
+    "range": _range,
+}

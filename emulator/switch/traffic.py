@@ -64,6 +64,8 @@ class Traffic:
         self.drop_port, self.max_passes = drop_port, max_passes
         self.event: Callable[[str], None] = control.state.event
         self.queues: dict[int, Queue] = {}
+        self.trace: Any = None
+        """A trace.Recorder that hears of every decision, or None."""
         self._lists = [_written_out(model, item.elements) for item in model.field_lists]
         self._fields = _Fields(model)
 
@@ -102,7 +104,7 @@ class Traffic:
             item = work.popleft()
             passes += 1
             if passes > self.max_passes:
-                self.event("pass_limit")
+                self._drop("pass_limit")
                 continue
             if isinstance(item, ToIngress):
                 state = self.engine.parse(item.data, item.arrival)
@@ -114,6 +116,14 @@ class Traffic:
                 self._leave(work, out, item)
         return out
 
+    def _drop(self, reason: str) -> None:
+        self.event(reason)
+        self._note("drop", reason=reason)
+
+    def _note(self, what: str, **details: Any) -> None:
+        if self.trace is not None:
+            self.trace.traffic(what, details)
+
     # --- After ingress ---
 
     def _decide(self, work: deque[ToIngress | ToEgress], item: ToIngress, state: Any) -> None:
@@ -124,11 +134,14 @@ class Traffic:
             requests.clone = None
         if requests.digest is not None:
             learn = requests.digest
-            self.control.digests.by_list[learn].take(engine.digest(state, learn))
+            sample = engine.digest(state, learn)
+            self.control.digests.by_list[learn].take(sample)
+            self._note("digest", name=self.model.learn_lists[learn].name, values=list(sample))
             requests.digest = None
         if requests.resubmit is not None:
             kept = self._kept(state, requests.resubmit)
             port, now = item.arrival.port, self.control.clock()
+            self._note("resubmit")
             work.append(ToIngress(item.data, Arrival(port, now, e.RESUBMITTED, kept)))
             return
         group = 0 if fields.mcast_grp is None else engine.read(state, fields.mcast_grp)
@@ -137,16 +150,18 @@ class Traffic:
             return
         port = engine.read(state, fields.egress_spec)
         if port == self.drop_port:
-            self.event("drop_ingress")
+            self._drop("drop_ingress")
             return
         engine.write(state, fields.instance_type, e.NORMAL)
+        self._note("unicast", port=port)
         self._enqueue(work, state, port, 0)
 
     def _multicast(self, work: deque[ToIngress | ToEgress], state: Any, group: int) -> None:
         replicas = self.control.multicast.group(group)
         if replicas is None:
-            self.event("unknown_multicast_group")
+            self._drop("unknown_multicast_group")
             return
+        self._note("multicast", group=group, replicas=[list(replica) for replica in replicas])
         for port, rid in replicas:
             copy = self.engine.copy(state)
             self.engine.write(copy, self._fields.instance_type, e.REPLICATION)
@@ -163,8 +178,9 @@ class Traffic:
         """The packet as it came in, parsed again; of the metadata only the list's fields."""
         found = self.control.mirror.copies(session)
         if found is None:
-            self.event("unknown_clone_session")
+            self._drop("unknown_clone_session")
             return
+        self._note("clone", session=session, replicas=[list(replica) for replica in found[0]])
         fresh = self.engine.parse(item.data, Arrival(item.arrival.port, item.arrival.now))
         self._as_clone(fresh, state, field_list, e.INGRESS_CLONE)
         self._send_clones(work, fresh, found)
@@ -175,8 +191,9 @@ class Traffic:
         """The headers as egress left them; of the metadata only the list's fields."""
         found = self.control.mirror.copies(session)
         if found is None:
-            self.event("unknown_clone_session")
+            self._drop("unknown_clone_session")
             return
+        self._note("clone", session=session, replicas=[list(replica) for replica in found[0]])
         copy = self.engine.copy(state)
         self.engine.requests(copy).truncate = None
         self._as_clone(copy, state, field_list, e.EGRESS_CLONE)
@@ -209,7 +226,7 @@ class Traffic:
         now, fields, engine = self.control.clock(), self._fields, self.engine
         waiting, leaves = self._wait(port, now)
         if leaves is None:
-            self.event("drop_queue_full")
+            self._drop("drop_queue_full")
             return
         for field, value in (
             (fields.enq_timestamp, now & 0xFFFFFFFF),
@@ -253,7 +270,7 @@ class Traffic:
             requests.clone = None
             self._clone_from_egress(work, state, session, field_list)
         if engine.read(state, self._fields.egress_spec) == self.drop_port:
-            self.event("drop_egress")
+            self._drop("drop_egress")
             return
         kept = None if requests.recirculate is None else self._kept(state, requests.recirculate)
         data = engine.deparse(state)
@@ -262,8 +279,10 @@ class Traffic:
         if item.cut:
             data = data[: item.cut]
         if kept is None:
+            self._note("output", port=item.port, data=data.hex())
             out.append((item.port, data))
             return
+        self._note("recirculate", data=data.hex())
         port = engine.read(state, self._fields.ingress_port)
         work.append(ToIngress(data, Arrival(port, self.control.clock(), e.RECIRCULATED, kept)))
 

@@ -55,10 +55,10 @@ class ValueSetState:
         """Whether the key's parts, under the transition's masks, equal a member."""
         if values in self._exact:
             return True
-        for member in self._members:
-            if all((v ^ w) & m & k == 0 for v, (w, m), k in zip(values, member, masks)):
-                return True
-        return False
+        return any(
+            all((v ^ w) & m & k == 0 for v, (w, m), k in zip(values, member, masks))
+            for member in self._members
+        )
 
     def _member(self, value: int | Sequence[tuple[int, int]]) -> Ternaries:
         widths = self.spec.widths

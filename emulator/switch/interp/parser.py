@@ -197,10 +197,8 @@ class ParserProgram:
     def _matches(self, transition: Transition, values: tuple[int, ...]) -> bool:
         if transition.value_set is not None:
             return self.value_sets[transition.value_set].matches(values, transition.masks)
-        for value, wanted, mask in zip(values, transition.values, transition.masks):
-            if value & mask != wanted:
-                return False
-        return True
+        rows = zip(values, transition.values, transition.masks)
+        return all(value & mask == wanted for value, wanted, mask in rows)
 
 
 def _next(headers: tuple[int, ...], used: int) -> int:

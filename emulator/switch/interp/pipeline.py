@@ -67,6 +67,7 @@ class PipelineProgram:
             values = tuple([read(p) for read in keys])
             entry = lookup(values) if keys else None
             found = None if entry is None else resolve(p, entry)
+            action: int | None
             if found is not None and entry is not None:
                 hit_effects(p, entry)
                 action, args = found

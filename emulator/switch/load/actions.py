@@ -8,7 +8,7 @@ from typing import Any
 
 from emulator.switch import expr as x
 from emulator.switch.engine import NO_LIST
-from emulator.switch.load.checked import describe, fail, natural, need, objects, typed
+from emulator.switch.load.checked import fail, natural, need, objects, typed
 from emulator.switch.load.exprs import (
     Scope,
     bool_expr,
@@ -19,6 +19,7 @@ from emulator.switch.load.exprs import (
     lookup,
     union_shape,
 )
+from emulator.switch.load.headers import Data
 from emulator.switch.load.old_primitives import REWRITES
 from emulator.switch.model import Action, ActionParam, Primitive
 from emulator.switch.primitives import CORE
@@ -174,29 +175,31 @@ SPECIAL = {
 def _check_types(step: Primitive, where: str, scope: Scope) -> None:
     """Whole headers, unions and stacks are copied between equal types only."""
     data = scope.data
+    a: Any
+    b: Any
     a, b = (step.args + (None, None))[:2]
     same = True
     if step.op == "assign_header":
-        same = header_type(a, data) == header_type(b, data)  # type: ignore[arg-type]
+        same = header_type(a, data) == header_type(b, data)
     elif step.op == "assign_union":
-        same = union_shape(a, data) == union_shape(b, data)  # type: ignore[arg-type]
+        same = union_shape(a, data) == union_shape(b, data)
     elif step.op == "assign_header_stack":
-        left, right = data.stacks[a], data.stacks[b]  # type: ignore[index]
+        left, right = data.stacks[a], data.stacks[b]
         same = (left.type, len(left.headers)) == (right.type, len(right.headers))
     elif step.op == "assign_union_stack":
-        left_u, right_u = data.union_stacks[a].unions, data.union_stacks[b].unions  # type: ignore[index]
-        shapes = {union_shape(x.UnionRef(u), data) for u in left_u + right_u}
-        same = len(left_u) == len(right_u) and len(shapes) == 1
+        rows, others = data.union_stacks[a].unions, data.union_stacks[b].unions
+        shapes = {union_shape(x.UnionRef(u), data) for u in rows + others}
+        same = len(rows) == len(others) and len(shapes) == 1
     elif step.op == "assign_VL":
-        same = _is_varbit(a, data) and _is_varbit(b, data)
+        same = is_varbit(a, data) and is_varbit(b, data)
     if not same:
         fail(where, f"the two sides of {step.op} are of different types")
+    for value, kind in zip(step.args, CORE[step.op]):
+        if kind == "lvalue" and step.op != "assign_VL" and is_varbit(value, data):
+            fail(where, f"{step.op} cannot store into a field of variable width")
 
 
-def _is_varbit(node: Any, data: Any) -> bool:
+def is_varbit(node: Any, data: Data) -> bool:
     header = x.HeaderRef(node.header) if isinstance(node, x.FieldRead) else node.header
     kind = data.types[header_type(header, data)]
     return node.field >= 0 and kind.fields[node.field].varbit
-
-
-__all__ = ["Names", "constant", "describe", "load_actions", "load_primitive", "load_primitives", "lvalue"]

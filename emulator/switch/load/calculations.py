@@ -6,7 +6,7 @@ from typing import Any
 
 from emulator.switch import expr as x
 from emulator.switch.hashes import ALGORITHMS, known_algorithm
-from emulator.switch.load.checked import fail, index_by_id, natural, need, number, objects
+from emulator.switch.load.checked import fail, index_by_id, index_by_name, natural, need, number, objects
 from emulator.switch.load.exprs import Scope, bool_expr, build, lookup
 from emulator.switch.model import (
     Calculation,
@@ -49,16 +49,33 @@ def load_calculations(doc: dict, scope: Scope) -> tuple[Calculation, ...]:
     return tuple(found)
 
 
-def load_checksums(doc: dict, scope: Scope, calculations: dict[str, int]) -> tuple[Checksum, ...]:
-    found = []
+def load_checksums(
+    doc: dict, scope: Scope, calculations: tuple[Calculation, ...]
+) -> tuple[tuple[Checksum, ...], tuple[Calculation, ...]]:
+    """(checksums, calculations with those added that checksums of type "ipv4" imply)"""
+    found: list[Checksum] = []
+    known = list(calculations)
     for item, where in objects(doc, "checksums", "the file"):
         target = scope.data.field_ref(item.get("target"), where)
-        calculation = lookup(calculations, item.get("calculation"), "calculation", where)
+        if item.get("type") == "ipv4" and item.get("calculation") is None:
+            known.append(_whole_header(target, scope, f"{need(item, 'name', str, where)}$calculation"))
+            calculation = len(known) - 1
+        else:
+            names = {c.name: i for i, c in enumerate(known)}
+            calculation = lookup(names, item.get("calculation"), "calculation", where)
         raw = item.get("if_cond")
         cond = None if raw is None else bool_expr(raw, scope, where)
         verify, update = need(item, "verify", bool, where, True), need(item, "update", bool, where, True)
         found.append(Checksum(need(item, "name", str, where), target, calculation, verify, update, cond))
-    return tuple(found)
+    index_by_name([c.name for c in found], "checksums")
+    return tuple(found), tuple(known)
+
+
+def _whole_header(target: x.FieldRead, scope: Scope, name: str) -> Calculation:
+    """The Internet checksum over a header without its checksum field."""
+    fields = len(scope.data.types[scope.data.headers[target.header].type].fields)
+    refs = [x.FieldRead(target.header, f) for f in range(fields) if f != target.field]
+    return Calculation(name, "csum16", tuple(FieldInput(ref) for ref in refs))
 
 
 def load_field_lists(doc: dict, scope: Scope) -> tuple[FieldList, ...]:

@@ -39,7 +39,7 @@ def data_expr(value: Any, scope: Scope, where: str) -> x.Expr:
     return _wanted(build(value, scope, where), "data", where)
 
 
-def bool_expr(value: Any, scope: Scope, where: str) -> x.Expr:
+def bool_expr(value: Any, scope: Scope, where: str) -> x.BoolExpr:
     """An absent expression is false, as in bmv2."""
     if value is None:
         return x.BoolConst(False)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from emulator.switch import expr as x
-from emulator.switch.load.actions import Names, load_primitive, load_primitives, lvalue
+from emulator.switch.load.actions import Names, is_varbit, load_primitive, load_primitives, lvalue
 from emulator.switch.load.checked import describe, fail, index_by_name, natural, need, number, objects, typed
 from emulator.switch.load.exprs import Scope, bool_expr, build, data_expr, lookup, some_header
 from emulator.switch.model import (
@@ -114,7 +114,10 @@ def _extract_vl(args: list, where: str, scope: Scope, names: Names) -> Extract:
 
 
 def _set(args: list, where: str, scope: Scope, names: Names) -> Set:
-    return Set(lvalue(args[0], scope, where), data_expr(args[1], scope, where))
+    target = lvalue(args[0], scope, where)
+    if is_varbit(target, scope.data):
+        fail(where, "it cannot store into a field of variable width")
+    return Set(target, data_expr(args[1], scope, where))
 
 
 def _verify(args: list, where: str, scope: Scope, names: Names) -> Verify:

@@ -31,6 +31,7 @@ from emulator.switch.model import (
     Node,
     Pipeline,
     TableNode,
+    successors,
 )
 
 KINDS = ("exact", "lpm", "ternary", "range", "optional", "valid")
@@ -85,7 +86,27 @@ def _pipeline(item: dict, where: str, number_: int, ctx: Context) -> Pipeline:
     for raw, at in calls:
         call = ActionCall(_action_id(raw, ctx, at), ())
         built.append(ActionNode(raw["name"], call, _node(raw, "next_node", nodes, at)))
-    return Pipeline(item["name"], tuple(built), _node(item, "init_table", nodes, where))
+    pipeline = Pipeline(item["name"], tuple(built), _node(item, "init_table", nodes, where))
+    _check_acyclic(pipeline, where)
+    return pipeline
+
+
+def _check_acyclic(pipeline: Pipeline, where: str) -> None:
+    """A packet passes each node once at most, or it might never leave."""
+    finished: set[int] = set()
+    path: dict[int, None] = {}
+    stack: list[tuple[int, bool]] = [(i, False) for i in range(len(pipeline.nodes))]
+    while stack:
+        index, done = stack.pop()
+        if done:
+            finished.add(index)
+            del path[index]
+        elif index in path:
+            fail(where, f"the tables and conditionals form a loop through {pipeline.nodes[index].name!r}")
+        elif index not in finished:
+            path[index] = None
+            stack.append((index, True))
+            stack += [(following, False) for following in successors(pipeline.nodes[index])]
 
 
 def _node(item: dict, key: str, nodes: dict[str, int], where: str) -> int | None:

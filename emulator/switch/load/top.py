@@ -110,6 +110,7 @@ def _model(doc: dict, strict_select: bool) -> Model:
     index_by_name([t.name for t in tables], "tables")
     tables, counters, meters = _bind(tables, counters, counter_tables, meters, meter_tables)
     pipelines = {name: _with_tables(p, tables) for name, p in pipelines.items()}
+    checksums, calculations = load_checksums(doc, scope, calculations)
     empty = Pipeline("", (), None)
     model = Model(
         program=need(doc, "program", str, "the file", ""),
@@ -124,7 +125,7 @@ def _model(doc: dict, strict_select: bool) -> Model:
         parser=parser,
         deparser=deparser,
         calculations=calculations,
-        checksums=load_checksums(doc, scope, calculation_index),
+        checksums=checksums,
         registers=tuple(registers),
         counters=tuple(counters),
         meters=tuple(meters),
@@ -307,6 +308,6 @@ def _standard(data: Data) -> StandardMetadata:
             raise ModelError(
                 f"'standard_metadata' has no field {name!r}; the program is not written for v1model"
             )
-    return StandardMetadata(
-        header, *(fields[name] for name in REQUIRED), **{name: fields.get(name) for name in OPTIONAL}
-    )
+    required: list[Any] = [fields[name] for name in REQUIRED]
+    optional: dict[str, Any] = {name: fields.get(name) for name in OPTIONAL}
+    return StandardMetadata(header, *required, **optional)
