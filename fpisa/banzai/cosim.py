@@ -71,10 +71,16 @@ def compare(name: str, count: int, seed: int, source: Path | None = None) -> Ver
         with quiet(work / "log"):
             try:
                 runner = get_runner("icarus")
-                runner.build(sources=[source or own, work / "harness.v"], hdl_toplevel="harness",
-                             build_dir=work / "sim", always=True)  # fmt: skip
-                runner.test(hdl_toplevel="harness", test_module="fpisa.banzai.cosim_bench", build_dir=work / "sim",
-                            test_dir=work, extra_env={"FPISA_COSIM": json.dumps(task)}, results_xml=str(work / "results.xml"))  # fmt: skip
+                sources = [source or own, work / "harness.v"]
+                runner.build(sources=sources, hdl_toplevel="harness", build_dir=work / "sim", always=True)
+                runner.test(
+                    hdl_toplevel="harness",
+                    test_module="fpisa.banzai.cosim_bench",
+                    build_dir=work / "sim",
+                    test_dir=work,
+                    extra_env={"FPISA_COSIM": json.dumps(task)},
+                    results_xml=str(work / "results.xml"),
+                )
             except (Exception, SystemExit) as problem:
                 raise ToolError(f"the simulation of {name} did not run: {problem}") from problem
         if not (work / "verdict.json").exists():

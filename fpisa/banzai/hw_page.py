@@ -56,9 +56,9 @@ def against(value: float, bound: float) -> str:
 WHY = (
     "The paper's figures come from a 15-nm standard-cell library; ours from generic cells, mapped for area with no clock to "
     "meet. Three things pull the ratios apart. Without a clock adders may ripple, so a shifter weighs more against them here. "
-    "Our RAW unit already carries a comparison, predication, saturation and bit operations. And the floating-point yardstick is one "
-    "unpipelined adder: no multiplication, no pipeline registers. The last two rows compare what is added, which depends less on "
-    "the tool; --liberty repeats all of it with a real cell library."
+    "Our RAW unit already carries a comparison, predication, saturation and bit operations. And the floating-point yardstick is "
+    "one unpipelined adder: no multiplication, no pipeline registers. The last two rows compare what is added, which depends "
+    "less on the tool; --liberty repeats all of it with a real cell library."
 )
 FIT_HEAD = ["machine", "exact", "FPISA-A", "passes for 64 elements", "bandwidth left", "what stops the next element"]
 

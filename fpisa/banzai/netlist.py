@@ -77,7 +77,10 @@ def synthesise(unit: str, liberty: Path | None = None, source: Path | None = Non
         output = Path(folder) / "netlist.json"
         mapping = f'-liberty "{liberty}"' if liberty else f"-g {GENERIC}"
         pins = f'read_liberty -lib "{liberty}"; ' if liberty else ""
-        script = f'{pins}read_verilog "{source or own}"; synth -flatten -top {unit}; abc {mapping}; opt_clean; write_json "{output}"'
+        script = (
+            f'{pins}read_verilog "{source or own}"; synth -flatten -top {unit}; '
+            f'abc {mapping}; opt_clean; write_json "{output}"'
+        )
         run = subprocess.run(
             ["yosys", "-q", "-p", script], capture_output=True, text=True, timeout=TOOL_SECONDS, check=False
         )
