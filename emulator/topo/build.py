@@ -26,7 +26,7 @@ TOOLS = {
     "ethtool": "ethtool",
 }
 MTU_BYTES = 1500
-# Each frame on the wire has its own checksum and fits the MTU, as a switch of another make would see it.
+# What to switch off where the switch must see whole checksums and frames of at most the MTU.
 OFFLOADS = ("rx", "tx", "sg", "tso", "gso", "gro")
 # One burst lasts a millisecond at the link's rate, but a token bucket below two frames would never pass one.
 BURST_SECONDS = 0.001
@@ -48,12 +48,14 @@ def why_not() -> str | None:
 class Network:
     """A running network; a context manager. All of it goes on exit, whatever happened inside."""
 
-    def __init__(self, topology: Topology, logs: Path) -> None:
-        """logs: folder for the output of the processes started here. Raises TopologyError."""
+    def __init__(self, topology: Topology, logs: Path, *, offloads: bool = True) -> None:
+        """logs: folder for the output of the processes started here. offloads: hosts may leave checksums and
+        the cutting of TCP segments to the links' far end, which our switch and the kernel's bridge understand
+        and simple_switch does not. Raises TopologyError."""
         reason = why_not()
         if reason is not None:
             raise TopologyError(f"no network can be built: {reason}")
-        self.topology, self.logs = topology, logs
+        self.topology, self.logs, self.offloads = topology, logs, offloads
         self.children: list[Child] = []
         self.tag = ""
         self.groups: dict[str, Path] = {}  # of hosts with a CPU share
@@ -68,7 +70,7 @@ class Network:
                 for host in self.topology.hosts
                 if host.cpu is not None
             }
-            self.net = build(self.topology, self.tag)
+            self.net = build(self.topology, self.tag, self.offloads)
         except BaseException as error:
             self.close()
             if isinstance(error, Exception) and not isinstance(error, TopologyError):
@@ -109,14 +111,13 @@ class Network:
         pid = None if host is None else self.net[host].pid
         env = {**leftovers.environment(self.tag), **options.pop("env", {})}
         wrap = quota.inside(self.groups[host]) if host in self.groups else []
-        child = Child(
-            name, command, self.logs / f"{name}.log", namespace_pid=pid, env=env, wrap=wrap, **options
-        )
+        child = Child(name, command, self.logs / f"{name}.log", namespace_pid=pid, env=env, wrap=wrap, **options)
         self.children.append(child)
         return child
 
     def counters(self, host: str) -> dict[str, int]:
-        """Since the host began: tx_packets, rx_packets, tx_bytes, rx_bytes of eth0; tcp_retransmissions."""
+        """Since the host began: tx_packets, rx_packets, tx_bytes, rx_bytes of eth0 (a TCP super-frame, not yet
+        cut, is one packet); tcp_segments sent, tcp_retransmissions."""
         return host_counters(self.net[host].pid)
 
 
@@ -126,7 +127,7 @@ def interface_name(tag: str, switch: str, port: int) -> str:
     return name
 
 
-def build(topology: Topology, tag: str) -> Any:
+def build(topology: Topology, tag: str, offloads: bool) -> Any:
     """The started mininet.net.Mininet for `topology`, its processes and interfaces marked with `tag`."""
     from mininet.log import setLogLevel
     from mininet.net import Mininet
@@ -154,14 +155,14 @@ def build(topology: Topology, tag: str) -> Any:
     for switch in topology.switches:
         net.addSwitch(switch.name, dpid=str(switch.device_id))
     for link in topology.links:
-        add_link(net, topology, link, tag)
+        add_link(net, topology, link, tag, offloads)
     net.build()
     net.staticArp()
     net.start()
     return net
 
 
-def add_link(net: Any, topology: Topology, link: Link, tag: str) -> None:
+def add_link(net: Any, topology: Topology, link: Link, tag: str, offloads: bool) -> None:
     switches = {switch.name for switch in topology.switches}
     ends = (link.a, link.b)
     names = [interface_name(tag, end.node, end.port) if end.node in switches else "eth0" for end in ends]
@@ -170,17 +171,17 @@ def add_link(net: Any, topology: Topology, link: Link, tag: str) -> None:
         intfName1=names[0], intfName2=names[1],
     )  # fmt: skip
     for interface in (made.intf1, made.intf2):
-        prepare(interface, link.rate_mbit)
+        prepare(interface, link.rate_mbit, offloads)
 
 
-def prepare(interface: Any, rate_mbit: float | None) -> None:
+def prepare(interface: Any, rate_mbit: float | None, offloads: bool) -> None:
     """MTU, offloads and rate of one end of a link. Raises TopologyError with what the tool said."""
     name = interface.name
-    offloads = " ".join(f"{feature} off" for feature in OFFLOADS)
     # Without IPv6 an idle link carries nothing that a test did not send; a kernel may lack it altogether.
     say(interface, f"echo 1 >/proc/sys/net/ipv6/conf/{name}/disable_ipv6", may_fail=True)
     say(interface, f"ip link set dev {name} mtu {MTU_BYTES} up")
-    say(interface, f"ethtool -K {name} {offloads}", may_fail=True)
+    if not offloads:
+        say(interface, f"ethtool -K {name} {' '.join(f'{feature} off' for feature in OFFLOADS)}")
     if rate_mbit is not None:
         for command in shaping(name, rate_mbit):
             say(interface, command)
@@ -215,5 +216,6 @@ def host_counters(pid: int) -> dict[str, int]:
         "rx_packets": int(eth0[1]),
         "tx_bytes": int(eth0[8]),
         "tx_packets": int(eth0[9]),
+        "tcp_segments": int(tcp["OutSegs"]),
         "tcp_retransmissions": int(tcp["RetransSegs"]),
     }

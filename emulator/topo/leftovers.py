@@ -62,9 +62,7 @@ def stale_tags() -> list[str]:
     """Runs whose owner no longer lives."""
     if not STATE.is_dir():
         return []
-    return [
-        path.name for path in sorted(STATE.iterdir()) if TAG.fullmatch(path.name) and not owner_lives(path)
-    ]
+    return [path.name for path in sorted(STATE.iterdir()) if TAG.fullmatch(path.name) and not owner_lives(path)]
 
 
 def owner_lives(path: Path) -> bool:

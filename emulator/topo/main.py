@@ -33,9 +33,7 @@ def parser() -> argparse.ArgumentParser:
     words.add_argument("--shape", choices=sorted(SHAPES), default="star", help="shape of the network (star)")
     words.add_argument("--hosts", type=int, default=4, metavar="N", help="number of hosts (4)")
     words.add_argument("--rate", type=float, metavar="MBIT", help="rate of each link, both ways (unlimited)")
-    words.add_argument(
-        "--cpu", type=float, metavar="SHARE", help="share of all CPUs a host may use (no limit)"
-    )
+    words.add_argument("--cpu", type=float, metavar="SHARE", help="share of all CPUs a host may use (no limit)")
     words.add_argument("--switch", choices=KINDS, default="fpisa", help="what the switches are (fpisa)")
     words.add_argument("--p4", type=Path, metavar="FILE", help="P4 source or bmv2 JSON to start with")
     words.add_argument("--impair", default="", metavar="SPEC", help="port faults, as fpisa switch --impair")
@@ -63,10 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(topology: Topology, words: argparse.Namespace, folder: Path) -> int:
     program = None if words.p4 is None else compiled(words.p4, folder)
-    with Network(topology, folder / "logs") as network:
+    with Network(topology, folder / "logs", offloads=words.switch != "bmv2") as network:
         servers = {
-            switch.name: start_switch(network, switch, words.switch, program=program)[1]
-            for switch in topology.switches
+            switch.name: start_switch(network, switch, words.switch, program=program)[1] for switch in topology.switches
         }
         say = described if words.json else sentence
         print(say(topology, servers), flush=True)

@@ -23,9 +23,7 @@ def root() -> Path:
     controllers = V2 / "cgroup.controllers"
     if controllers.exists() and "cpu" in controllers.read_text().split():
         return V2
-    raise TopologyError(
-        "CPU shares need the cpu controller of cgroups, which is not mounted in /sys/fs/cgroup"
-    )
+    raise TopologyError("CPU shares need the cpu controller of cgroups, which is not mounted in /sys/fs/cgroup")
 
 
 def limit(name: str, cpu: float) -> Path:

@@ -25,18 +25,14 @@ def hosts_numbered(count: int, cpu: float | None) -> tuple[Host, ...]:
     return tuple(Host(f"h{n}", host_address(n), host_mac(n), cpu) for n in range(1, count + 1))
 
 
-def star(
-    hosts: int, rate_mbit: float | None = None, *, cpu: float | None = None, impair: str = ""
-) -> Topology:
+def star(hosts: int, rate_mbit: float | None = None, *, cpu: float | None = None, impair: str = "") -> Topology:
     """One switch; host n on its port n."""
     members = hosts_numbered(hosts, cpu)
     links = tuple(Link(End(host.name, 0), End("s1", port), rate_mbit) for port, host in enumerate(members, 1))
     return check(Topology("star", members, (Switch("s1", 1, impair),), links))
 
 
-def two_racks(
-    hosts: int, rate_mbit: float | None = None, *, cpu: float | None = None, impair: str = ""
-) -> Topology:
+def two_racks(hosts: int, rate_mbit: float | None = None, *, cpu: float | None = None, impair: str = "") -> Topology:
     """Leaves s1 and s2 with half of the hosts each, under spine s3; a leaf's uplink is its last port."""
     if hosts < 2:
         raise TopologyError(f"two racks need at least 2 hosts, not {hosts}")

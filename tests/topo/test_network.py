@@ -86,6 +86,14 @@ print((time.process_time() - cpu) / (time.monotonic() - wall), flush=True)
 """
 
 
+@pytest.mark.parametrize("offloads", [True, False])
+def test_offloads_are_as_asked(tmp_path: Path, offloads: bool) -> None:
+    with Network(star(1), tmp_path, offloads=offloads) as network:
+        lines = run(network, "h1", "ethtool", "-k", "eth0")
+    assert ("tx-checksumming: on" in lines) is offloads
+    assert ("tcp-segmentation-offload: on" in lines) is offloads
+
+
 def test_a_cpu_share_limits_a_host(tmp_path: Path) -> None:
     share = 0.2 / (os.cpu_count() or 1)  # a fifth of one CPU
     with Network(star(1, cpu=share), tmp_path) as network:
@@ -141,9 +149,7 @@ def topo(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_command_runs_in_a_host_and_its_status_is_returned() -> None:
-    done = topo(
-        "--hosts", "2", "--switch", "bridge", "--json", "--on", "h2", "--", "sh", "-c", "hostname -I; exit 7"
-    )
+    done = topo("--hosts", "2", "--switch", "bridge", "--json", "--on", "h2", "--", "sh", "-c", "hostname -I; exit 7")
     network, said = done.stdout.splitlines()
     assert done.returncode == 7, done.stderr
     assert json.loads(network)["hosts"][1] == {

@@ -54,9 +54,7 @@ def test_faults_in_a_hand_made_topology() -> None:
         "MAC address": replace(topology, hosts=(first, replace(second, mac=first.mac))),
         "IP address": replace(topology, hosts=(first, replace(second, ip=first.ip))),
         "node name": replace(topology, hosts=(first, replace(second, name="h1"))),
-        "port s1:1 is used twice": replace(
-            topology, links=topology.links + (Link(End("s1", 1), End("h2", 1)),)
-        ),
+        "port s1:1 is used twice": replace(topology, links=topology.links + (Link(End("s1", 1), End("h2", 1)),)),
         "node h9": replace(topology, links=topology.links + (Link(End("s1", 7), End("h9", 0)),)),
         "exactly one link": replace(topology, links=topology.links[:1]),
     }

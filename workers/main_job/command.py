@@ -117,9 +117,7 @@ def plan_of(words: argparse.Namespace) -> Plan:
         ("bench_repeats", 1, 1000),
     ):
         if not low <= getattr(words, name) <= high:
-            raise JobError(
-                f"--{name.replace('_', '-')} must be from {low} to {high}, not {getattr(words, name)}"
-            )
+            raise JobError(f"--{name.replace('_', '-')} must be from {low} to {high}, not {getattr(words, name)}")
     if not 0 <= words.rate < float("inf") or not 0 < words.bench_mb <= 1000:
         raise JobError("--rate must be 0 or more and --bench-mb above 0 and at most 1000")
     try:
@@ -127,9 +125,7 @@ def plan_of(words: argparse.Namespace) -> Plan:
     except ValueError as error:
         raise JobError(str(error)) from None
     if recipe.batch * words.workers > TRAIN_SAMPLES:
-        raise JobError(
-            f"a step of {recipe.batch} x {words.workers} samples is more than the {TRAIN_SAMPLES} there are"
-        )
+        raise JobError(f"a step of {recipe.batch} x {words.workers} samples is more than the {TRAIN_SAMPLES} there are")
     return Plan(
         methods=tuple(METHODS[name] for name in dict.fromkeys(names)),
         workers=words.workers,

@@ -96,9 +96,7 @@ def run_switch(plan: Plan, method: Method, program: Program, folder: Path, follo
                 statuses[rank] = 0
             except AggregatorError:
                 statuses[rank] = 1
-            except (
-                Exception
-            ) as error:  # a fault of ours: the follower words it, the thread must not die unheard
+            except Exception as error:  # a fault of ours: the follower words it, the thread must not die unheard
                 follower.line(rank, f"{type(error).__name__}: {error}")
                 statuses[rank] = 1
             finally:
@@ -166,7 +164,5 @@ def impairments(spec: str) -> tuple[Impairment, Impairment, int]:
             else:
                 sides[side] = replace(sides[side], **{names[name]: float(value)})  # type: ignore[arg-type]
         except (KeyError, ValueError):
-            raise JobError(
-                f"--impair: {part!r} is not understood; such as in:loss=0.01,out:dup=0.005,seed=7"
-            ) from None
+            raise JobError(f"--impair: {part!r} is not understood; such as in:loss=0.01,out:dup=0.005,seed=7") from None
     return sides["in"], sides["out"], seed

@@ -27,7 +27,7 @@ def run_method(
     """Runs `method`; its logs and kept gradients go to `folder`. Raises JobError or TopologyError."""
     folder.mkdir(parents=True, exist_ok=True)
     topology = star(plan.workers, plan.rate_mbit, impair=plan.impair)
-    with Network(topology, folder) as network:
+    with Network(topology, folder, offloads=plan.switch != "bmv2") as network:
         switch, address = start_switch(network, topology.switches[0], plan.switch)
         assert switch is not None
         socket = start_controller(network, address, program, folder)
@@ -38,27 +38,22 @@ def run_method(
             on_event(rank, event)
 
         follower = Follower(plan.workers, heard)
-        workers = [
-            start_worker(network, follower, plan, method, rank, socket, folder)
-            for rank in range(plan.workers)
-        ]
+        workers = [start_worker(network, follower, plan, method, rank, socket, folder) for rank in range(plan.workers)]
         try:
             follower.follow(lambda rank: workers[rank].wait(5.0), plan.limit_s)
         except JobError as error:
             fallen = "" if switch.process.poll() is None else f"the switch stopped: {switch.complaint()}; "
             raise JobError(f"{method.aggregator}: {fallen}{error}") from None
         counters = [network.counters(host.name) for host in topology.hosts]
-    packets = sum(counter["tx_packets"] for counter in counters)
-    return conclude(
-        method.aggregator, follower.heard, packets, retransmissions(follower, counters), folder, meter.seconds
-    )
+    packets = total(follower, "packets_sent", counters, "tcp_segments")
+    again = total(follower, "retransmissions", counters, "tcp_retransmissions")
+    return conclude(method.aggregator, follower.heard, packets, again, folder, meter.seconds)
 
 
-def retransmissions(follower: Follower, counters: list[dict[str, int]]) -> int:
-    """Of the slot protocol's windows, or of TCP where the workers talk among themselves."""
-    own = [worker.last["counts"].get("retransmissions") for worker in follower.heard]
-    tcp = [counter["tcp_retransmissions"] for counter in counters]
-    return sum(t if o is None else o for o, t in zip(own, tcp, strict=True))
+def total(follower: Follower, own: str, counters: list[dict[str, int]], tcp: str) -> int:
+    """Sum over the workers of a count of theirs, or of TCP's where the workers talk among themselves."""
+    counts = [worker.last["counts"] for worker in follower.heard]
+    return sum(int(c[own]) if own in c else t[tcp] for c, t in zip(counts, counters, strict=True))
 
 
 class Meter:

@@ -26,9 +26,7 @@ METHODS = {
     method.aggregator: method
     for method in (
         Method("fpisa", "allreduce_fpisa.p4", "fp32", "floats added in the switch"),
-        Method(
-            "fpisa-a", "allreduce_fpisa_approx.p4", "fp32", "floats added in the switch, approximate shape"
-        ),
+        Method("fpisa-a", "allreduce_fpisa_approx.p4", "fp32", "floats added in the switch, approximate shape"),
         Method("switchml", "allreduce_int.p4", "int32", "integers added in the switch, hosts quantise"),
         # The ring needs no sums from the switch, only its forwarding.
         Method("gloo", "allreduce_fpisa.p4", "fp32", "ring over TCP between the workers"),
