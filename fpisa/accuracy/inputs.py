@@ -65,7 +65,7 @@ def finite_only(fmt: Format, words: Array) -> Array:
 
 
 def normal(rng: np.random.Generator, workers: int, elements: int) -> Array:
-    """Normal gradients; each element has a scale of its own that its workers share, as layers do."""
+    """Normal gradients, scaled by layer and element as `_scaled` says."""
     return _scaled(rng, rng.standard_normal((workers, elements)))
 
 
@@ -86,9 +86,15 @@ def sparse(rng: np.random.Generator, workers: int, elements: int) -> Array:
     return _scaled(rng, np.where(rng.random((workers, elements)) < 0.9, 0.0, dense))
 
 
+LAYERS = 16
+
+
 def _scaled(rng: np.random.Generator, values: Array) -> Array:
-    """Times 10^-6..10^-2, log-uniformly by element: the range gradients of trained layers lie in."""
-    return (values * 10.0 ** rng.uniform(-6, -2, values.shape[1])).astype(np.float32)
+    """Times a scale that all workers share: each of 16 layers (runs of neighbours) has one between 10^-6 and 10^-2,
+    log-uniform, as gradients of trained layers lie; its elements vary around it log-normally with sigma 1."""
+    elements = values.shape[1]
+    layer = 10.0 ** rng.uniform(-6, -2, LAYERS)[np.arange(elements) * LAYERS // max(elements, 1)]
+    return (values * layer * rng.lognormal(0.0, 1.0, elements)).astype(np.float32)
 
 
 GRADIENTS: dict[str, Callable[[np.random.Generator, int, int], Array]] = {
