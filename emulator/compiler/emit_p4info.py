@@ -1,0 +1,312 @@
+"""P4Info: what the control plane may know, with the reference compiler's ids.
+
+Ids are prefix << 24 | the low 24 bits of Jenkins' one-at-a-time hash of the name; a taken id moves on by one, names in
+sorted order; @id overrides.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+from . import ast, ir
+from .p4info_order import action_order, object_order
+from .p4info_types import TypeInfo, add_annotations, add_doc
+from .protos import p4info_message
+from .types import strip, width_of
+
+PREFIX = {"action": 1, "table": 2, "value_set": 3, "controller_header": 4, "action_profile": 0x11, "counter": 0x12,
+          "direct_counter": 0x13, "meter": 0x14, "direct_meter": 0x15, "register": 0x16, "digest": 0x17}
+UNITS = {0: "PACKETS", 1: "BYTES", 2: "BOTH"}
+
+
+def jenkins(name: str) -> int:
+    """One-at-a-time hash of a name's bytes, 32 bits."""
+    value = 0
+    for byte in name.encode():
+        value = (value + byte) & 0xFFFFFFFF
+        value = (value + (value << 10)) & 0xFFFFFFFF
+        value ^= value >> 6
+    value = (value + (value << 3)) & 0xFFFFFFFF
+    value ^= value >> 11
+    return (value + (value << 15)) & 0xFFFFFFFF
+
+
+class Names:
+    """Ids and aliases of all objects. `wanted`: (kind, name) -> id asked for by @id, or None.
+
+    `hashed` gives the name to hash where that is another: a controller header's is its type's.
+    """
+
+    def __init__(self, wanted: dict[tuple[str, str], int | None], hashed: dict[tuple[str, str], str]) -> None:
+        self.ids: dict[tuple[str, str], int] = {}
+        taken: set[int] = set()
+        for key, asked in wanted.items():
+            if asked is not None:
+                full = asked if asked >> 24 else PREFIX[key[0]] << 24 | asked
+                self.ids[key] = full
+                taken.add(full)
+        for kind, name in sorted(wanted, key=lambda k: (PREFIX[k[0]], k[1])):
+            if (kind, name) in self.ids:
+                continue
+            low = jenkins(hashed.get((kind, name), name)) & 0xFFFFFF
+            while PREFIX[kind] << 24 | low in taken:
+                low = (low + 1) & 0xFFFFFF
+            self.ids[kind, name] = PREFIX[kind] << 24 | low
+            taken.add(PREFIX[kind] << 24 | low)
+        self.aliases = shortest_suffixes([name for _, name in wanted])
+
+    def preamble(self, kind: str, name: str, notes: ast.Annotations, into: Any) -> int:
+        into.id = self.ids[kind, name]
+        into.name = name
+        into.alias = self.aliases[name]
+        add_annotations(notes, into)
+        add_doc(notes, into)
+        return int(into.id)
+
+
+def shortest_suffixes(names: list[str]) -> dict[str, str]:
+    """The shortest dotted suffix of each name that no other name ends in."""
+    counts: dict[str, int] = {}
+    for name in set(names):
+        parts = name.split(".")
+        for start in range(len(parts)):
+            suffix = ".".join(parts[start:])
+            counts[suffix] = counts.get(suffix, 0) + 1
+    out = {}
+    for name in names:
+        parts = name.split(".")
+        suffixes = [".".join(parts[i:]) for i in range(len(parts) - 1, -1, -1)]
+        out[name] = next((s for s in suffixes if counts[s] == 1), name)
+    return out
+
+
+def _asked(notes: ast.Annotations) -> int | None:
+    found = ast.annotation(notes, "id")
+    if found and found.args and isinstance(found.args[0], ast.Number):
+        return found.args[0].value
+    return None
+
+
+def emit_p4info(program: ir.Program) -> Any:
+    """The P4Info message of a compiled program (p4.config.v1.P4Info)."""
+    info = p4info_message()
+    info.pkg_info.arch = program.architecture
+    tables = [t for t in object_order(program, list(program.tables.values())) if not t.hidden]
+    actions = action_order(program, tables)
+    objects = [i for i in object_order(program, list(program.instances.values())) if i.kind in _OBJECTS]
+    digests = {name: kind for name, _, kind in program.learn_lists}
+    wanted: dict[tuple[str, str], int | None] = {}
+    for table in tables:
+        wanted["table", table.name] = _asked(table.decl.annotations)
+    for name, decl, _ in actions:
+        wanted["action", name] = _asked(decl.annotations)
+    for item in objects:
+        wanted[_OBJECTS[item.kind][0], item.name] = _asked(item.decl)
+    for value_set in program.value_sets:
+        wanted["value_set", value_set.name] = _asked(value_set.decl.annotations)
+    for name in digests:
+        wanted["digest", name] = None
+    for header in program.controller_headers:
+        wanted["controller_header", _controller_name(header)] = _asked(header.decl.annotations)
+    hashed = {("controller_header", _controller_name(h)): h.name for h in program.controller_headers}
+    names = Names(wanted, hashed)
+    types = TypeInfo(info)
+    for table in tables:
+        _table(info.tables.add(), table, names, types, program)
+    for name, decl, params in actions:
+        _action(info.actions.add(), name, decl, params, names, types)
+    for item in objects:
+        _OBJECTS[item.kind][1](info, item, names, types, program)
+    for header in program.controller_headers:
+        _controller_header(info.controller_packet_metadata.add(), header, names, types)
+    for value_set in program.value_sets:
+        _value_set(info.value_sets.add(), value_set, names, types)
+    for name, kind in digests.items():
+        message = info.digests.add()
+        names.preamble("digest", name, (), message.preamble)
+        types.spec(kind, message.type_spec)
+    if program.calls_externs or len(info.ListFields()) > 1:
+        info.type_info.SetInParent()
+    return info
+
+
+def _table(message: Any, table: ir.Table, names: Names, types: TypeInfo, program: ir.Program) -> None:
+    names.preamble("table", table.name, table.decl.annotations, message.preamble)
+    for number, key in enumerate(table.keys, 1):
+        field = message.match_fields.add()
+        field.id = _asked(key.annotations) or number
+        field.name = key.name
+        field.bitwidth = types.bitwidth(key.source, key.type)
+        field.match_type = {"exact": 2, "lpm": 3, "ternary": 4, "range": 5, "optional": 6}[key.match]
+        types.name(key.source, field.type_name)
+        add_annotations(key.annotations, field)
+        add_doc(key.annotations, field)
+    for use in table.actions:
+        ref = message.action_refs.add()
+        ref.id = names.ids["action", use.action.name]
+        add_annotations(use.annotations, ref)
+        if ast.annotation(use.annotations, "tableonly"):
+            ref.scope = 1
+        if ast.annotation(use.annotations, "defaultonly"):
+            ref.scope = 2
+    _defaults(message, table, names)
+    if table.implementation:
+        message.implementation_id = names.ids["action_profile", table.implementation]
+    for kind, name in (("direct_counter", table.counter), ("direct_meter", table.meter)):
+        if name:
+            message.direct_resource_ids.append(names.ids[kind, name])
+    message.size = table.size
+    if table.support_timeout:
+        message.idle_timeout_behavior = 1
+    if table.entries is not None:
+        message.is_const_table = table.entries_const
+        message.has_initial_entries = bool(table.entries)
+
+
+def _defaults(message: Any, table: ir.Table, names: Names) -> None:
+    if table.default is None:
+        return
+    number = names.ids["action", table.default.action.name]
+    if table.default_const:
+        message.const_default_action_id = number
+    message.initial_default_action.action_id = number
+    for index, (value, (_, kind, _)) in enumerate(zip(table.default.args or [], table.default.action.params), 1):
+        argument = message.initial_default_action.arguments.add()
+        argument.param_id = index
+        width = width_of(kind)
+        argument.value = (value & ((1 << width) - 1)).to_bytes((width + 7) // 8, "big")
+
+
+def _action(message: Any, name: str, decl: Any, params: list[tuple[str, Any, Any]], names: Names,
+            types: TypeInfo) -> None:
+    names.preamble("action", name, decl.annotations, message.preamble)
+    for number, (param, kind, notes) in enumerate(params, 1):
+        item = message.params.add()
+        item.id = _asked(notes) or number
+        item.name = ast.string_annotation(notes, "name") or param
+        item.bitwidth = types.bitwidth(kind, kind)
+        types.name(kind, item.type_name)
+        add_annotations(notes, item)
+        add_doc(notes, item)
+
+
+def _profile(info: Any, item: ir.Instance, names: Names, types: TypeInfo, program: ir.Program) -> None:
+    message = info.action_profiles.add()
+    names.preamble("action_profile", item.name, item.decl, message.preamble)
+    ids = [names.ids["table", t.name] for t in program.tables.values()
+           if t.implementation == item.name and ("table", t.name) in names.ids]
+    message.table_ids.extend(sorted(ids))
+    message.with_selector = item.kind == "action_selector"
+    message.size = item.values["size"]
+    note = ast.annotation(item.decl, "max_group_size")
+    if note and note.args:
+        message.max_group_size = note.args[0].value
+
+
+def _counter(info: Any, item: ir.Instance, names: Names, types: TypeInfo, program: ir.Program) -> None:
+    message = info.counters.add()
+    names.preamble("counter", item.name, item.decl, message.preamble)
+    message.spec.unit = {"PACKETS": 2, "BYTES": 1, "BOTH": 3}[UNITS[item.values["type"]]]
+    message.size = item.values["size"]
+    if len(item.type_args) == 1:
+        types.name(item.type_args[0], message.index_type_name)
+
+
+def _direct_counter(info: Any, item: ir.Instance, names: Names, types: TypeInfo, program: ir.Program) -> None:
+    if item.binding is None:
+        return
+    message = info.direct_counters.add()
+    names.preamble("direct_counter", item.name, item.decl, message.preamble)
+    message.spec.unit = {"PACKETS": 2, "BYTES": 1, "BOTH": 3}[UNITS[item.values["type"]]]
+    message.direct_table_id = names.ids["table", item.binding]
+
+
+def _meter(info: Any, item: ir.Instance, names: Names, types: TypeInfo, program: ir.Program) -> None:
+    message = info.meters.add()
+    names.preamble("meter", item.name, item.decl, message.preamble)
+    message.spec.unit = {"PACKETS": 2, "BYTES": 1}[UNITS[item.values["type"]]]
+    message.size = item.values["size"]
+    if len(item.type_args) == 1:
+        types.name(item.type_args[0], message.index_type_name)
+
+
+def _direct_meter(info: Any, item: ir.Instance, names: Names, types: TypeInfo, program: ir.Program) -> None:
+    if item.binding is None:
+        return
+    message = info.direct_meters.add()
+    names.preamble("direct_meter", item.name, item.decl, message.preamble)
+    message.spec.unit = {"PACKETS": 2, "BYTES": 1}[UNITS[item.values["type"]]]
+    message.direct_table_id = names.ids["table", item.binding]
+
+
+def _register(info: Any, item: ir.Instance, names: Names, types: TypeInfo, program: ir.Program) -> None:
+    message = info.registers.add()
+    names.preamble("register", item.name, item.decl, message.preamble)
+    types.spec(item.type_args[0], message.type_spec)
+    message.size = item.values["size"]
+    if len(item.type_args) == 2:
+        types.name(item.type_args[1], message.index_type_name)
+
+
+_OBJECTS: dict[str, tuple[str, Any]] = {
+    "action_profile": ("action_profile", _profile), "action_selector": ("action_profile", _profile),
+    "counter": ("counter", _counter), "direct_counter": ("direct_counter", _direct_counter),
+    "meter": ("meter", _meter), "direct_meter": ("direct_meter", _direct_meter), "register": ("register", _register),
+}
+
+
+def _controller_name(header: Any) -> str:
+    name = ast.string_annotation(header.decl.annotations, "controller_header")
+    return name if name is not None else str(header.name)
+
+
+def _controller_header(message: Any, header: Any, names: Names, types: TypeInfo) -> None:
+    names.preamble("controller_header", _controller_name(header), header.decl.annotations, message.preamble)
+    for number, item in enumerate(header.decl.fields, 1):
+        meta = message.metadata.add()
+        meta.id = _asked(item.annotations) or number
+        meta.name = item.name
+        kind = header.fields[item.name]
+        meta.bitwidth = types.bitwidth(kind, kind)
+        types.name(kind, meta.type_name)
+        add_annotations(item.annotations, meta)
+
+
+def _value_set(message: Any, item: ir.ValueSet, names: Names, types: TypeInfo) -> None:
+    names.preamble("value_set", item.name, item.decl.annotations, message.preamble)
+    message.size = item.size
+    kind = strip(item.type)
+    fields = getattr(kind, "decl", None)
+    if fields is not None and hasattr(kind, "fields"):
+        for number, part in enumerate(fields.fields, 1):
+            match = message.match.add()
+            match.id = number
+            match.name = part.name
+            match.bitwidth = width_of(kind.fields[part.name])  # type: ignore[attr-defined]
+            match.match_type = 2
+        return
+    match = message.match.add()
+    match.id = 1
+    match.bitwidth = width_of(kind)
+    match.match_type = 2
+
+
+def write_message(message: Any, path: str, form: str) -> None:
+    """Write a protobuf message; the suffix, or `form` (text, json, binary), tells how."""
+    suffix = path.rsplit(".", 1)[-1]
+    form = form or {"json": "json", "bin": "binary"}.get(suffix, "text")
+    if form == "binary":
+        with open(path, "wb") as handle:
+            handle.write(message.SerializeToString(deterministic=True))
+        return
+    if form == "json":
+        from google.protobuf import json_format
+
+        text = json_format.MessageToJson(message, preserving_proto_field_name=True) + "\n"
+    else:
+        from google.protobuf import text_format
+
+        name = message.DESCRIPTOR
+        text = f"# proto-file: {name.file.name}\n# proto-message: {name.full_name}\n\n"
+        text += text_format.MessageToString(message)
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(text)

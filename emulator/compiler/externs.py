@@ -1,0 +1,383 @@
+"""The externs of core.p4 and v1model.p4: each call becomes a primitive of the target."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import ast, fold, ir
+from .context import Context
+from .stores import copy_value, places, store
+from .types import BOOL, INT, Bits, Object, Struct, Tuple, Type, is_header, storage_type, strip, width_of
+from .values import Env, ExternV, HeaderRV, HeaderV, StackEndV, StackV, StringV, StructV, TupleV, TypeV
+
+HASH_NAMES = ["crc32", "crc32_custom", "crc16", "crc16_custom", "random", "identity", "csum16", "xor16"]
+
+
+class Args:
+    """The arguments of one call, by parameter name; evaluated when asked for."""
+
+    def __init__(self, cx: Context, decl: Any, expr: ast.Call, env: Env) -> None:
+        from .inline_call import match_args
+
+        self.cx = cx
+        self.env = env
+        self.pos = expr.pos
+        self.pairs = {p.name: (p, a) for p, a in match_args(decl.params, expr.args)}
+
+    def has(self, name: str) -> bool:
+        return self.pairs.get(name, (None, None))[1] is not None
+
+    def expr(self, name: str) -> ast.Expr:
+        found = self.pairs[name][1]
+        assert found is not None
+        return found
+
+    def value(self, name: str, kind: Type | None = None) -> Any:
+        from .inline_expr import expression
+
+        return expression(self.cx, self.expr(name), kind)
+
+    def scalar(self, name: str, kind: Type | None = None) -> ir.Expr:
+        from .convert import as_scalar
+
+        return as_scalar(self.cx, self.value(name, kind), self.expr(name).pos)
+
+    def target(self, name: str) -> Any:
+        from .inline_call import target
+
+        return target(self.cx, self.expr(name))
+
+    def constant(self, name: str) -> int:
+        return self.cx.constant(self.expr(name))
+
+
+def into_field(cx: Context, place: Any, make: Callable[[ir.Field], None], kind: Type | None = None) -> None:
+    """Have a primitive write a field; where the place is not one (a slice, say), by way of a temporary."""
+    if isinstance(place, ir.Field):
+        make(place)
+        return
+    temp = cx.temp(kind if kind is not None else place.type)
+    make(temp)
+    store(cx, place, temp)
+
+
+# -- functions ------------------------------------------------------------------------------------------------------
+def call_function(cx: Context, decl: ast.ExternFunction, expr: ast.Call, want: Type | None) -> Any:
+    handler = _FUNCTIONS.get(decl.name)
+    if handler is None:
+        raise cx.fail(expr.pos, f"extern function {decl.name} is not known to this target")
+    cx.program.calls_externs = cx.program.calls_externs or cx.pipeline != "parser"
+    return handler(cx, Args(cx, decl, expr, cx.env), expr)
+
+
+def _mark_to_drop(cx: Context, args: Args, expr: ast.Call) -> None:
+    cx.prim("mark_to_drop", ir.HeaderArg("standard_metadata"))
+
+
+def _verify(cx: Context, args: Args, expr: ast.Call) -> None:
+    cond = args.scalar("check")
+    code = args.scalar("toSignal")
+    if isinstance(cond, ir.Const) and cond.value:
+        return
+    cx.prim("verify", cond, code)
+
+
+def _hash(cx: Context, args: Args, expr: ast.Call) -> None:
+    place = args.target("result")
+    algorithm = args.constant("algo")
+    base = args.value("base")
+    data = args.value("data")
+    base, limit = _two(cx, base, args.scalar("max"), storage_type(place.type))
+    name = cx.storage.unique("calc")
+    inputs = _input_fields(cx, data)
+    cx.program.calculations.append(ir.Calculation(name, HASH_NAMES[algorithm], inputs))
+    into_field(cx, place, lambda f: cx.prim(
+        "modify_field_with_hash_based_offset", f, base, ir.ObjectArg("calculation", name), limit))
+
+
+def _two(cx: Context, base: Any, limit: ir.Expr, kind: Type) -> tuple[ir.Expr, ir.Expr]:
+    """Base and limit of a hash; a number without width takes the result's."""
+    if base.type is INT:
+        base = fold.cast(base, kind)
+    if limit.type is INT:
+        limit = ir.Const(limit.value, Bits(max(limit.value.bit_length(), 1)))  # type: ignore[attr-defined]
+    return base, limit
+
+
+def scalars_of(cx: Context, value: Any) -> list[Any]:
+    """All scalar and varbit parts of a value, in order."""
+    from .convert import fields_of
+
+    if isinstance(value, ir.Expr):
+        return [value]
+    if isinstance(value, StackV):
+        return [s for e in value.elements for s in scalars_of(cx, e)]
+    return [s for part in fields_of(cx, value).values() for s in scalars_of(cx, part)]
+
+
+def _input_fields(cx: Context, data: Any) -> list[Any]:
+    """A hash's input as fields that keep the values they have at the call."""
+    inputs = []
+    for part in scalars_of(cx, data):
+        if isinstance(part, ir.Const):
+            inputs.append(part if part.type is not INT else ir.Const(part.value, Bits(max(1, part.value.bit_length()))))
+        elif isinstance(part, ir.Field) and width_of(part.type) and not isinstance(part.type, (Bits,)) and \
+                part.type is not BOOL:
+            inputs.append(part)
+        else:
+            temp = cx.temp(part.type)
+            cx.assign(temp, part)
+            inputs.append(temp)
+    return inputs
+
+
+def _random(cx: Context, args: Args, expr: ast.Call) -> None:
+    place = args.target("result")
+    low, high = args.scalar("lo", place.type), args.scalar("hi", place.type)
+    into_field(cx, place, lambda f: cx.prim("modify_field_rng_uniform", f, low, high))
+
+
+def _digest(cx: Context, args: Args, expr: ast.Call) -> None:
+    receiver = args.scalar("receiver", Bits(32))
+    kind = cx.type_of(expr.type_args[0]) if expr.type_args else None
+    data = args.value("data", kind)
+    kind = kind or getattr(data, "type", None)
+    elements = []
+    for part in scalars_of(cx, data):
+        temp = cx.temp(part.type)
+        cx.assign(temp, part)
+        elements.append(temp)
+    name = str(kind) if isinstance(strip(kind), Struct) else "digest"  # type: ignore[arg-type]
+    cx.program.learn_lists.append((name, elements, kind))  # type: ignore[arg-type]
+    cx.prim("generate_digest", receiver, ir.Raw(len(cx.program.learn_lists)))
+
+
+def _clone(cx: Context, args: Args, expr: ast.Call) -> None:
+    kind = args.constant("type")
+    session = args.scalar("session", Bits(32))
+    index = args.constant("index") if args.has("index") else -1
+    op = "clone_ingress_pkt_to_egress" if kind == 0 else "clone_egress_pkt_to_egress"
+    wanted = "ingress" if kind == 0 else "egress"
+    if cx.pipeline != wanted:
+        raise cx.fail(expr.pos, f"this clone can only be asked for in {wanted}")
+    cx.prim(op, session, ir.Raw(("field_list", index)))
+
+
+def _resubmit(cx: Context, args: Args, expr: ast.Call) -> None:
+    if cx.pipeline != "ingress":
+        raise cx.fail(expr.pos, "resubmit can only be asked for in ingress")
+    cx.prim("resubmit", ir.Raw(("field_list", args.constant("index") if args.has("index") else -1)))
+
+
+def _recirculate(cx: Context, args: Args, expr: ast.Call) -> None:
+    if cx.pipeline != "egress":
+        raise cx.fail(expr.pos, "recirculate can only be asked for in egress")
+    cx.prim("recirculate", ir.Raw(("field_list", args.constant("index") if args.has("index") else -1)))
+
+
+def _truncate(cx: Context, args: Args, expr: ast.Call) -> None:
+    cx.prim("truncate", args.scalar("length", Bits(32)))
+
+
+def _assert(cx: Context, args: Args, expr: ast.Call) -> None:
+    check = args.scalar("check")
+    if not cx.options.ndebug:
+        name = expr.func.name if isinstance(expr.func, ast.Name) else "assert"
+        cx.prim(name, check)
+
+
+def _log(cx: Context, args: Args, expr: ast.Call) -> None:
+    text = args.value("msg")
+    parts = scalars_of(cx, args.value("data")) if args.has("data") else []
+    cx.prim("log_msg", ir.Raw(text.value), tuple(parts))
+
+
+def _static_assert(cx: Context, args: Args, expr: ast.Call) -> ir.Expr:
+    check = args.scalar("check")
+    if not isinstance(check, ir.Const):
+        raise cx.fail(expr.pos, "the condition of static_assert must be known at compile time")
+    if not check.value:
+        text = args.value("message").value if args.has("message") else ""
+        raise cx.fail(expr.pos, "static_assert failed" + (f": {text}" if text else ""))
+    return fold.TRUE
+
+
+def _checksum(cx: Context, args: Args, expr: ast.Call) -> None:
+    """A record for inline_blocks; runs in neither pipeline."""
+    name = expr.func.name if isinstance(expr.func, ast.Name) else ""
+    wanted = "verify" if name.startswith("verify") else "compute"
+    if cx.pipeline != wanted:
+        place = {"verify": "checksum verification", "compute": "checksum computation"}[wanted]
+        raise cx.fail(expr.pos, f"{name} can only be called in the control for {place}")
+    cond = args.scalar("condition")
+    inputs = list(scalars_of(cx, args.value("data")))
+    for part in inputs:
+        if not isinstance(part, (ir.Field, ir.Const)):
+            cx.diags.error(args.expr("data").pos, "the data of a checksum must be fields and constants")
+        elif part.type is INT:
+            cx.diags.error(args.expr("data").pos, "constants in a checksum's data need a width")
+    if name.endswith("_with_payload"):
+        inputs.append("payload")
+    target = args.scalar("checksum")
+    algorithm = HASH_NAMES[args.constant("algo")]
+    cx.prim("$checksum", algorithm, inputs, target, cond, wanted == "verify")
+
+
+_FUNCTIONS: dict[str, Callable[[Context, Args, ast.Call], Any]] = {
+    "mark_to_drop": _mark_to_drop, "verify": _verify, "hash": _hash, "random": _random, "digest": _digest,
+    "clone": _clone, "clone_preserving_field_list": _clone, "resubmit_preserving_field_list": _resubmit,
+    "recirculate_preserving_field_list": _recirculate, "truncate": _truncate, "assert": _assert, "assume": _assert,
+    "log_msg": _log, "static_assert": _static_assert, "verify_checksum": _checksum,
+    "update_checksum": _checksum, "verify_checksum_with_payload": _checksum,
+    "update_checksum_with_payload": _checksum,
+}
+
+
+# -- objects --------------------------------------------------------------------------------------------------------
+def construct(cx: Context, kind: Object, args: tuple[ast.Argument, ...], name: str, pos: int,
+              notes: ast.Annotations) -> ExternV:
+    """Make an extern object and enter it in the program."""
+    from .inline_call import choose, match_args
+    from .inline_expr import expression
+
+    decl = kind.decl
+    assert isinstance(decl, ast.ExternObject)
+    ctors = [m for m in decl.methods if m.result is None]
+    ctor = choose(cx, ctors, ast.Call(pos, ast.Name(pos, decl.name), (), args)) if ctors else None
+    env = Env(cx.globals)
+    for param, arg in zip(decl.type_params, kind.args):
+        env.set(param.name, TypeV(arg))
+    values: dict[str, Any] = {}
+    for ctor_param, arg_expr in match_args(ctor.params, args) if ctor else []:
+        if arg_expr is not None:
+            value = expression(cx, arg_expr, cx.type_of(ctor_param.type, env))
+            if not isinstance(value, (ir.Const, StringV)):
+                raise cx.fail(arg_expr.pos, "a constructor's argument must be known at compile time")
+            values[ctor_param.name] = value.value
+    cx.program.instances[name] = ir.Instance(name, decl.name, values, kind.args, notes, cx.pipeline)
+    return ExternV(kind, name, values)
+
+
+def call_method(cx: Context, base: ExternV, name: str, expr: ast.Call, want: Type | None) -> Any:
+    from .inline_call import choose
+
+    decl = base.type.decl
+    assert isinstance(decl, ast.ExternObject)
+    methods = [m for m in decl.methods if m.name == name and m.result is not None]
+    handler = _METHODS.get((decl.name, name))
+    if not methods or handler is None:
+        raise cx.fail(expr.pos, f"{decl.name} has no method {name}")
+    return handler(cx, base, Args(cx, choose(cx, methods, expr), expr, cx.env), expr)
+
+
+def _register_read(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
+    place = args.target("result")
+    index = args.scalar("index", Bits(32))
+    kind = base.type.args[0]
+    into_field(cx, place, lambda f: cx.prim("register_read", f, ir.ObjectArg("register_array", base.name), index), kind)
+
+
+def _register_write(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
+    index = args.scalar("index", Bits(32))
+    value = args.scalar("value", base.type.args[0])
+    cx.prim("register_write", ir.ObjectArg("register_array", base.name), index, value)
+
+
+def _count(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
+    cx.prim("count", ir.ObjectArg("counter_array", base.name), args.scalar("index", Bits(32)))
+
+
+def _direct_count(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
+    """Direct counters count by themselves."""
+
+
+def _execute_meter(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
+    index = args.scalar("index", Bits(32))
+    place = args.target("result")
+    into_field(cx, place, lambda f: cx.prim("execute_meter", ir.ObjectArg("meter_array", base.name), index, f))
+
+
+def _direct_meter(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
+    """The target writes the colour before the action runs, into the one field all reads name."""
+    place = args.target("result")
+    instance = cx.program.instances[base.name]
+    if instance.result is None:
+        instance.result = place if isinstance(place, ir.Field) and place.header == "scalars" and \
+            cx.frame.parent is None else cx.temp(place.type)
+    if place != instance.result:
+        store(cx, place, instance.result)
+
+
+def _extract(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
+    variable = args.has("variableFieldSizeInBits")
+    place = args.value("variableSizeHeader" if variable else "hdr") if expr.args and _has_value(expr) else None
+    if place is None:
+        kind = cx.type_of(expr.type_args[0]) if expr.type_args else None
+        if kind is None:
+            raise cx.fail(expr.pos, "extract(_) needs the type of the header: extract<T>(_)")
+        place = cx.storage.make("skipped", kind)
+    header = _extract_target(cx, place, expr)
+    if variable:
+        cx.prim("extract_VL", header, args.scalar("variableFieldSizeInBits", Bits(32)))
+    else:
+        cx.prim("extract", header)
+
+
+def _has_value(expr: ast.Call) -> bool:
+    return expr.args[0].value is not None
+
+
+def _extract_target(cx: Context, place: Any, expr: ast.Call) -> Any:
+    if isinstance(place, HeaderV):
+        return ir.HeaderArg(place.name)
+    if isinstance(place, StackEndV):
+        return ir.LastHeaderArg(place.stack.name)
+    raise cx.fail(expr.pos, "only a header can be extracted")
+
+
+def _lookahead(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> Any:
+    kind = cx.type_of(expr.type_args[0])
+    width = width_of(kind)
+    temp = cx.temp(Bits(width))
+    cx.assign(temp, ir.Lookahead(0, width, Bits(width)))
+    return from_bits(cx, temp, kind, width)
+
+
+def from_bits(cx: Context, bits: ir.Expr, kind: Type, top: int) -> Any:
+    """A value of type `kind` cut out of `bits`, its first bit being bit top-1."""
+    real = strip(kind)
+    if isinstance(real, Struct):
+        fields = {}
+        for name, field_kind in real.fields.items():
+            fields[name] = from_bits(cx, bits, field_kind, top)
+            top -= width_of(field_kind)
+        return HeaderRV(real, fields) if is_header(real) else StructV(real, fields)
+    if isinstance(real, Tuple):
+        items = []
+        for member in real.members:
+            items.append(from_bits(cx, bits, member, top))
+            top -= width_of(member)
+        return TupleV(real, items)
+    width = width_of(real)
+    part = fold.slice_of(bits, top - 1, top - width)
+    if real is BOOL:
+        return fold.binary("!=", part, fold.const(0, part.type), BOOL)
+    return fold.cast(part, storage_type(real))
+
+
+def _advance(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
+    cx.prim("advance", args.scalar("sizeInBits", Bits(32)))
+
+
+def _emit(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
+    cx.prim("emit", args.value("hdr"))
+
+
+_METHODS: dict[tuple[str, str], Callable[[Context, ExternV, Args, ast.Call], Any]] = {
+    ("register", "read"): _register_read, ("register", "write"): _register_write, ("counter", "count"): _count,
+    ("direct_counter", "count"): _direct_count, ("meter", "execute_meter"): _execute_meter,
+    ("direct_meter", "read"): _direct_meter, ("packet_in", "extract"): _extract,
+    ("packet_in", "lookahead"): _lookahead, ("packet_in", "advance"): _advance, ("packet_out", "emit"): _emit,
+}
+
+__all__ = ["Args", "call_function", "call_method", "construct", "copy_value", "from_bits", "places", "scalars_of"]

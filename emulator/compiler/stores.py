@@ -1,0 +1,219 @@
+"""Writing values to places: assignment of scalars, slices, structs, headers, stacks and unions."""
+from __future__ import annotations
+
+from typing import Any
+
+from . import fold, ir
+from .context import Context
+from .convert import as_scalar, coerce, fields_of
+from .types import INT, Bits, Tuple, Type, Varbit, storage_type
+from .values import (
+    DynHeaderV,
+    HeaderRV,
+    HeaderV,
+    RecordV,
+    StackEndV,
+    StackV,
+    StructV,
+    TupleV,
+    UnionV,
+)
+
+Place = tuple[str, str]
+
+
+def type_of_value(value: Any) -> Type | None:
+    if isinstance(value, ir.Expr):
+        return value.type
+    return getattr(value, "type", None)
+
+
+def places(value: Any) -> set[Place]:
+    """The storage a value reads or, as a target, writes; field "*" means all of a header."""
+    out: set[Place] = set()
+    _add_places(value, out)
+    return out
+
+
+def _add_places(value: Any, out: set[Place]) -> None:
+    if isinstance(value, ir.Expr):
+        fold.reads(value, out)
+    elif isinstance(value, StructV):
+        for part in value.fields.values():
+            _add_places(part, out)
+    elif isinstance(value, (HeaderRV, RecordV)):
+        for part in (value.fields or {}).values():
+            _add_places(part, out)
+    elif isinstance(value, TupleV):
+        for part in value.items:
+            _add_places(part, out)
+    elif isinstance(value, HeaderV):
+        out.add((value.name, "*"))
+        if value.union is not None:
+            out.add((value.union.name, "*"))
+    elif isinstance(value, UnionV):
+        out.add((value.name, "*"))
+        for member in value.members.values():
+            out.add((member.name, "*"))
+    elif isinstance(value, StackV):
+        out.add((value.name, "*"))
+        for element in value.elements:
+            _add_places(element, out)
+    elif isinstance(value, (DynHeaderV, StackEndV)):
+        _add_places(value.stack, out)
+        if isinstance(value, DynHeaderV):
+            fold.reads(value.index, out)
+
+
+def overlap(cx: Context, one: set[Place], other: set[Place]) -> bool:
+    """Do two sets of places share storage? A stack element chosen at run time touches the whole stack."""
+    for header, name in one:
+        if (header, name) in other or (header, "*") in other:
+            return True
+        if name == "*" and any(h == header for h, _ in other):
+            return True
+    for header, _ in (*one, *other):
+        stack = cx.program.stacks.get(header)
+        if stack is not None:
+            mine = set(stack.headers)
+            if any(h in mine for h, _ in one) and any(h == header for h, _ in other):
+                return True
+            if any(h in mine for h, _ in other) and any(h == header for h, _ in one):
+                return True
+    return False
+
+
+def copy_value(cx: Context, value: Any) -> Any:
+    """A copy of a value in storage of its own."""
+    kind = type_of_value(value)
+    if kind is None or isinstance(value, RecordV):
+        if isinstance(value, RecordV):
+            return RecordV({n: copy_value(cx, v) for n, v in value.fields.items()}, value.rest)
+        return value
+    if isinstance(value, TupleV) and isinstance(kind, Tuple) and not kind.exact:
+        return TupleV(kind, [copy_value(cx, v) for v in value.items], value.rest)
+    if isinstance(value, ir.Expr):
+        return value if kind is INT else cx.save(value)
+    temp = cx.storage.make("tmp", kind)
+    store(cx, temp, value)
+    return temp
+
+
+def store(cx: Context, target: Any, value: Any) -> None:
+    """target = value; the value may read what the target writes."""
+    if isinstance(target, ir.Expr):
+        _store_scalar(cx, target, value)
+    elif isinstance(target, StructV):
+        value = coerce(cx, value, target.type, cx.pos)
+        names = list(target.fields)
+        _store_parts(cx, [target.fields[n] for n in names], [value.fields[n] for n in names])
+    elif isinstance(target, TupleV):
+        items = value.items if isinstance(value, TupleV) else list(fields_of(cx, value).values())
+        _store_parts(cx, target.items, items)
+    elif isinstance(target, StackV):
+        if isinstance(value, StackV):
+            if value is not target:
+                cx.prim("assign_header_stack", ir.StackArg(target.name), ir.StackArg(value.name))
+        else:
+            _store_parts(cx, target.elements, coerce(cx, value, target.type, cx.pos).items)
+    elif isinstance(target, UnionV):
+        _store_union(cx, target, value)
+    else:
+        _store_header(cx, target, coerce(cx, value, target.type, cx.pos))
+
+
+def _store_scalar(cx: Context, target: ir.Expr, value: Any) -> None:
+    if isinstance(target, ir.Op) and target.op == "slice":
+        _store_slice(cx, target, as_scalar(cx, value, cx.pos))
+        return
+    if isinstance(target.type, Varbit):
+        if target != value:
+            cx.prim("assign_VL", target, value)
+        return
+    value = as_scalar(cx, value, cx.pos)
+    if value.type is INT:
+        value = fold.cast(value, target.type)
+    cx.assign(target, value)
+
+
+def _store_slice(cx: Context, target: ir.Op, value: ir.Expr) -> None:
+    """x[high:low] = v as x = (x & ~mask) | (v << low)."""
+    base, high, low = target.args
+    assert isinstance(high, ir.Const) and isinstance(low, ir.Const)
+    kind = storage_type(base.type)
+    assert isinstance(kind, Bits)
+    plain = Bits(kind.width)
+    mask = ((1 << (high.value - low.value + 1)) - 1) << low.value
+    wide = fold.cast(fold.cast(value, Bits(high.value - low.value + 1)), plain)
+    moved = fold.binary("<<", wide, ir.Const(low.value, INT), plain)
+    kept = fold.binary("&", fold.cast(base, plain), fold.const(~mask, plain), plain)
+    _store_scalar(cx, base, fold.cast(fold.binary("|", kept, moved, plain), kind))
+
+
+def _store_parts(cx: Context, targets: list[Any], values: list[Any]) -> None:
+    """Assign part by part; values that an earlier assignment would change are kept first."""
+    written: set[Place] = set()
+    clash = False
+    for target, value in zip(targets, values):
+        if overlap(cx, places(value), written) and target is not value:
+            clash = True
+        written |= places(target)
+    if clash:
+        values = [copy_value(cx, v) if not isinstance(v, ir.Const) else v for v in values]
+    for target, value in zip(targets, values):
+        store(cx, target, value)
+
+
+def _store_union(cx: Context, target: UnionV, value: Any) -> None:
+    if isinstance(value, UnionV):
+        if value is not target:
+            cx.prim("assign_union", ir.UnionArg(target.name), ir.UnionArg(value.name))
+        return
+    for member in target.members.values():
+        cx.prim("remove_header", ir.HeaderArg(member.name))
+
+
+def header_arg(value: Any) -> Any:
+    """A header value as a primitive's argument."""
+    if isinstance(value, HeaderV):
+        return ir.HeaderArg(value.name)
+    if isinstance(value, DynHeaderV):
+        return ir.DynHeaderArg(value.stack.name, value.index)
+    return ir.LastHeaderArg(value.stack.name)
+
+
+def _store_header(cx: Context, target: Any, value: Any) -> None:
+    if isinstance(value, HeaderRV):
+        if value.fields is None:
+            cx.prim("remove_header", header_arg(target))
+            return
+        given = value.fields
+        if overlap(cx, set().union(*[places(v) for v in given.values()] or [set()]), places(target)):
+            given = {n: copy_value(cx, v) for n, v in given.items()}
+        cx.prim("add_header", header_arg(target))
+        for name, part in fields_of(cx, target).items():
+            store(cx, part, given[name])
+        return
+    if isinstance(target, HeaderV) and isinstance(value, HeaderV) and target.name == value.name:
+        return
+    cx.prim("assign_header", header_arg(target), header_arg(value))
+
+
+def invalidate(cx: Context, value: Any) -> None:
+    """Make every header in a value invalid (the start of an `out` parameter)."""
+    if isinstance(value, HeaderV):
+        cx.prim("remove_header", ir.HeaderArg(value.name))
+    elif isinstance(value, DynHeaderV):
+        cx.prim("remove_header", header_arg(value))
+    elif isinstance(value, StructV):
+        for part in value.fields.values():
+            invalidate(cx, part)
+    elif isinstance(value, TupleV):
+        for part in value.items:
+            invalidate(cx, part)
+    elif isinstance(value, StackV):
+        for part in value.elements:
+            invalidate(cx, part)
+    elif isinstance(value, UnionV):
+        for part in value.members.values():
+            invalidate(cx, part)
