@@ -182,7 +182,8 @@ def table_action(cx: Context, action: ActionV, ref: ast.ActionRef | None, flag: 
     """The action as the control plane calls it: parameters without direction are its arguments."""
     decl = action.decl
     directed = [p for p in decl.params if p.direction]
-    key = (id(decl), id(action.env), id(ref) if directed else None, flag)
+    # The environment itself, not its id: that may be given anew once an instance has been inlined.
+    key = (id(decl), action.env, id(ref) if directed else None, flag)
     name = action_name(decl, action.path)
     for made in cx.program.actions:
         if made.key == key:
