@@ -94,9 +94,7 @@ def clients(
     return out
 
 
-def everyone(
-    members: list[AllReduce], work: Callable[[AllReduce, int], Any], timeout: float = 60.0
-) -> list[Any]:
+def everyone(members: list[AllReduce], work: Callable[[AllReduce, int], Any], timeout: float = 60.0) -> list[Any]:
     """Run `work(client, rank)` for all members at once; raises the first error, and fails on a hang."""
     results: list[Any] = [None] * len(members)
     errors: list[BaseException] = []

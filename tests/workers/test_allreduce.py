@@ -64,9 +64,7 @@ def test_nothing_is_wrong_on_a_bad_wire(shape, seed):
         arrays = [array.view(np.int32) for array in arrays]
     with np.errstate(over="ignore"):
         expected = np.sum(arrays, axis=0, dtype=arrays[0].dtype)
-    results, _, members, model = run(
-        options, Program(shape, elements=32, slots=16), arrays, BAD_WIRE, seed, calls=2
-    )
+    results, _, members, model = run(options, Program(shape, elements=32, slots=16), arrays, BAD_WIRE, seed, calls=2)
     for result in results:
         np.testing.assert_array_equal(result, expected)
     assert sum(m.stats.retransmissions for m in members) > 0
@@ -78,9 +76,7 @@ def test_nothing_is_wrong_on_a_bad_wire(shape, seed):
 def test_block_quantised_floats_are_close(workers, count):
     """Each value is off by half a quantum at most, and the quantum follows the block's exponent."""
     rng = np.random.default_rng(count)
-    arrays = [
-        (rng.standard_normal(count) * 10.0 ** rng.integers(-6, 6)).astype(np.float32) for _ in range(workers)
-    ]
+    arrays = [(rng.standard_normal(count) * 10.0 ** rng.integers(-6, 6)).astype(np.float32) for _ in range(workers)]
     results, _, members, _ = run(INT, Program("int", elements=32, slots=16), arrays)
     exact = np.sum(arrays, axis=0, dtype=np.float64)
     padded = np.zeros((workers, -(-count // 32) * 32))

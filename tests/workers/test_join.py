@@ -50,9 +50,7 @@ class Controller:
                 self.heard.append(json.loads(line))
                 if answer is None:
                     return
-                connection.sendall(
-                    answer if isinstance(answer, bytes) else json.dumps(answer).encode() + b"\n"
-                )
+                connection.sendall(answer if isinstance(answer, bytes) else json.dumps(answer).encode() + b"\n")
             self.heard += [json.loads(line) for line in lines]
 
     def close(self):
@@ -135,9 +133,7 @@ def test_a_lost_peer_is_heard_of_once_it_is_lost(pair):
 
 def test_asking_who_is_silent_skips_events(pair):
     member, theirs = pair
-    theirs.sendall(
-        b'{"event":"lost","rank":0,"reason":"gone"}\n{"ok":true,"silent":[0,3],"reason":"bits missing"}\n'
-    )
+    theirs.sendall(b'{"event":"lost","rank":0,"reason":"gone"}\n{"ok":true,"silent":[0,3],"reason":"bits missing"}\n')
     answer = member.silent(130, 77)
     assert (answer.silent, answer.reason) == ((0, 3), "bits missing")
     assert json.loads(theirs.recv(1000)) == {"op": "silent", "pool_index": 130, "chunk": 77}

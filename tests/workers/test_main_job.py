@@ -49,9 +49,7 @@ def test_impossible_plans_are_refused_in_a_sentence(arguments: list[str], words:
         plan_from(*arguments)
 
 
-def test_an_unusable_results_folder_is_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unusable_results_folder_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     assert command.main(["--out", str(tmp_path / "file" / "below"), "--in-process"]) == 1
     assert "cannot make the folder" in capsys.readouterr().err
@@ -122,9 +120,7 @@ def heard(digest: str, accuracy: float, seconds: list[float]) -> Heard:
     curve = {"loss": [2.0, 1.0], "accuracy": [0.5], "allreduce_seconds": [0.01, 0.02]}
     trained = {"accuracy": accuracy, "digest": digest, "samples": 640, "seconds": 2.0, "curve": curve}
     worker = Heard(status=0)
-    worker.take(
-        {"event": "measured", "bytes": 1_000_000, "seconds": seconds, "cpu_seconds": 0.02, "error": 1e-8}
-    )
+    worker.take({"event": "measured", "bytes": 1_000_000, "seconds": seconds, "cpu_seconds": 0.02, "error": 1e-8})
     worker.take({"event": "trained", **trained})
     worker.take({"event": "counts", "retransmissions": 3})
     return worker
@@ -148,9 +144,7 @@ def test_a_result_takes_the_slowest_worker_of_each_repeat(result: Result) -> Non
     assert result.equal_weights and result.largest_error == 1e-8
 
 
-def test_harm_to_the_model_is_an_error(
-    result: Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_harm_to_the_model_is_an_error(result: Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.verdict(Plan(), [result], 0.975) == 0
     assert command.verdict(Plan(), [result], 0.99) == 1
     assert "fpisa: accuracy 97.00% is not that of one process, 99.00%" in capsys.readouterr().err

@@ -1,11 +1,7 @@
 """Raw sockets over veth pairs, the switch being the model behind raw sockets of its own."""
 
-import os
-import select
 import socket
 import struct
-import subprocess
-import threading
 
 import numpy as np
 import pytest
@@ -17,77 +13,27 @@ from tests.workers.cluster import (
     exact_inputs,
     ip_of,
     model_for,
-    port_of,
     seat_of,
 )
+from tests.workers.veth import Veths, VethSwitch
 from workers import wire
 from workers.allreduce import AllReduce, Options, frame_bytes
 from workers.engine import PythonEngine
 from workers.transport import RawSocket, TransportError, interface_address, result_filter
 
 OPTIONS = Options(elements=32, slots=8)
-ETH_P_ALL = 3
-
-
-def ip(*words):
-    subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
 @pytest.fixture
 def veths():
-    """Two veth pairs: (worker's end, switch's end); addresses and MACs as the cluster has them."""
-    made = []
-    try:
-        for rank in range(2):
-            near, far = f"fw{os.getpid() % 100000}{rank}", f"fs{os.getpid() % 100000}{rank}"
-            mac = ":".join(f"{byte:02x}" for byte in bytes([2, 0, 0, 0, 0, rank + 1]))
-            ip("link", "add", near, "address", mac, "type", "veth", "peer", "name", far)
-            made.append((near, far))
-            ip("addr", "add", f"{ip_of(rank)}/32", "dev", near)
-            ip("link", "set", near, "up")
-            ip("link", "set", far, "up")
-        yield made
-    finally:
-        for near, _ in made:
-            subprocess.run(["ip", "link", "del", near], capture_output=True)
-
-
-class VethSwitch:
-    """The model behind raw sockets, until closed."""
-
-    def __init__(self, model, interfaces):
-        self.model, self.ports = model, {}
-        for rank, interface in enumerate(interfaces):
-            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-            sock.bind((interface, ETH_P_ALL))
-            sock.setsockopt(263, 23, 1)
-            self.ports[port_of(rank)] = sock
-        self.stop, self.stopper = socket.socketpair()
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
-
-    def serve(self):
-        numbers = {sock: port for port, sock in self.ports.items()}
-        while True:
-            ready, _, _ = select.select([*numbers, self.stop], [], [])
-            if self.stop in ready:
-                return
-            for sock in ready:
-                frames = [(numbers[sock], sock.recv(10000))]
-                for port, data in self.model.process(frames):
-                    self.ports[port].send(data)
-
-    def close(self):
-        self.stopper.send(b".")
-        self.thread.join(5)
-        for sock in [*self.ports.values(), self.stop, self.stopper]:
-            sock.close()
+    with Veths() as pairs:
+        yield pairs
 
 
 @pytest.mark.root
 def test_all_reduce_over_veth(veths):
     model = model_for(2, OPTIONS, Program(elements=32, slots=16))
-    switch = VethSwitch(model, [far for _, far in veths])
+    switch = VethSwitch(model.process, [far for _, far in veths])
     members = []
     try:
         for rank, (near, _) in enumerate(veths):
