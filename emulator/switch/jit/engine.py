@@ -15,12 +15,14 @@ from emulator.switch.control import Change, Control
 from emulator.switch.engine import NO_LIST, Arrival, Requests
 from emulator.switch.expr import VALID, FieldRead
 from emulator.switch.jit import externs, fused, placement, program, stages
-from emulator.switch.jit.gen import Shared
+from emulator.switch.jit.gen import Shared, Site
 from emulator.switch.jit.machine import Code
 from emulator.switch.jit.mirror import Mirror
 from emulator.switch.jit.phv import Phv, Var
 from emulator.switch.model import Model
 
+MANY_LINES = 5000
+"""Lines of IR from which on the full optimiser is quicker as well: it leaves vectors, far less to generate code for."""
 STAGES = ("fp_parse", "fp_ingress", "fp_egress", "fp_deparse")
 EXTERN = ctypes.CFUNCTYPE(
     ctypes.c_int64, ctypes.c_int32, ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
@@ -75,6 +77,24 @@ class Wiring:
     def refresh(self) -> None:
         for (kind, number), word in self.shared.addresses.items():
             self.words[word] = self._resolve(kind, number)
+
+
+class Stages:
+    """parse, ingress, egress and deparse, compiled and wired, for one packet at a time."""
+
+    def __init__(self, engine: JitEngine):
+        shared = program.new_shared(engine.model, engine.drop_port, sites=engine.sites)
+        functions = [stages.parse(shared), stages.ingress(shared), stages.egress(shared), stages.deparse(shared)]
+        level = 1 if sum(f.size for f in functions) < MANY_LINES else 3
+        self.code = Code(program.module_text(shared, functions), STAGES, level)
+        self.wiring = Wiring(shared, engine.resolve)
+        pointer = ctypes.c_void_p
+        plain = (pointer, pointer, ctypes.c_char_p, ctypes.c_int64)
+        self.parse = self.code.function("fp_parse", None, *plain)
+        self.ingress = self.code.function("fp_ingress", None, *plain)
+        self.egress = self.code.function("fp_egress", None, *plain)
+        self.deparse = self.code.function("fp_deparse", ctypes.c_int64, *plain, pointer)
+        self.out = np.zeros(program.MAX_LENGTH + growth(engine.model, engine.phv) + 64, np.uint8)
 
 
 class Fused:
@@ -156,21 +176,16 @@ class JitEngine:
         self.slow_path: SlowPath | None = None
         self._extern = EXTERN(self._called)
         self._slow = SLOW(self._finish_slowly)
-        self._stages(shared)
+        self.sites: list[Site] = []
+        self._stages: Stages | None = None
         control.listeners.append(self._told)
 
-    def _stages(self, shared: Shared) -> None:
-        functions = [stages.parse(shared), stages.ingress(shared), stages.egress(shared), stages.deparse(shared)]
-        self.code = Code(program.module_text(shared, functions), STAGES, 1)
-        self.sites = shared.sites
-        self.wiring = Wiring(shared, self.resolve)
-        pointer = ctypes.c_void_p
-        plain = (pointer, pointer, ctypes.c_char_p, ctypes.c_int64)
-        self._parse = self.code.function("fp_parse", None, *plain)
-        self._ingress = self.code.function("fp_ingress", None, *plain)
-        self._egress = self.code.function("fp_egress", None, *plain)
-        self._deparse = self.code.function("fp_deparse", ctypes.c_int64, *plain, pointer)
-        self._out = np.zeros(program.MAX_LENGTH + self._growth + 64, np.uint8)
+    @property
+    def stages(self) -> Stages:
+        """Compiled on first use: a switch that only runs batches does without."""
+        if self._stages is None:
+            self._stages = Stages(self)
+        return self._stages
 
     def set_log(self, on_log: Callable[[str], None]) -> None:
         """Where the texts of log_msg go."""
@@ -214,9 +229,9 @@ class JitEngine:
 
     def _told(self, changes: list[Change]) -> None:
         if self.mirror.told(changes):
-            self.wiring.refresh()
-            if self._fused is not None:
-                self._fused.wiring.refresh()
+            for compiled in (self._stages, self._fused):
+                if compiled is not None:
+                    compiled.wiring.refresh()
         self._set_limits()
 
     # --- whole batches ---
@@ -324,27 +339,28 @@ class JitEngine:
         self._put(packet, self.phv.own.length, len(data))
         for field, value in arrival.preserved:
             self.write(packet, field, value)
-        self._run(self._parse, packet)
+        self._run(self.stages.parse, packet)
         return packet
 
     def ingress(self, state: Packet) -> None:
-        self._run(self._ingress, state)
+        self._run(self.stages.ingress, state)
 
     def egress(self, state: Packet) -> None:
-        self._run(self._egress, state)
+        self._run(self.stages.egress, state)
 
     def deparse(self, state: Packet) -> bytes:
         self._now_packet = state.now
-        data = state.data
-        size = self._deparse(self.wiring.address, state.address, data, len(data), self._out.ctypes.data)
-        return self._out[:size].tobytes()
+        data, compiled = state.data, self.stages
+        out = compiled.out
+        size = compiled.deparse(compiled.wiring.address, state.address, data, len(data), out.ctypes.data)
+        return out[:size].tobytes()
 
     def _run(self, stage: Any, packet: Packet) -> None:
         own, requests = self.phv.own, packet.requests
         self._put(packet, own.truncate, 0 if requests.truncate is None else min(requests.truncate, 1 << 30) + 1)
         self._now_packet = packet.now
         self.now[0] = self.control.clock()
-        stage(self.wiring.address, packet.address, packet.data, len(packet.data))
+        stage(self.stages.wiring.address, packet.address, packet.data, len(packet.data))
         self.take_requests(packet)
 
     def take_requests(self, packet: Packet) -> None:

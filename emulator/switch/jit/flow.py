@@ -308,8 +308,8 @@ class _Emitter:
 
 def run_flat(g: Gen, graph: Graph, region: list[int], stop: int) -> None:
     """All nodes of the region on one path; jumps become selects."""
-    whole = g.path.pred
-    waiting: dict[int, list[tuple[Ref, Path]]] = {region[0]: [(1, g.path)]}
+    start, whole = g.path, g.path.pred
+    waiting: dict[int, list[tuple[Ref, Path]]] = {region[0]: [(1, start.fork(whole))]}
     for number in [*region, stop]:
         arms = waiting.pop(number, [])
         if not arms:
@@ -321,6 +321,8 @@ def run_flat(g: Gen, graph: Graph, region: list[int], stop: int) -> None:
                 local = g.fn.or_(local, c)
         g.path = g.merge(arms, g.fn.and_(whole, local))
         if number == stop:
+            start.absorb(g.path)
+            g.path = start
             return
         for test, path, following in _flat_node(g, graph.nodes[number]):
             along = g.fn.and_(local, test)
@@ -336,8 +338,7 @@ def _flat_node(g: Gen, node: Node) -> list[tuple[Ref, Path, int]]:
         yes, no = Graph._end(node.true_next), Graph._end(node.false_next)
         if yes == no:
             return [(1, g.path, yes)]
-        other = g.path.copy(0)
-        return [(test, g.path, yes), (g.fn.not_(test), other, no)]
+        return [(test, g.path.fork(0), yes), (g.fn.not_(test), g.path.fork(0), no)]
     if isinstance(node, ActionNode):
         g.params = tuple(const(a) for a in node.call.args)
         primitives.run_body(g, g.model.actions[node.call.action].body)
@@ -358,17 +359,16 @@ def _flat_table(g: Gen, node: TableNode) -> list[tuple[Ref, Path, int]]:
         if not found.none and k == found.actions[-1]:
             chosen = others
         others = g.fn.and_(others, g.fn.not_(chosen))
-        g.path = start.copy(g.fn.and_(whole, chosen))
+        g.path = start.fork(g.fn.and_(whole, chosen))
         g.params = tables.params(g, node, found, k)
         primitives.run_body(g, g.model.actions[node.actions[k]].body)
         ways.append((chosen, g.path, None if node.branches else Graph._end(node.next[k])))
     if others != 0 and found.none:
-        ways.append((others, start.copy(0), None if node.branches else Graph._end(node.base_next)))
+        ways.append((others, start.fork(0), None if node.branches else Graph._end(node.base_next)))
     if not node.branches:
         return [(c, p, s) for c, p, s in ways if s is not None]
     g.path = g.merge([(c, p) for c, p, _ in ways], whole)
     hit, miss = Graph._end(node.hit_next), Graph._end(node.miss_next)
     if hit == miss:
         return [(1, g.path, hit)]
-    other = g.path.copy(0)
-    return [(found.hit, g.path, hit), (g.fn.not_(found.hit), other, miss)]
+    return [(found.hit, g.path.fork(0), hit), (g.fn.not_(found.hit), g.path.fork(0), miss)]

@@ -1,8 +1,8 @@
 """The state of code generation within one function: variables, the current path, and its predicate.
 
 Straight-line code keeps variables' values in `Path.env` and writes them to their stack slots only when control
-really branches (`flush`). Small branches do not: both arms are generated on copies of the path and merged
-with selects (`split`, `merge`), so that neighbouring instances stay in one basic block, where LLVM's SLP
+really branches (`flush`). Small branches do not: both arms are generated on forks of the path and merged
+with selects (`merge`), so that neighbouring instances stay in one basic block, where LLVM's SLP
 vectoriser finds them. Side effects on such an arm are made harmless by the path's predicate.
 """
 
@@ -19,16 +19,67 @@ from emulator.switch.jit.values import Arith, Val, const, signed_range, unsigned
 from emulator.switch.model import Model
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Path:
-    """pred: i1, whether the packet is on this path (1: surely, given the basic block)."""
+    """pred: i1, whether the packet is on this path (1: surely, given the basic block).
+
+    env holds the values set on this path; others are those of `base`, the path it forked from. dirty: variables whose
+    slots are out of date."""
 
     pred: Ref = 1
+    base: Path | None = None
     env: dict[Var, Val] = field(default_factory=dict)
     dirty: set[Var] = field(default_factory=set)
+    depth: int = 0
 
-    def copy(self, pred: Ref) -> Path:
-        return Path(pred, dict(self.env), set(self.dirty))
+    def fork(self, pred: Ref) -> Path:
+        return Path(pred, self, depth=self.depth + 1)
+
+    def find(self, var: Var) -> Val | None:
+        path: Path | None = self
+        while path is not None:
+            value = path.env.get(var)
+            if value is not None:
+                return value
+            path = path.base
+        return None
+
+    @property
+    def root(self) -> Path:
+        path = self
+        while path.base is not None:
+            path = path.base
+        return path
+
+    def layers(self, ancestor: Path) -> list[Path]:
+        """This path and those below it down to `ancestor`, which is left out; the oldest first."""
+        found = []
+        path = self
+        while path is not ancestor:
+            found.append(path)
+            assert path.base is not None
+            path = path.base
+        return found[::-1]
+
+    def absorb(self, later: Path) -> None:
+        """Takes over what a path that forked from this one has changed."""
+        for layer in later.layers(self):
+            self.env.update(layer.env)
+            self.dirty |= layer.dirty
+
+
+def common(paths: list[Path]) -> Path:
+    """The youngest path that all have forked from."""
+    nearest = paths[0]
+    for path in paths[1:]:
+        while nearest is not path:
+            if nearest.depth >= path.depth:
+                assert nearest.base is not None
+                nearest = nearest.base
+            else:
+                assert path.base is not None
+                path = path.base
+    return nearest
 
 
 class Frame:
@@ -153,7 +204,7 @@ class Gen:
     # --- variables ---
 
     def get(self, var: Var) -> Val:
-        value = self.path.env.get(var)
+        value = self.path.find(var)
         if value is None and var in self.phv.always:
             return const(1)
         if value is None:
@@ -161,7 +212,7 @@ class Gen:
             value = Val(
                 ref, var.bits, *(signed_range(var.width) if var.signed else unsigned_range(var.width))
             )
-            self.path.env[var] = value
+            self.path.root.env[var] = value
         return value
 
     def set(self, var: Var, value: Val, cond: Ref = 1) -> None:
@@ -185,6 +236,7 @@ class Gen:
 
     def flush(self) -> None:
         """Write the path's values to their slots; afterwards a block may end."""
+        assert self.path.base is None, "a path with a predicate cannot branch"
         for var in sorted(self.path.dirty, key=lambda v: v.offset):
             value = self.path.env[var]
             ref = (
@@ -232,15 +284,16 @@ class Gen:
         if len(arms) == 1:
             arms[0][1].pred = pred
             return arms[0][1]
-        result = Path(pred, dict(arms[-1][1].env), set().union(*(p.dirty for _, p in arms)))
-        changed = sorted(result.dirty, key=lambda v: v.offset)
-        keep, self.path = self.path, result
-        for var in changed:
+        ancestor = common([path for _, path in arms])
+        result = ancestor.fork(pred)
+        for path in (p for _, p in arms):
+            for layer in path.layers(ancestor):
+                result.dirty |= layer.dirty
+        for var in sorted(result.dirty, key=lambda v: v.offset):
             value = self._of(arms[-1][1], var)
             for cond, path in reversed(arms[:-1]):
                 value = self.arith.select(cond, self._of(path, var), value)
             result.env[var] = value
-        self.path = keep
         return result
 
     def _of(self, path: Path, var: Var) -> Val:

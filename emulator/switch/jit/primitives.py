@@ -237,7 +237,12 @@ def run_body(g: Gen, body: tuple[Primitive, ...]) -> None:
 
 def _run_flat(g: Gen, body: tuple[Primitive, ...]) -> None:
     """Jumps become selects: each target collects the paths that lead to it."""
-    whole = g.path.pred
+    if not any(p.op.startswith("_jump") for p in body):
+        for primitive in body:
+            run(g, primitive)
+        return
+    start, whole = g.path, g.path.pred
+    g.path = start.fork(whole)
     waiting: dict[int, list[tuple[Any, Any]]] = {}
     local: Any = 1
     alive = True
@@ -260,15 +265,17 @@ def _run_flat(g: Gen, body: tuple[Primitive, ...]) -> None:
             away = g.fn.and_(local, g.fn.not_(test))
             stay = g.fn.and_(local, test)
             if away != 0:
-                jumped = g.path.copy(g.fn.and_(whole, away))
+                jumped = g.path.fork(g.fn.and_(whole, away))
                 waiting.setdefault(primitive.args[1], []).append((away, jumped))  # type: ignore[arg-type]
             if stay == 0:
                 alive = False
             else:
-                g.path = g.path.copy(g.fn.and_(whole, stay))
+                g.path = g.path.fork(g.fn.and_(whole, stay))
                 local = stay
         else:
             run(g, primitive)
+    start.absorb(g.path)
+    g.path = start
 
 
 def _run_blocks(g: Gen, body: tuple[Primitive, ...]) -> None:
