@@ -195,9 +195,7 @@ class App:
                 client.send(refusal(f"the switch refused the job: {error}"))  # type: ignore[attr-defined]
             return
         self._settled.add(job.id)
-        log.info(
-            "job %d (%s): %d workers, slots %d+%d", job.id, job.name, job.workers, job.first_slot, job.slots
-        )
+        log.info("job %d (%s): %d workers, slots %d+%d", job.id, job.name, job.workers, job.first_slot, job.slots)
         self._answer(job)
 
     def _answer(self, job: Job) -> None:
@@ -264,9 +262,7 @@ class App:
         if found is None:
             return
         clients, wanted = found
-        sentence = (
-            f"only {len(clients)} of {wanted} workers joined job {name!r} within {self._gather_timeout:g} s"
-        )
+        sentence = f"only {len(clients)} of {wanted} workers joined job {name!r} within {self._gather_timeout:g} s"
         for client in clients:
             client.send(refusal(sentence))  # type: ignore[attr-defined]
 

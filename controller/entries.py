@@ -104,9 +104,7 @@ def job_entries(job: Job) -> list[Encodable]:
 def _replies(job: Job) -> Iterable[TableEntry]:
     for member in job.members:
         address: dict[str, Value] = {"mac": member.mac, "ip": member.host, "udp_port": member.udp_port}
-        yield TableEntry(
-            REPLICAS, {"job": job.id, "rank": member.rank}, ActionCall("Egress.reply.to_worker", address)
-        )
+        yield TableEntry(REPLICAS, {"job": job.id, "rank": member.rank}, ActionCall("Egress.reply.to_worker", address))
 
 
 def _members(job: Job) -> Iterable[TableEntry]:
@@ -116,9 +114,7 @@ def _members(job: Job) -> Iterable[TableEntry]:
             "source_mac": member.mac,
             "source_ip": member.host,
         }
-        yield TableEntry(
-            MEMBERS, {"job": job.id, "rank": member.rank}, ActionCall("Ingress.admission.member", source)
-        )
+        yield TableEntry(MEMBERS, {"job": job.id, "rank": member.rank}, ActionCall("Ingress.admission.member", source))
 
 
 def _admission(job: Job) -> TableEntry:

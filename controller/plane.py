@@ -185,8 +185,6 @@ class Plane:
         except P4RuntimeError as error:
             if error.is_unimplemented or error.code.name == "UNKNOWN":
                 self._readable = False
-                log.warning(
-                    "the switch has no registers over P4Runtime; silent workers are told by connection"
-                )
+                log.warning("the switch has no registers over P4Runtime; silent workers are told by connection")
                 return None
             raise

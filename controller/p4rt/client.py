@@ -47,9 +47,7 @@ class Tls:
 class Client:
     """A connection. Raises P4RuntimeError from every call; `close` may be called any number of times."""
 
-    def __init__(
-        self, address: str, *, device_id: int = 0, tls: Tls | None = None, timeout: float = 10.0
-    ) -> None:
+    def __init__(self, address: str, *, device_id: int = 0, tls: Tls | None = None, timeout: float = 10.0) -> None:
         self.address = address
         self.device_id = device_id
         self.timeout = timeout
@@ -123,9 +121,7 @@ class Client:
 
     def get_pipeline(self, response_type: int = 0) -> Any:
         """The p4.v1.ForwardingPipelineConfig; parts not asked for are empty."""
-        request = p4r.GetForwardingPipelineConfigRequest(
-            device_id=self.device_id, response_type=response_type
-        )
+        request = p4r.GetForwardingPipelineConfigRequest(device_id=self.device_id, response_type=response_type)
         return self._unary("GetForwardingPipelineConfig", request).config
 
     def capabilities(self) -> str:

@@ -322,9 +322,7 @@ def from_p4info(message: Any) -> Schema:
                 for c in message.direct_counters
             ],
         ),
-        meters=Index(
-            "meter", [Meter(*_preamble(m), _UNITS.get(m.spec.unit, "BYTES"), m.size) for m in message.meters]
-        ),
+        meters=Index("meter", [Meter(*_preamble(m), _UNITS.get(m.spec.unit, "BYTES"), m.size) for m in message.meters]),
         direct_meters=Index(
             "direct meter",
             [
@@ -334,10 +332,7 @@ def from_p4info(message: Any) -> Schema:
         ),
         registers=Index(
             "register",
-            [
-                Register(*_preamble(r), _leaf(r.preamble.name, r.type_spec, types), r.size)
-                for r in message.registers
-            ],
+            [Register(*_preamble(r), _leaf(r.preamble.name, r.type_spec, types), r.size) for r in message.registers],
         ),
         value_sets=Index(
             "value set",

@@ -52,9 +52,7 @@ class UpdateFailure:
 class P4RuntimeError(Exception):
     """A P4Runtime call failed. `str()` is one sentence or, for a batch, one line for each failed update."""
 
-    def __init__(
-        self, code: Code, message: str, failures: tuple[UpdateFailure, ...] = (), where: str = ""
-    ) -> None:
+    def __init__(self, code: Code, message: str, failures: tuple[UpdateFailure, ...] = (), where: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -136,8 +134,6 @@ def _each(status: Any) -> list[UpdateFailure]:
         if one.details.type_url.endswith("google.rpc.ErrorInfo"):
             info.ParseFromString(one.details.value)
         found.append(
-            UpdateFailure(
-                index, Code.of(one.canonical_code), one.message, info.metadata.get("remedy", ""), one.space
-            )
+            UpdateFailure(index, Code.of(one.canonical_code), one.message, info.metadata.get("remedy", ""), one.space)
         )
     return found

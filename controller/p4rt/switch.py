@@ -103,9 +103,7 @@ class P4Switch:
             self._schema = from_p4info(config.p4info)
         return self._schema
 
-    def set_pipeline(
-        self, p4info: Any, config: bytes, *, action: str = "VERIFY_AND_COMMIT", cookie: int = 0
-    ) -> None:
+    def set_pipeline(self, p4info: Any, config: bytes, *, action: str = "VERIFY_AND_COMMIT", cookie: int = 0) -> None:
         """Load a program: a P4Info message and the bytes of its bmv2 JSON.
 
         action: VERIFY, VERIFY_AND_SAVE, VERIFY_AND_COMMIT, COMMIT (p4info None) or RECONCILE_AND_COMMIT.
@@ -133,9 +131,7 @@ class P4Switch:
     def delete(self, *items: Encodable, atomicity: str = "CONTINUE_ON_ERROR") -> None:
         self.write((("DELETE", item) for item in items), atomicity=atomicity)
 
-    def write(
-        self, updates: Iterable[tuple[str, Encodable]], *, atomicity: str = "CONTINUE_ON_ERROR"
-    ) -> None:
+    def write(self, updates: Iterable[tuple[str, Encodable]], *, atomicity: str = "CONTINUE_ON_ERROR") -> None:
         """(INSERT | MODIFY | DELETE, entity) pairs, in order.
 
         Under CONTINUE_ON_ERROR a long list goes out as several requests and every one of them is sent; the

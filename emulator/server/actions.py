@@ -41,9 +41,7 @@ class ActionCodec:
         by_id = {one.param_id: one.value for one in given}
         if by_id.keys() != {p.id for p in action.params}:
             raise _wrong_params(action, given)
-        return tuple(
-            unsigned(by_id[p.id], p.bitwidth, f"parameter {p.name} of {action.name}") for p in action.params
-        )
+        return tuple(unsigned(by_id[p.id], p.bitwidth, f"parameter {p.name} of {action.name}") for p in action.params)
 
     def encode(self, name: str, args: tuple[int, ...], into: Any) -> None:
         """Fill a p4.v1.Action; an action that the P4Info does not name stays empty."""

@@ -101,9 +101,7 @@ class Device:
                 self._reconcile(programs.build(self._config(request), self.options))
             elif action == _Request.COMMIT:
                 if self._saved is None:
-                    raise Refused(
-                        Code.FAILED_PRECONDITION, "no config is saved", "send one with VERIFY_AND_SAVE first"
-                    )
+                    raise Refused(Code.FAILED_PRECONDITION, "no config is saved", "send one with VERIFY_AND_SAVE first")
                 self.commit(self._saved)
             else:
                 raise invalid("the action is not set", "use VERIFY_AND_COMMIT to load a program")

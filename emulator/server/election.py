@@ -54,9 +54,7 @@ class Elections:
         """A MasterArbitrationUpdate from `client`; the notices to send, or Refused (which ends its stream)."""
         known = self._role_of.get(client)
         if known is None and len(self._role_of) >= MAX_CLIENTS:
-            raise Refused(
-                Code.RESOURCE_EXHAUSTED, f"{MAX_CLIENTS} clients are connected", "close one of them first"
-            )
+            raise Refused(Code.RESOURCE_EXHAUSTED, f"{MAX_CLIENTS} clients are connected", "close one of them first")
         if known is not None and known != role:
             raise Refused(
                 Code.FAILED_PRECONDITION,
@@ -73,9 +71,7 @@ class Elections:
         if election_id is None:
             return
         if any(other != client and used == election_id for other, used in state.clients.items()):
-            raise invalid(
-                f"Election id already exists: {election_id} is in use", "offer another one for this role"
-            )
+            raise invalid(f"Election id already exists: {election_id} is in use", "offer another one for this role")
 
     def _settle(self, state: Role, role: str, client: Hashable, election_id: int | None) -> list[Notice]:
         before = state.primary

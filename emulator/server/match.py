@@ -22,9 +22,7 @@ def unsigned(data: bytes, width: int, where: str) -> int:
     if value >> width or not data:
         if not data:
             raise invalid(f"{where}: the value is an empty byte string", "write zero as one zero byte")
-        raise invalid(
-            f"{where}: 0x{value:x} does not fit in {width} bits", f"use at most 0x{(1 << width) - 1:x}"
-        )
+        raise invalid(f"{where}: 0x{value:x} does not fit in {width} bits", f"use at most 0x{(1 << width) - 1:x}")
     return value
 
 
@@ -147,9 +145,7 @@ class KeyCodec:
                 raise invalid(f"{self.owner} has no match field with id {m.field_id}", self._known())
             position, kind, decode = found
             if seen >> position & 1:
-                raise invalid(
-                    f"field {self._name(m.field_id)} of {self.owner} is given twice", "give it once"
-                )
+                raise invalid(f"field {self._name(m.field_id)} of {self.owner} is given twice", "give it once")
             if not m.HasField(kind):
                 raise invalid(
                     f"field {self._name(m.field_id)} of {self.owner} is given as"
@@ -164,9 +160,7 @@ class KeyCodec:
 
     def _refuse_missing(self, parts: list[KeyPart | None]) -> None:
         missing = [field.name for position, field in self._encoders if parts[position] is None]
-        raise invalid(
-            f"{self.owner}: exact match field {missing[0]} is missing", "an exact field must be given"
-        )
+        raise invalid(f"{self.owner}: exact match field {missing[0]} is missing", "an exact field must be given")
 
     def _known(self) -> str:
         return "its fields are " + (", ".join(f"{f.id} ({f.name})" for f in self.fields) or "none")

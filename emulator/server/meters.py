@@ -17,9 +17,7 @@ def check_rates(config: Any) -> None:
     for name, limit in limits:
         value = getattr(config, name)
         if not 0 <= value <= limit:
-            raise invalid(
-                f"meter: {name} {value} is not in 0..{limit}", "rates are per second, bursts in units"
-            )
+            raise invalid(f"meter: {name} {value} is not in 0..{limit}", "rates are per second, bursts in units")
     if config.cir > config.pir:
         raise invalid(
             f"meter: the committed rate {config.cir} is above the peak rate {config.pir}",

@@ -88,12 +88,8 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("program", nargs="?", type=Path, help="bmv2 JSON to start with")
-    parser.add_argument(
-        "--no-p4", action="store_true", help="start without a program and wait for one over P4Runtime"
-    )
-    parser.add_argument(
-        "--p4info", type=Path, help="P4Info of PROGRAM (default: the file beside it, if there is one)"
-    )
+    parser.add_argument("--no-p4", action="store_true", help="start without a program and wait for one over P4Runtime")
+    parser.add_argument("--p4info", type=Path, help="P4Info of PROGRAM (default: the file beside it, if there is one)")
     parser.add_argument(
         "-i",
         "--interface",
@@ -165,25 +161,19 @@ def _add_data_plane(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="read and write pcap files instead of interfaces, after a wait",
     )
-    group.add_argument(
-        "--seed", type=int, metavar="N", help="seed of random() in the program, for repeatable runs"
-    )
+    group.add_argument("--seed", type=int, metavar="N", help="seed of random() in the program, for repeatable runs")
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("logs and monitoring")
     group.add_argument("-L", "--log-level", choices=_LEVELS, default=None, help="how much to log (info)")
     group.add_argument("--log-console", action="store_true", help="log to standard error")
-    group.add_argument(
-        "--log-file", type=Path, metavar="FILE", help="log to FILE (FILE.txt, as simple_switch does)"
-    )
+    group.add_argument("--log-file", type=Path, metavar="FILE", help="log to FILE (FILE.txt, as simple_switch does)")
     group.add_argument(
         "--metrics-addr", metavar="HOST:PORT", help="serve Prometheus metrics at http://HOST:PORT/metrics"
     )
     group.add_argument("--ready-file", type=Path, metavar="FILE", help="write the ready line there as well")
-    group.add_argument(
-        "--ready-fd", type=int, metavar="FD", help="and to this file descriptor, which is then closed"
-    )
+    group.add_argument("--ready-fd", type=int, metavar="FD", help="and to this file descriptor, which is then closed")
     group.add_argument("--json", action="store_true", help="print the ready line as JSON")
 
 
@@ -256,9 +246,7 @@ def _interfaces(words: Sequence[str], drop_port: int, cpu_port: int | None) -> d
             raise UsageError(f"-i {word}: write it as PORT@INTERFACE, such as 0@veth0")
         port, name = int(match[1]), match[2]
         if port > 511 or port == drop_port:
-            raise UsageError(
-                f"-i {word}: port {port} is {'the drop port' if port == drop_port else 'above 511'}"
-            )
+            raise UsageError(f"-i {word}: port {port} is {'the drop port' if port == drop_port else 'above 511'}")
         if port == cpu_port:
             raise UsageError(f"-i {word}: port {port} is the CPU port, which has no interface")
         if port in found:

@@ -148,9 +148,7 @@ class Profile:
         self.groups: dict[int, int] = {}
         self.member_ids: dict[int, int] = {}  # and back
         self.group_ids: dict[int, int] = {}
-        self.watches: dict[
-            int, tuple[tuple[int, int, bytes | int | None], ...]
-        ] = {}  # group id -> as written
+        self.watches: dict[int, tuple[tuple[int, int, bytes | int | None], ...]] = {}  # group id -> as written
 
     def member(self, number: int) -> int:
         if number not in self.members:
@@ -228,9 +226,7 @@ class Profile:
     def _max_size(self, message: Any) -> int:
         limit = self.info.max_group_size
         if message.max_size < 0 or (limit and message.max_size > limit):
-            raise invalid(
-                f"max_size {message.max_size} is not in 0..{limit}", "0 takes the program's own limit"
-            )
+            raise invalid(f"max_size {message.max_size} is not in 0..{limit}", "0 takes the program's own limit")
         return message.max_size or limit
 
     def _rows(self, message: Any, size: int | None = None) -> tuple[tuple[int, int, bytes | int | None], ...]:

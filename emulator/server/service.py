@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,6 @@ import grpc
 
 from controller.p4rt.arbitration import from_uint128
 from controller.p4rt.protos import METHODS, SERVICE, p4r
-from controller.p4rt.status import Code
 
 from .device import Device
 from .errors import Refused
@@ -166,6 +167,8 @@ class Server:
         self.address = address if address.startswith("unix:") else f"{host}:{self.port}"
 
     def _bind(self, address: str, tls: ServerTls | None) -> int:
+        if not address.startswith("unix:") and not _is_host_port(address):
+            raise OSError(f"cannot listen on {address}: write it as HOST:PORT with a port from 0 to 65535")
         try:
             if tls is None:
                 port = self._server.add_insecure_port(address)
@@ -187,32 +190,27 @@ class Server:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _is_host_port(address: str) -> bool:
+    host, colon, port = address.rpartition(":")
+    return bool(host and colon) and port.isdecimal() and int(port) <= 65535
+
+
 def why_not(address: str) -> str:
     """Why an address cannot be bound: gRPC does not say."""
-    import socket
-
     if address.startswith("unix:"):
         return "the socket's directory does not exist or is not writable"
     host, _, port = address.rpartition(":")
     try:
-        if not 0 <= int(port) <= 65535:
-            return "the port is not a number from 0 to 65535"
-        for family, kind, _, _, target in socket.getaddrinfo(
-            host.strip("[]") or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        ):
+        targets = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        for family, kind, _, _, target in targets:
             with socket.socket(family, kind) as probe:
                 probe.bind(target)
-    except ValueError:
-        return "write it as HOST:PORT"
     except socket.gaierror:
         return f"the host name {host!r} is not known"
     except OSError as error:
-        words = {
-            13: "no permission for that port; use one above 1023 or run as root",
-            98: "the port is in use",
-        }
-        return words.get(error.errno or 0, error.strerror or str(error))
-    return "the certificate or key is not usable" if port else "unknown reason"
-
-
-__all__ = ["API_VERSION", "Code", "P4RuntimeService", "Server", "ServerTls", "why_not"]
+        return {
+            errno.EACCES: "no permission for that port; use one above 1023 or run as root",
+            errno.EADDRINUSE: "the port is in use",
+            errno.EADDRNOTAVAIL: "this machine does not have that address",
+        }.get(error.errno or 0, error.strerror or str(error))
+    return "the certificate or its key cannot be used"

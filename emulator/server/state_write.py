@@ -107,9 +107,7 @@ def write_value_set(kind: str, message: Any, info: ValueSet, control: Any, codec
         raise invalid(f"{what}: a member is given twice", "give each member once")
     limit = info.size or control.spec.max_size
     if len(members) > limit:
-        raise Refused(
-            Code.RESOURCE_EXHAUSTED, f"{what} holds {limit} members, not {len(members)}", "raise its size"
-        )
+        raise Refused(Code.RESOURCE_EXHAUSTED, f"{what} holds {limit} members, not {len(members)}", "raise its size")
     before = control.members()
     control.replace(members)
     return lambda: control.replace(before)
@@ -217,9 +215,7 @@ class Replication:
             self.mirror.delete_session(number)
             self.remembered.pop(("session", number), None)
         else:
-            self.mirror.set_session(
-                number, group=before.group, replicas=before.replicas, truncate=before.truncate
-            )
+            self.mirror.set_session(number, group=before.group, replicas=before.replicas, truncate=before.truncate)
             self.remembered["session", number] = old
 
 

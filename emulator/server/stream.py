@@ -62,9 +62,7 @@ class Session:
 class Streams:
     """All sessions of one device with their elections. `lock` guards both and is never held while waiting."""
 
-    def __init__(
-        self, device_id: int, on_packet: Callable[[Any], None], on_ack: Callable[[int, int], None]
-    ) -> None:
+    def __init__(self, device_id: int, on_packet: Callable[[Any], None], on_ack: Callable[[int, int], None]) -> None:
         self.device_id = device_id
         self.elections = Elections()
         self.lock = threading.Lock()

@@ -95,16 +95,10 @@ class TableReader:
         profile = table.profile
         if which == "action_profile_member_id":
             number = pattern.action.action_profile_member_id
-            return (
-                profile is not None
-                and entry.member is not None
-                and profile.members.get(number) == entry.member
-            )
+            return profile is not None and entry.member is not None and profile.members.get(number) == entry.member
         if which == "action_profile_group_id":
             number = pattern.action.action_profile_group_id
-            return (
-                profile is not None and entry.group is not None and profile.groups.get(number) == entry.group
-            )
+            return profile is not None and entry.group is not None and profile.groups.get(number) == entry.group
         return profile is not None and profile.one_shots.of(table.info.id, entry.handle) is not None
 
     # -- what of them ----------------------------------------------------------------------------------------

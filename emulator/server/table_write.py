@@ -60,9 +60,7 @@ class BoundTable:
         self.actions = actions
         self.profile = profile
         self._needs_priority = info.needs_priority
-        self._usable = {
-            number for number, scope in info.scopes.items() if scope.name in ("ANY", "TABLE_ONLY")
-        }
+        self._usable = {number for number, scope in info.scopes.items() if scope.name in ("ANY", "TABLE_ONLY")}
 
     # -- finding ---------------------------------------------------------------------------------------------
 
@@ -144,18 +142,14 @@ class BoundTable:
         if which is None:
             raise invalid(f"the entry of table {self.info.name} has no action", "set TableEntry.action")
         if self.profile is None:
-            raise invalid(
-                f"table {self.info.name} has no action profile, and {which} was given", "give it an action"
-            )
+            raise invalid(f"table {self.info.name} has no action profile, and {which} was given", "give it an action")
         if which == "action":
             raise invalid(
                 f"table {self.info.name} has action profile {self.profile.info.name}, and an action was given",
                 "name a member or a group of the profile, or send a one-shot action set",
             )
         if which != "action_profile_member_id" and not self.profile.info.with_selector:
-            raise invalid(
-                f"action profile {self.profile.info.name} has no selector", "name a member, not a group"
-            )
+            raise invalid(f"action profile {self.profile.info.name} has no selector", "name a member, not a group")
         return self.profile
 
     def _modify(self, entry: Any) -> Undo:
@@ -231,9 +225,7 @@ class BoundTable:
             self.control.reset_default()
             return lambda: self._set_default(before, args)
         if entry.action.WhichOneof("type") != "action":
-            raise invalid(
-                f"the default entry of table {name} needs an action", "set TableEntry.action.action"
-            )
+            raise invalid(f"the default entry of table {name} needs an action", "set TableEntry.action.action")
         self.actions.check_scope(self.info, entry.action.action.action_id, default=True)
         self._refuse_const_default(entry.action.action.action_id)
         self.control.set_default(*self.actions.decode(entry.action.action))
@@ -241,9 +233,7 @@ class BoundTable:
 
     def _refuse_const_default(self, action_id: int | None) -> None:
         if self.info.const_default_action_id:
-            raise denied(
-                f"the default action of table {self.info.name} is constant", "it is fixed in the P4 program"
-            )
+            raise denied(f"the default action of table {self.info.name} is constant", "it is fixed in the P4 program")
 
     def _set_default(self, action: str | None, args: tuple[int, ...]) -> None:
         if action is None:

@@ -65,8 +65,7 @@ class DigestList:
     def decode(cls, schema: Schema, message: Any) -> DigestList:
         digest = schema.digests[message.digest_id]
         rows = tuple(
-            {m.name: decode_member(v, m) for m, v in zip(digest.members, leaves(data))}
-            for data in message.data
+            {m.name: decode_member(v, m) for m, v in zip(digest.members, leaves(data))} for data in message.data
         )
         return cls(digest.name, message.list_id, rows, message.timestamp)
 

@@ -26,9 +26,7 @@ def _fill(replicas: tuple[Replica, ...], into: Any) -> None:
 
 def _read(messages: Any) -> tuple[Replica, ...]:
     return tuple(
-        Replica(
-            values.decode(m.port, 32) if m.WhichOneof("port_kind") == "port" else m.egress_port, m.instance
-        )
+        Replica(values.decode(m.port, 32) if m.WhichOneof("port_kind") == "port" else m.egress_port, m.instance)
         for m in messages
     )
 
@@ -74,6 +72,4 @@ class CloneSession:
 
     @classmethod
     def decode(cls, schema: Schema, message: Any) -> CloneSession:
-        return cls(
-            message.session_id, _read(message.replicas), message.packet_length_bytes, message.class_of_service
-        )
+        return cls(message.session_id, _read(message.replicas), message.packet_length_bytes, message.class_of_service)

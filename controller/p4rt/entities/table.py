@@ -78,9 +78,7 @@ class TableEntry:
             message.is_default_action,
             message.idle_timeout_ns,
             message.metadata,
-            (config.cir, config.cburst, config.pir, config.pburst)
-            if message.HasField("meter_config")
-            else None,
+            (config.cir, config.cburst, config.pir, config.pburst) if message.HasField("meter_config") else None,
             (data.packet_count, data.byte_count) if message.HasField("counter_data") else None,
             message.time_since_last_hit.elapsed_ns if message.HasField("time_since_last_hit") else None,
             message.is_const,

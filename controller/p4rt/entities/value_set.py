@@ -40,10 +40,7 @@ class ValueSetEntry:
         known = schema.value_sets[message.value_set_id]
         names = {f.id: f for f in known.fields}
         members = tuple(
-            {
-                names[m.field_id].name: values.decode(m.exact.value, names[m.field_id].bitwidth)
-                for m in member.match
-            }
+            {names[m.field_id].name: values.decode(m.exact.value, names[m.field_id].bitwidth) for m in member.match}
             for member in message.members
         )
         return cls(known.name, members)

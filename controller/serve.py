@@ -1,0 +1,92 @@
+"""The controller as a process: built from its command line, run until a signal."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import secrets
+import signal
+import sys
+
+from . import entries, hosts
+from .app import App
+from .jobs import MAX_GROUP, Limits, Registry
+from .p4rt.client import Tls
+from .p4rt.status import P4RuntimeError
+from .plane import Plane, Target
+from .session import FORMATS
+
+log = logging.getLogger("fpisa.controller")
+
+
+def tls_of(args: argparse.Namespace) -> Tls | None:
+    if args.cacert is None and args.cert is None:
+        return None
+    for path in (args.cacert, args.cert, args.key):
+        if path is not None and not path.is_file():
+            raise OSError(f"there is no file {path}")
+    return Tls(args.cacert, args.cert, args.key, args.server_name)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Raises ValueError or OSError, one sentence, where it cannot start."""
+    logging.basicConfig(stream=sys.stderr, level=args.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    _check(args)
+    target = Target(args.switch, args.p4info, args.config, args.device_id, args.election_id, tls_of(args), args.timeout)
+    known = hosts.read(args.hosts)
+    app: list[App] = []
+    plane = Plane(target, known, lambda reason: app[0].switch_lost(reason) if app else None)
+    try:
+        plane.connect(fresh=True)
+    except P4RuntimeError as error:
+        raise ValueError(str(error)) from None
+    app.append(App(plane, _registry(args, plane, known), gather_timeout=args.gather_timeout))
+    return asyncio.run(_serve(app[0], args))
+
+
+def _check(args: argparse.Namespace) -> None:
+    if (args.p4info is None) != (args.config is None):
+        raise ValueError("--p4info and --json-config go together: give both, or none")
+    for path in (args.p4info, args.config, args.hosts):
+        if path is not None and not path.is_file():
+            raise OSError(f"there is no file {path}")
+    if args.format is not None and args.format not in FORMATS:
+        raise ValueError(f"there is no format {args.format!r}; there are {', '.join(FORMATS)}")
+    kind, _, rest = args.listen.partition(":")
+    port = rest.rpartition(":")[2]
+    if kind not in ("unix", "tcp") or (kind == "tcp" and not (port.isdecimal() and int(port) <= 65535)):
+        raise ValueError(f"--listen {args.listen}: write unix:PATH or tcp:HOST:PORT")
+
+
+def _registry(args: argparse.Namespace, plane: Plane, known: hosts.Hosts) -> Registry:
+    """A start at random keeps ids apart from an earlier controller's, even where registers cannot be read."""
+    limits = Limits(entries.slot_count(plane.schema), format=args.format, elements=args.elements)
+    first = secrets.randbelow(MAX_GROUP) + 1
+    return Registry(limits, known, first, avoid=plane.remembered_jobs())
+
+
+async def _serve(app: App, args: argparse.Namespace) -> int:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        where = await app.start(args.listen)
+    except OSError as error:
+        await app.stop()
+        raise OSError(f"cannot listen on {args.listen}: {error.strerror or error}") from None
+    facts = {"listen": where, "switch": args.switch, "device": args.device_id}
+    if args.json:
+        line = json.dumps({"ready": True, **facts})
+    else:
+        line = "ready " + " ".join(f"{key}={value}" for key, value in facts.items())
+    print(line, flush=True)
+    if args.ready_file is not None:
+        partial = args.ready_file.with_name(args.ready_file.name + ".new")
+        partial.write_text(line + "\n")
+        partial.rename(args.ready_file)
+    await stop.wait()
+    await app.stop()
+    return 0

@@ -1,0 +1,46 @@
+"""What Prometheus is told of a switch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .metrics import Metric
+
+if TYPE_CHECKING:
+    from .device import Device
+
+
+def collect(device: Device) -> list[Metric]:
+    """Ports, tables, quiet errors and clients, as they are now."""
+    flat = _ports(device) if device.runner is not None else []
+    bound = device.bound
+    if bound is not None:
+        entries = tuple(({"table": t.info.name}, float(len(t.control))) for t in bound.tables.values())
+        flat.append(Metric("fpisa_table_entries", "Entries in a table.", "gauge", entries))
+    if device.switch is not None:
+        events = tuple(({"event": name}, float(n)) for name, n in sorted(device.switch.events.items()))
+        flat.append(Metric("fpisa_events_total", "Drops and errors by reason.", "counter", events))
+    clients = float(len(device.streams.elections))
+    flat.append(Metric("fpisa_p4runtime_clients", "Clients that take part in an election.", "gauge", (({}, clients),)))
+    loaded = float(device.switch is not None)
+    flat.append(Metric("fpisa_program_loaded", "Whether a program runs.", "gauge", (({}, loaded),)))
+    return flat
+
+
+def _ports(device: Device) -> list[Metric]:
+    """A counter per statistic that the ports keep; names are those of the runner's."""
+    by_name: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for port, stats in sorted(device.runner.stats().items()):
+        for name, value in _numbers(stats):
+            by_name.setdefault(name, []).append(({"port": str(port)}, float(value)))
+    return [
+        Metric(f"fpisa_port_{name}_total", f"{name.replace('_', ' ')} of a port.", "counter", tuple(samples))
+        for name, samples in by_name.items()
+    ]
+
+
+def _numbers(stats: object) -> list[tuple[str, float]]:
+    fields = stats if isinstance(stats, dict) else vars(stats) if hasattr(stats, "__dict__") else {}
+    if not fields and hasattr(stats, "__slots__"):
+        fields = {name: getattr(stats, name) for name in stats.__slots__}
+    return [(name, value) for name, value in fields.items() if isinstance(value, (int, float))]
