@@ -1,0 +1,69 @@
+/* The worker engine: one all-reduce after another through a switch, by the slot protocol (docs/PROTOCOL.md).
+ *
+ * An array is cut into blocks of `elements` values, the blocks into one contiguous share per queue (longer ones first), and
+ * every queue runs its own window over its own slots in its own thread. All of it agrees with the Python engine, so both
+ * may serve in one job. The array is worked on in place: a block is overwritten by its result, and until then its packet
+ * can be built again, byte for byte, from the array.
+ *
+ * BASELINE (FPW_QUANTISED). Packet k of a queue carries the values of block k - lag, quantised, and this worker's exponent
+ * of block k, lag = min(slots of the queue, blocks of the queue): exponents travel one window ahead. exponent = IEEE field
+ * of the largest magnitude - 126; scale = float32((2^31 - 1) / workers * 2^-exponent), 0 where that is not finite; integer
+ * = rint(x * scale), to nearest even; result = float32(integer) / scale, 0 where the scale is 0. */
+#ifndef FPISA_WORKER_H
+#define FPISA_WORKER_H
+#include <stdint.h>
+
+#define FPW_MAX_QUEUES 64
+#define FPW_HEADERS 58 /* Ethernet 14, IPv4 20, UDP 8, FPISA 16 */
+
+enum fpw_representation { FPW_RAW = 0, FPW_SWAPPED = 1, FPW_QUANTISED = 2 };
+
+enum fpw_status {
+    FPW_DONE = 0,
+    FPW_AGAIN = 1,       /* not finished within the slice: look after other things, then call fpw_step again */
+    FPW_OVERDUE = -1,    /* a chunk has had no answer within the deadline: see fpw_overdue */
+    FPW_FAILED = -2,     /* the transport failed: see the sentence */
+    FPW_CANCELLED = -3,
+    FPW_UNREPRESENTABLE = -4 /* FPW_QUANTISED: an infinity, a NaN or a magnitude of 2^127 and more; nothing was sent */
+};
+
+struct fpw_options {
+    uint16_t job, first_slot, slots; /* slots: of the job, shared by the queues */
+    uint8_t rank, workers, queues, format;
+    uint16_t elements, value_bytes;
+    uint16_t udp_port; /* results of queue q arrive at udp_port + q */
+    uint16_t switch_port;
+    uint8_t source_mac[6], switch_mac[6];
+    uint32_t source_ip, switch_ip; /* host byte order */
+    int32_t window;                /* most chunks under way per queue; 0: all its slots */
+    int32_t initial_us, shortest_us, longest_us, deadline_ms; /* retransmission timeout and its bounds */
+};
+
+struct fpw_stats {
+    uint64_t calls, packets_sent, packets_received, retransmissions, timeouts, discarded;
+    uint64_t bytes_sent, bytes_received, payload_bytes;
+    uint64_t convert_ns, copy_ns, syscall_ns, cpu_ns, wall_ns; /* all threads together; wall: of the calls */
+    uint64_t round_trip_ns;                                     /* smoothed, of queue 0 */
+};
+
+struct fpw_engine;
+
+/* NULL with a sentence (256 bytes) where options are out of range or the transport cannot be opened. */
+struct fpw_engine *fpw_open_interface(const struct fpw_options *options, const char *interface, char *error);
+void fpw_close(struct fpw_engine *engine);
+
+/* Starts an all-reduce of `count` values in place. Then fpw_step until it returns anything but FPW_AGAIN; after a negative
+ * status the engine is of no more use but for fpw_get_stats, fpw_overdue and fpw_close. */
+int32_t fpw_begin(struct fpw_engine *engine, void *values, int64_t count, int32_t representation, char *error);
+int32_t fpw_step(struct fpw_engine *engine, int32_t slice_ms, int32_t *flags, char *error);
+void fpw_cancel(struct fpw_engine *engine); /* from any thread: fpw_step returns FPW_CANCELLED soon */
+void fpw_overdue(const struct fpw_engine *engine, uint32_t *pool_index, uint32_t *chunk);
+void fpw_get_stats(const struct fpw_engine *engine, struct fpw_stats *stats);
+
+/* The representations' arithmetic alone, for tests and benchmarks. Big-endian integers. */
+void fpw_quantise(const float *values, uint8_t *out, int64_t n, float scale);
+void fpw_dequantise(const uint8_t *in, float *values, int64_t n, float scale);
+void fpw_swap(const void *from, void *to, int64_t n);
+int32_t fpw_exponent(const float *values, int64_t n); /* may exceed 127: unrepresentable */
+float fpw_scale(int32_t exponent, int32_t workers);
+#endif

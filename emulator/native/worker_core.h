@@ -1,0 +1,102 @@
+/* Inside the worker engine. */
+#ifndef FPISA_WORKER_CORE_H
+#define FPISA_WORKER_CORE_H
+#include "port.h"
+#include "worker.h"
+#include <x86intrin.h>
+
+#define MAX_PAYLOAD 8192
+
+/* How a queue's frames get to the switch and back; one object per queue, used by its thread alone. */
+struct transport;
+struct transport_kind {
+    /* Room for the next outgoing frame; NULL: the link takes none now (wait, then go on). */
+    uint8_t *(*reserve)(struct transport *t, uint32_t length);
+    void (*commit)(struct transport *t, uint32_t length);
+    int (*flush)(struct transport *t, char *error);
+    int (*receive)(struct transport *t, struct received *frames, int room, char *error); /* -1 with a sentence */
+    void (*release)(struct transport *t);
+    void (*wait)(struct transport *t, uint64_t until_ns);
+    void (*close)(struct transport *t);
+};
+struct transport {
+    const struct transport_kind *kind;
+};
+struct transport *packet_transport(const struct fpw_options *options, int queue, const char *interface, char *error);
+
+/* Round trip (Jacobson 1988), nanoseconds. */
+struct trip {
+    double mean, deviation;
+    bool measured;
+};
+
+struct flight { /* what is under way in a slot */
+    int64_t chunk; /* -1: nothing; numbers within this all-reduce */
+    uint64_t since, sent_at, expiry, order;
+    uint32_t tries;
+};
+
+struct fpw_engine;
+struct lane {
+    struct fpw_engine *engine;
+    struct transport *transport;
+    int queue;
+    uint32_t share_first, share; /* slots */
+    struct trip trip;
+    uint8_t headers[FPW_HEADERS];
+    struct flight *flights; /* share of them */
+    /* One all-reduce. */
+    uint8_t *values;    /* the share's first value */
+    int64_t count;      /* values in the share */
+    int64_t blocks, total, lag; /* lag 0: payloads need no earlier result */
+    uint32_t first;     /* number of chunk 0 in the life of the job */
+    int64_t answered;
+    uint64_t *sent, *done;    /* bitmaps of total bits */
+    int8_t *exponents;  /* quantised: per block, this worker's */
+    float *scales;      /* quantised: per block, agreed */
+    int64_t *ready;     /* chunks that may go out; ring of `share` */
+    uint32_t ready_head, ready_count, under_way;
+    uint64_t next_expiry, next_early, order, newest_answered, first_answer;
+    int32_t flags, status;
+    bool threaded;
+    pthread_t thread;
+    char error[256];
+    struct fpw_stats stats;
+    uint64_t convert_ticks, copy_ticks, syscall_ticks;
+    size_t bitmap_words;
+    int64_t room_blocks;
+    uint32_t overdue_pool, overdue_chunk;
+};
+
+struct fpw_engine {
+    struct fpw_options options;
+    struct lane lanes[FPW_MAX_QUEUES];
+    int n_lanes;
+    int32_t representation;
+    uint32_t payload, frame;
+    uint8_t *values;
+    atomic_bool cancelled;
+    atomic_int running; /* threads of other lanes than the first */
+    bool begun, broken;
+    uint64_t began_ns, began_ticks;
+    struct fpw_stats stats;
+};
+
+/* frame.c */
+void make_headers(struct lane *lane);
+void build_frame(struct lane *lane, int64_t chunk, uint8_t *frame);
+int64_t match_result(const struct lane *lane, const struct received *frame); /* chunk, or -1: not ours */
+void take_result(struct lane *lane, int64_t chunk, const uint8_t *frame);
+uint32_t pool_index_of(const struct lane *lane, int64_t chunk);
+
+/* window.c */
+void window_start(struct lane *lane, uint64_t now);
+bool window_answer(struct lane *lane, int64_t chunk, uint64_t now); /* false: seen before, or never sent */
+int64_t window_next(struct lane *lane, uint64_t now);               /* next chunk to send for the first time, or -1 */
+void window_unsend(struct lane *lane, int64_t chunk);               /* it found no room after all */
+int window_expired(struct lane *lane, uint64_t now, int64_t *chunks, int room);
+bool window_overdue(struct lane *lane, uint64_t now);
+
+static inline bool bit_get(const uint64_t *bits, int64_t i) { return bits[i >> 6] >> (i & 63) & 1; }
+static inline void bit_set(uint64_t *bits, int64_t i) { bits[i >> 6] |= (uint64_t)1 << (i & 63); }
+#endif
