@@ -11,9 +11,12 @@ from dataclasses import dataclass
 
 from emulator.switch.keys import Exact, Lpm, Range, Ternary, full, prefix_mask
 from emulator.switch.model import TableNode
+from emulator.switch.table import Table
 
 MAX_CHAIN = 16
 MAX_STEPS = 130
+MAX_SELECTS = 40
+"""Rows of a chain of matches; entries of a step function; its steps when they are not at powers of two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +73,29 @@ def steps(node: TableNode, content: Content) -> list[Step] | None:
     return found if len(found) <= MAX_STEPS else None
 
 
+def by_powers(table: list[Step]) -> bool:
+    """Whether all steps lie at powers of two: then the result depends on the key's bit length alone."""
+    return not any(start & (start - 1) for start, _ in table)
+
+
 def is_bakeable(node: TableNode, content: Content) -> bool:
     """Whether compiled look-ups make sense for this content."""
     stateful = node.support_timeout or node.meter is not None or node.counter is not None
     if node.profile is not None or stateful or not node.keys:
         return False
-    return len(content.rows) <= MAX_CHAIN or (
-        len(content.rows) <= MAX_STEPS and node.keys[0].width <= 64 and steps(node, content) is not None
-    )
+    if len(content.rows) <= MAX_CHAIN:
+        return True
+    if len(content.rows) > MAX_STEPS or node.keys[0].width > 64:
+        return False
+    found = steps(node, content)
+    return found is not None and (len(found) <= MAX_SELECTS or by_powers(found))
 
 
 def constant_content(node: TableNode) -> Content | None:
     """The content of a table that the control plane cannot change, if it is small."""
     if not node.const_entries or not node.default_const:
         return None
-    rows = sorted(enumerate(node.entries), key=lambda e: _preference(node, e[0]))
+    rows = sorted(enumerate(node.entries), key=lambda e: (_rank(node, e[1].key, e[1].priority), e[0]))
     content = Content(
         tuple(Row(e.key, node.actions.index(e.call.action), e.call.args, i) for i, e in rows), default_row(node)
     )
@@ -97,8 +108,22 @@ def default_row(node: TableNode) -> Row:
     return Row((), node.actions.index(node.default.action), node.default.args)
 
 
-def _preference(node: TableNode, index: int) -> tuple[int, int]:
-    entry = node.entries[index]
+def present_content(table: Table) -> Content | None:
+    """What a table holds now, if it is worth compiling in: numeric keys (lpm, range, ternary), few entries.
+
+    Exact tables are left alone: they hold what comes and goes, and a hash finds it as fast."""
+    node = table.spec
+    if node.kind == "exact" or node.profile is not None or len(table) == 0 or len(table) > MAX_STEPS:
+        return None
+    entries = sorted(table.entries(), key=lambda e: (_rank(node, e.key, e.priority), e.handle))
+    rows = tuple(Row(e.key, node.actions.index(e.action_id), e.args, e.slot) for e in entries)
+    action = None if table.default_id is None else node.actions.index(table.default_id)
+    content = Content(rows, Row((), action, table.default_args))
+    return content if is_bakeable(node, content) else None
+
+
+def _rank(node: TableNode, key: tuple[object, ...], priority: int) -> int:
+    """Smaller is preferred."""
     if node.kind == "lpm":
-        return -sum(p.prefix_len for p in entry.key if isinstance(p, Lpm)), index
-    return (-entry.priority, index) if node.kind in ("ternary", "range") else (0, index)
+        return -sum(p.prefix_len for p in key if isinstance(p, Lpm))
+    return -priority

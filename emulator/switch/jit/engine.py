@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import random
-import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,10 +14,12 @@ from emulator.switch.control import Change, Control
 from emulator.switch.engine import NO_LIST, Arrival, Requests
 from emulator.switch.expr import VALID, FieldRead
 from emulator.switch.jit import externs, fused, placement, program, stages
-from emulator.switch.jit.gen import Shared, Site
+from emulator.switch.jit.batches import RECORD, Fused
+from emulator.switch.jit.gen import Site
 from emulator.switch.jit.machine import Code
 from emulator.switch.jit.mirror import Mirror
 from emulator.switch.jit.phv import Phv, Var
+from emulator.switch.jit.wiring import Wiring
 from emulator.switch.model import Model
 
 MANY_LINES = 5000
@@ -40,7 +41,6 @@ SLOW = ctypes.CFUNCTYPE(
     ctypes.c_int64,
     ctypes.c_int64,
 )
-RECORD = struct.Struct("<QIHH")
 SLOW_COPIES = 64
 """Room kept for what a packet of the slow path may become."""
 SlowPath = Callable[[bool, "Packet", int, int], list[tuple[int, bytes]]]
@@ -61,24 +61,6 @@ class Packet:
         self.requests = Requests()
 
 
-class Wiring:
-    """The table of addresses of one compiled program (%state)."""
-
-    def __init__(self, shared: Shared, resolve: Callable[[str, int], int]):
-        self.shared = shared
-        self._resolve = resolve
-        self.words = np.zeros(max(1, len(shared.addresses)), np.uint64)
-        self.refresh()
-
-    @property
-    def address(self) -> int:
-        return int(self.words.ctypes.data)
-
-    def refresh(self) -> None:
-        for (kind, number), word in self.shared.addresses.items():
-            self.words[word] = self._resolve(kind, number)
-
-
 class Stages:
     """parse, ingress, egress and deparse, compiled and wired, for one packet at a time."""
 
@@ -95,59 +77,6 @@ class Stages:
         self.egress = self.code.function("fp_egress", None, *plain)
         self.deparse = self.code.function("fp_deparse", ctypes.c_int64, *plain, pointer)
         self.out = np.zeros(program.MAX_LENGTH + growth(engine.model, engine.phv) + 64, np.uint8)
-
-
-class Fused:
-    """The fused form of an engine's program, compiled and wired, with buffers to run batches from Python."""
-
-    def __init__(self, engine: JitEngine):
-        shared = program.new_shared(engine.model, engine.drop_port, sites=engine.sites)
-        text = program.module_text(shared, [fused.build(shared)])
-        self.engine = engine
-        self.ir_size = len(text)
-        self.code = Code(text, (fused.NAME,), 3)
-        self.wiring = Wiring(shared, engine.resolve)
-        integer, pointer = ctypes.c_int32, ctypes.c_void_p
-        self.call = self.code.function(
-            fused.NAME,
-            integer,
-            *(pointer, pointer, integer, pointer, integer, pointer, pointer, ctypes.c_int64, ctypes.c_uint64),
-        )
-
-    def run(self, packets: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-        engine = self.engine
-        joined = b"".join(data for _, data in packets)
-        source = np.frombuffer(joined + bytes(64), np.uint8)
-        records = bytearray()
-        at = int(source.ctypes.data)
-        for port, data in packets:
-            records += RECORD.pack(at, len(data), port & 0xFFFF, 0)
-            at += len(data)
-        inputs = np.frombuffer(bytes(records) or bytes(16), np.uint8)
-        capacity = 256 + int(engine.limits[0])
-        largest = max((len(d) for _, d in packets), default=0)
-        arena = np.zeros(capacity * (largest + int(engine.limits[1]) + 64), np.uint8)
-        out = np.zeros(16 * capacity, np.uint8)
-        n_out = np.zeros(1, np.int32)
-        results: list[tuple[int, bytes]] = []
-        done = 0
-        while done < len(packets):
-            done += self.call(
-                self.wiring.address,
-                inputs.ctypes.data + 16 * done,
-                len(packets) - done,
-                out.ctypes.data,
-                capacity,
-                n_out.ctypes.data,
-                arena.ctypes.data,
-                arena.nbytes,
-                engine.control.clock(),
-            )
-            for k in range(int(n_out[0])):
-                place, size, port, _ = RECORD.unpack_from(out, 16 * k)
-                results.append((port, ctypes.string_at(place, size)))
-        engine.sync_events()
-        return results
 
 
 class JitEngine:
@@ -173,6 +102,7 @@ class JitEngine:
         self._slow_primitives = fused.has_primitive(model, fused.INGRESS_REQUESTS | fused.EGRESS_REQUESTS)
         self._set_limits()
         self._fused: Fused | None = None
+        self.background = True
         self.slow_path: SlowPath | None = None
         self._extern = EXTERN(self._called)
         self._slow = SLOW(self._finish_slowly)
@@ -229,9 +159,13 @@ class JitEngine:
 
     def _told(self, changes: list[Change]) -> None:
         if self.mirror.told(changes):
-            for compiled in (self._stages, self._fused):
-                if compiled is not None:
-                    compiled.wiring.refresh()
+            if self._stages is not None:
+                self._stages.wiring.refresh()
+            if self._fused is not None:
+                self._fused.refresh()
+        if self._fused is not None:
+            tables = self.control.tables
+            self._fused.table_changed(sorted({tables[c.name].spec.table for c in changes if c.kind == "table"}))
         self._set_limits()
 
     # --- whole batches ---
@@ -241,18 +175,21 @@ class JitEngine:
         self.limits[0] = self.mirror.largest_group + (SLOW_COPIES if self._slow_primitives else 0)
         self.limits[1] = self._growth + 64
 
-    def native_process(self) -> tuple[int, int]:
-        """(address of a fp_process_fn, its state pointer); compiled on first use. Both stay good while the engine
-        lives; `generation` rises when better code replaces them."""
+    @property
+    def fused(self) -> Fused:
+        """Compiled on first use."""
         if self._fused is None:
             self._fused = Fused(self)
-        return self._fused.code.addresses[fused.NAME], self._fused.wiring.address
+        return self._fused
+
+    def native_process(self) -> tuple[int, int]:
+        """(address of a fp_process_fn, its state pointer); compiled on first use. Both stay good while the engine
+        lives, also when better code replaces what is behind them."""
+        return self.fused.address, self.fused.state
 
     def process(self, packets: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
         """A batch through the fused form; (port, bytes) in and out."""
-        self.native_process()
-        assert self._fused is not None
-        return self._fused.run(packets)
+        return self.fused.run(packets)
 
     def sync_events(self) -> None:
         """Adds what compiled code counted to the switch's events."""

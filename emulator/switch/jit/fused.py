@@ -17,6 +17,7 @@ from emulator.switch.jit.values import Val, const
 from emulator.switch.model import Model
 
 NAME = "fp_process"
+ENTRY_NAME = "fp_entry"
 SIGNATURE = (
     f"i32 @{NAME}(ptr noalias %state, ptr noalias %in, i32 %n_in, ptr noalias %out, i32 %out_capacity,"
     " ptr noalias %n_out, ptr noalias %arena, i64 %arena_size, i64 %now)"
@@ -372,3 +373,22 @@ class _Fused:
         limit = g.arith.widen(g.arith.clamp(g.arith.sub(wanted, const(1)), 0, 1 << 31), 64)
         shorter = g.fn.and_(g.arith.nonzero(wanted), g.fn.icmp("ult", 64, limit, size))
         return g.fn.select(shorter, 64, limit, size)
+
+
+def entry_text() -> str:
+    """The function the outside calls: goes on to the present code, whose address and state its own state names.
+
+    %state is a pointer to a pair (code, state); code is replaced by storing another pair's address."""
+    kinds = "ptr, ptr, i32, ptr, i32, ptr, ptr, i64, i64"
+    names = "%in, i32 %n, ptr %out, i32 %cap, ptr %n_out, ptr %arena, i64 %size, i64 %now"
+    return f"""
+define i32 @{ENTRY_NAME}(ptr %state, ptr {names}) {{
+entry:
+  %pair = load atomic ptr, ptr %state acquire, align 8
+  %code = load ptr, ptr %pair, align 8
+  %at = getelementptr i64, ptr %pair, i64 1
+  %own = load ptr, ptr %at, align 8
+  %done = tail call i32 ({kinds}) %code(ptr %own, ptr {names})
+  ret i32 %done
+}}
+"""

@@ -84,16 +84,21 @@ def _row(model: Model, members: list[int], parts: list[object]) -> tuple[dict[in
     return offsets, cells, -(-at // unit) * unit
 
 
-def access_parts(model: Model) -> list[object]:
-    """What part each register plays: the places in the code that touch it, with names left out.
+WINDOW = 3
+"""Steps of an action that tell an access's part: it and those just before it."""
 
-    Instances of one control consist of equal actions but for the variables and registers they name."""
+
+def access_parts(model: Model) -> list[object]:
+    """What part each register plays: the code just before and at the places that touch it, with names left out.
+
+    Instances of one control are equal code but for the variables and registers they name, be they actions of their
+    own or stretches of one long action."""
     found: list[set[object]] = [set() for _ in model.registers]
     for action in model.actions:
-        code = tuple(_shape(p) for p in action.body)
+        code = [_shape(p) for p in action.body]
         for step, primitive in enumerate(action.body):
             for register in _registers(primitive):
-                found[register].add((code, step))
+                found[register].add(tuple(code[max(0, step - WINDOW + 1) : step + 1]))
     return [frozenset(f) for f in found]
 
 
