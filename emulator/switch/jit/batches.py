@@ -170,11 +170,13 @@ class Batch:
 
     def __init__(self, packets: Sequence[tuple[int, bytes]], copies: int, growth: int, capacity: int = 256):
         self.count = len(packets)
-        self._source = np.frombuffer(b"".join(data for _, data in packets) + bytes(64), np.uint8)
+        self._source = np.frombuffer(bytearray(b"".join(data for _, data in packets) + bytes(64)), np.uint8)
+        self._starts: list[int] = []
         records = bytearray()
         at = int(self._source.ctypes.data)
         for port, data in packets:
             records += RECORD.pack(at, len(data), port & 0xFFFF, 0)
+            self._starts.append(at - int(self._source.ctypes.data))
             at += len(data)
         self._in = np.frombuffer(bytes(records) or bytes(16), np.uint8)
         self.capacity = capacity + copies
@@ -182,6 +184,11 @@ class Batch:
         self.arena = np.zeros(self.capacity * (largest + growth + 64), np.uint8)
         self._out = np.zeros(16 * self.capacity, np.uint8)
         self.n_out = np.zeros(1, np.int32)
+
+    def patch(self, number: int, offset: int, data: bytes) -> None:
+        """Overwrites bytes of input packet `number`."""
+        at = self._starts[number] + offset
+        self._source[at : at + len(data)] = np.frombuffer(data, np.uint8)
 
     def arguments(self, state: int, first: int, now: int) -> tuple[int, ...]:
         """Of a fp_process_fn call for the packets from number `first` on."""
