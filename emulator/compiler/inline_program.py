@@ -14,10 +14,12 @@ from .values import Env, ExternV, InstanceV, StructV
 BLOCKS = ["parser", "verify", "ingress", "egress", "compute", "deparser"]
 
 
-def inline_program(tree: ast.Program, name: str, diags: Diagnostics, options: Options) -> ir.Program:
+def inline_program(tree: ast.Program, name: str, diags: Diagnostics, options: Options,
+                   types: dict[ast.Expr, Type]) -> ir.Program:
     """The whole program as core; raises CompileError after reporting what stands in the way."""
     program = ir.Program(name)
     cx = Context(program, diags, options)
+    cx.types = types
     _declare(cx, tree)
     blocks = _main(cx, tree)
     head = blocks[0].type.decl

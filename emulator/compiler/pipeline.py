@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import ast, ir
+from .check_decl import check_program
 from .context import Options
 from .emit_json import emit_json
 from .inline_program import inline_program
@@ -28,7 +29,10 @@ def run_passes(tokens: list[Any], name: str, diags: Diagnostics,
     tree = parse(tokens, diags)
     stop_if_failed(diags)
     seen("parse", tree)
-    program = inline_program(tree, name, diags, options)
+    types = check_program(tree, diags, options)
+    stop_if_failed(diags)
+    seen("check", tree)
+    program = inline_program(tree, name, diags, options, types)
     stop_if_failed(diags)
     seen("inline", program)
     for pass_name, step in CORE_PASSES:
