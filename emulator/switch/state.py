@@ -14,7 +14,7 @@ import numpy as np
 from emulator.switch.model import Counter, Meter, Model, ModelError, Register
 
 LIMB = 64
-MAX_STATE_BYTES = 1 << 33
+MAX_STATE_BYTES = 1 << 31
 Layout = Callable[[Model], Mapping[str, np.ndarray]]
 
 

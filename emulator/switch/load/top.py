@@ -30,6 +30,7 @@ from emulator.switch.model import (
     StandardMetadata,
     TableNode,
 )
+from emulator.switch.state import check_size
 from emulator.switch.widths import check_widths
 
 VERSION = (2, 24)
@@ -141,6 +142,7 @@ def _model(doc: dict, strict_select: bool) -> Model:
         strict_select=strict_select,
     )
     check_widths(model)
+    check_size(model)
     return model
 
 
