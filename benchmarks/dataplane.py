@@ -58,12 +58,12 @@ def ip(rank: int) -> int:
 def admit(switch: Switch) -> None:
     """Entries of one job: admission, replies, leading-one tables."""
     tables = switch.control.tables
-    tables["Ingress.admission.jobs"].insert((JOB,), "Ingress.admission.job", (WORKERS, 0, WINDOW, GROUP))
+    tables["ingress.admission.jobs"].insert((JOB,), "ingress.admission.job", (WORKERS, 0, WINDOW, GROUP))
     for rank in range(WORKERS):
         source = (rank + 1, mac(rank), ip(rank))
-        tables["Ingress.admission.members"].insert((JOB, rank), "Ingress.admission.member", source)
+        tables["ingress.admission.members"].insert((JOB, rank), "ingress.admission.member", source)
         target = (mac(rank), ip(rank), 9000)
-        tables["Egress.reply.replicas"].insert((JOB, rank), "Egress.reply.to_worker", target)
+        tables["egress.reply.replicas"].insert((JOB, rank), "egress.reply.to_worker", target)
     switch.control.multicast.set_group(GROUP, [(rank + 1, rank) for rank in range(WORKERS)])
     with switch.control.batch():
         for name, table in tables.items():

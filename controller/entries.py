@@ -14,14 +14,14 @@ from .p4rt.schema import Schema, Table
 from .p4rt.values import Value
 from .session import Job
 
-JOBS = "Ingress.admission.jobs"
-MEMBERS = "Ingress.admission.members"
-REPLICAS = "Egress.reply.replicas"
-HOSTS = "Ingress.forward.hosts"
-SEEN = "Ingress.slot.seen"
-ROUND = "Ingress.slot.round"
-MISSING = "Ingress.slot.missing"
-FATE = "Ingress.fate"
+JOBS = "ingress.admission.jobs"
+MEMBERS = "ingress.admission.members"
+REPLICAS = "egress.reply.replicas"
+HOSTS = "ingress.forward.hosts"
+SEEN = "ingress.slot.seen"
+ROUND = "ingress.slot.round"
+MISSING = "ingress.slot.missing"
+FATE = "ingress.fate"
 LEADING_ONE = ".leading_one"
 
 # Out of the way of the jobs' groups, and the largest that simple_switch_grpc takes.
@@ -88,10 +88,10 @@ def forwarding(hosts: Hosts) -> tuple[list[Encodable], TableEntry]:
     ports = sorted({host.port for host in hosts.by_ip.values()})
     items: list[Encodable] = [MulticastGroup(FLOOD_GROUP, tuple(Replica(port, 0) for port in ports))]
     items += [
-        TableEntry(HOSTS, {"destination": mac}, ActionCall("Ingress.forward.to_port", {"egress": port}))
+        TableEntry(HOSTS, {"destination": mac}, ActionCall("ingress.forward.to_port", {"egress": port}))
         for mac, port in sorted({host.mac: host.port for host in hosts.by_ip.values()}.items())
     ]
-    flood = ActionCall("Ingress.forward.flood", {"flood_group": FLOOD_GROUP})
+    flood = ActionCall("ingress.forward.flood", {"flood_group": FLOOD_GROUP})
     return items, TableEntry(HOSTS, action=flood, is_default=True)
 
 
@@ -104,7 +104,7 @@ def job_entries(job: Job) -> list[Encodable]:
 def _replies(job: Job) -> Iterable[TableEntry]:
     for member in job.members:
         address: dict[str, Value] = {"mac": member.mac, "ip": member.host, "udp_port": member.udp_port}
-        yield TableEntry(REPLICAS, {"job": job.id, "rank": member.rank}, ActionCall("Egress.reply.to_worker", address))
+        yield TableEntry(REPLICAS, {"job": job.id, "rank": member.rank}, ActionCall("egress.reply.to_worker", address))
 
 
 def _members(job: Job) -> Iterable[TableEntry]:
@@ -114,9 +114,9 @@ def _members(job: Job) -> Iterable[TableEntry]:
             "source_mac": member.mac,
             "source_ip": member.host,
         }
-        yield TableEntry(MEMBERS, {"job": job.id, "rank": member.rank}, ActionCall("Ingress.admission.member", source))
+        yield TableEntry(MEMBERS, {"job": job.id, "rank": member.rank}, ActionCall("ingress.admission.member", source))
 
 
 def _admission(job: Job) -> TableEntry:
     info = {"workers": job.workers, "first_slot": job.first_slot, "slots": job.slots, "group": job.group}
-    return TableEntry(JOBS, {"job": job.id}, ActionCall("Ingress.admission.job", info))
+    return TableEntry(JOBS, {"job": job.id}, ActionCall("ingress.admission.job", info))

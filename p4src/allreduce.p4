@@ -6,7 +6,7 @@
 #include "reply.p4"
 #include "slot.p4"
 
-control Ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metadata_t standard) {
+control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metadata_t standard) {
     counter(32, CounterType.packets) fate;
     Admission() admission;
     Slot() slot;
@@ -51,7 +51,7 @@ control Ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
     }
 }
 
-control Egress(inout headers_t hdr, inout metadata_t meta, inout standard_metadata_t standard) {
+control egress(inout headers_t hdr, inout metadata_t meta, inout standard_metadata_t standard) {
     Reply() reply;
 
     apply {
@@ -65,4 +65,4 @@ control Egress(inout headers_t hdr, inout metadata_t meta, inout standard_metada
     }
 }
 
-V1Switch(FpisaParser(), FpisaVerify(), Ingress(), Egress(), FpisaUpdate(), FpisaDeparser()) main;
+V1Switch(FpisaParser(), FpisaVerify(), ingress(), egress(), FpisaUpdate(), FpisaDeparser()) main;

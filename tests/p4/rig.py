@@ -89,19 +89,19 @@ class Rig:
         for worker in job.workers:
             key = (job.id, worker.rank)
             mac, ip = int.from_bytes(worker.mac, "big"), int.from_bytes(worker.ip, "big")
-            tables["Egress.reply.replicas"].insert(key, "Egress.reply.to_worker", (mac, ip, worker.udp_port))
-            tables["Ingress.admission.members"].insert(key, "Ingress.admission.member", (worker.port, mac, ip))
+            tables["egress.reply.replicas"].insert(key, "egress.reply.to_worker", (mac, ip, worker.udp_port))
+            tables["ingress.admission.members"].insert(key, "ingress.admission.member", (worker.port, mac, ip))
         values = (len(job.workers), job.first_slot, job.slots, job.id)
-        tables["Ingress.admission.jobs"].insert((job.id,), "Ingress.admission.job", values)
+        tables["ingress.admission.jobs"].insert((job.id,), "ingress.admission.job", values)
 
     def remove(self, job: Job) -> None:
         """What the controller does when a job ends."""
         del self.model.jobs[job.id]
         tables = self.switch.control.tables
         for name, keys in (
-            ("Ingress.admission.jobs", [(job.id,)]),
-            ("Ingress.admission.members", [(job.id, worker.rank) for worker in job.workers]),
-            ("Egress.reply.replicas", [(job.id, worker.rank) for worker in job.workers]),
+            ("ingress.admission.jobs", [(job.id,)]),
+            ("ingress.admission.members", [(job.id, worker.rank) for worker in job.workers]),
+            ("egress.reply.replicas", [(job.id, worker.rank) for worker in job.workers]),
         ):
             for key in keys:
                 tables[name].delete(tables[name].find(key))
@@ -109,11 +109,11 @@ class Rig:
 
     def install_hosts(self, hosts: dict[bytes, int], flood_ports: list[int]) -> None:
         self.model.hosts, self.model.flood_ports = hosts, flood_ports
-        table = self.switch.control.tables["Ingress.forward.hosts"]
+        table = self.switch.control.tables["ingress.forward.hosts"]
         for mac, port in hosts.items():
-            table.insert((int.from_bytes(mac, "big"),), "Ingress.forward.to_port", (port,))
+            table.insert((int.from_bytes(mac, "big"),), "ingress.forward.to_port", (port,))
         self.switch.control.multicast.set_group(FLOOD_GROUP, [(port, 0) for port in flood_ports])
-        table.set_default("Ingress.forward.flood", (FLOOD_GROUP,))
+        table.set_default("ingress.forward.flood", (FLOOD_GROUP,))
 
     def feed(self, frames: list[Frame]) -> list[Frame]:
         """Send the frames to both; what comes out must be the same, byte for byte. Returns it."""
@@ -125,7 +125,7 @@ class Rig:
         return got
 
     def fates(self) -> Counter[str]:
-        counts = self.switch.control.counters["Ingress.fate"].read_all()
+        counts = self.switch.control.counters["ingress.fate"].read_all()
         return Counter({name: packets for name, (packets, _) in zip(FATES, counts, strict=False) if packets})
 
     def registers(self) -> dict[str, np.ndarray]:
@@ -160,23 +160,23 @@ def expected_registers(model: Model) -> dict[str, np.ndarray]:
     """The cells as the model would have them; 0 where no packet came."""
     program, pool = model.program, 2 * model.program.slots
     names = {"round": pool, "seen": program.slots, "missing": pool}
-    cells = {f"Ingress.slot.{name}": np.zeros(size, np.uint64) for name, size in names.items()}
+    cells = {f"ingress.slot.{name}": np.zeros(size, np.uint64) for name, size in names.items()}
     kinds = ["integer"] if program.shape == "int" else ["exponent", "mantissa", "special"]
     single = "block.block_exponent" if program.shape == "int" else "status.status"
-    cells[f"Ingress.aggregate.{single}"] = np.zeros(pool, np.uint64)
+    cells[f"ingress.aggregate.{single}"] = np.zeros(pool, np.uint64)
     for index in range(program.elements):
         for kind in kinds:
-            cells[f"Ingress.aggregate.add_{index:02x}.{kind}"] = np.zeros(pool, np.uint64)
+            cells[f"ingress.aggregate.add_{index:02x}.{kind}"] = np.zeros(pool, np.uint64)
     for slot, pair in model.sets.items():
         for which, own in enumerate(pair):
             at = slot * 2 + which
             bitmap = sum(1 << rank for rank in own.holders)
-            cells["Ingress.slot.seen"][slot] |= np.uint64(bitmap << 32 * which)
+            cells["ingress.slot.seen"][slot] |= np.uint64(bitmap << 32 * which)
             if own.round is None:
                 continue
-            cells["Ingress.slot.round"][at] = own.round[0] << 32 | own.round[1]
-            cells["Ingress.slot.missing"][at] = own.missing
-            fill_elements(program, own, at, cells, f"Ingress.aggregate.{single}")
+            cells["ingress.slot.round"][at] = own.round[0] << 32 | own.round[1]
+            cells["ingress.slot.missing"][at] = own.missing
+            fill_elements(program, own, at, cells, f"ingress.aggregate.{single}")
     return cells
 
 
@@ -184,11 +184,11 @@ def fill_elements(program: Program, own, at: int, cells: dict[str, np.ndarray], 
     if program.shape == "int":
         cells[single][at] = own.exponent & 0xFF
         for index, total in enumerate(own.sums):
-            cells[f"Ingress.aggregate.add_{index:02x}.integer"][at] = total
+            cells[f"ingress.aggregate.add_{index:02x}.integer"][at] = total
         return
     status, mask = 0, (1 << program.fmt.register_bits) - 1
     for index, state in enumerate(own.sums):
-        prefix = f"Ingress.aggregate.add_{index:02x}."
+        prefix = f"ingress.aggregate.add_{index:02x}."
         cells[prefix + "exponent"][at] = state.exponent
         cells[prefix + "mantissa"][at] = state.mantissa & mask
         cells[prefix + "special"][at] = state.special

@@ -20,7 +20,7 @@ def worker(rank: int, udp_port: int = 18100, host: int | None = None) -> Worker:
 
 
 def make_job(job: int, workers: int, first_slot: int, slots: int, first_host: int = 0) -> Job:
-    members = tuple(worker(rank, 18100 + 16 * job, first_host + rank) for rank in range(workers))
+    members = tuple(worker(rank, 18100 + 16 * (job % 1000), first_host + rank) for rank in range(workers))
     return Job(job, first_slot, slots, members)
 
 
