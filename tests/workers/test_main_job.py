@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fpisa import batch
+from fpisa.formats import FP32
 from workers.main_job import command
 from workers.main_job.follow import Follower, name_ranks
+from workers.main_job.model_check import chunks_explained
 from workers.main_job.page import render
 from workers.main_job.plan import METHODS, JobError, Plan
 from workers.main_job.programs import compile_program
@@ -120,7 +124,16 @@ def heard(digest: str, accuracy: float, seconds: list[float]) -> Heard:
     curve = {"loss": [2.0, 1.0], "accuracy": [0.5], "allreduce_seconds": [0.01, 0.02]}
     trained = {"accuracy": accuracy, "digest": digest, "samples": 640, "seconds": 2.0, "curve": curve}
     worker = Heard(status=0)
-    worker.take({"event": "measured", "bytes": 1_000_000, "seconds": seconds, "cpu_seconds": 0.02, "error": 1e-8})
+    worker.take(
+        {
+            "event": "measured",
+            "bytes": 1_000_000,
+            "seconds": seconds,
+            "cpu_seconds": 0.02,
+            "error": 1e-8,
+            "deviation": 2e-8,
+        }
+    )
     worker.take({"event": "trained", **trained})
     worker.take({"event": "counts", "retransmissions": 3})
     return worker
@@ -132,7 +145,7 @@ def result(tmp_path: Path) -> Result:
     for rank in range(2):
         np.savez(tmp_path / f"gradients-{rank}.npz", steps=[0], own=own, total=2 * own)
     workers = [heard("aa", 0.97, [0.1, 0.2, 0.3]), heard("aa", 0.97, [0.2, 0.1, 0.3])]
-    return conclude("fpisa", workers, 10, 6, tmp_path, 0.06)
+    return conclude("fpisa", workers, 10, 6, tmp_path, 0.06, 64)
 
 
 def test_a_result_takes_the_slowest_worker_of_each_repeat(result: Result) -> None:
@@ -141,16 +154,34 @@ def test_a_result_takes_the_slowest_worker_of_each_repeat(result: Result) -> Non
     assert result.cpu_seconds_per_gb == pytest.approx(0.02 / 0.003)
     assert result.switch_cpu_seconds_per_gb == pytest.approx(20)
     assert result.samples_per_second == 320
-    assert result.equal_weights and result.largest_error == 1e-8
+    assert result.equal_weights and result.largest_error == 1e-8 and result.largest_deviation == 2e-8
+    assert result.chunks_explained == 1.0
 
 
 def test_harm_to_the_model_is_an_error(result: Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.verdict(Plan(), [result], 0.975) == 0
     assert command.verdict(Plan(), [result], 0.99) == 1
     assert "fpisa: accuracy 97.00% is not that of one process, 99.00%" in capsys.readouterr().err
-    differing = conclude("gloo", [heard("aa", 0.97, [1.0]), heard("bb", 0.97, [1.0])], 1, 0, tmp_path, None)
+    differing = conclude("gloo", [heard("aa", 0.97, [1.0]), heard("bb", 0.97, [1.0])], 1, 0, tmp_path, None, 64)
     assert command.verdict(Plan(), [differing], 0.97) == 1
     assert "gloo: the workers' weights differ" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shape", ["exact", "approx"])
+def test_every_order_of_arrival_is_explained_and_a_wrong_bit_is_not(shape: str) -> None:
+    random = np.random.default_rng(5)
+    own = (random.standard_normal((3, 150)) * np.exp2(random.integers(-20, 20, (3, 150)))).astype(np.float32)
+    words = own.view(np.uint32)
+    sums = [batch.sum_rows(FP32, words[list(order)], shape).words for order in ((0, 1, 2), (2, 0, 1), (1, 2, 0))]
+    total = np.concatenate([sums[0][:64], sums[1][64:128], sums[2][128:]])
+    assert chunks_explained(own, total.view(np.float32), shape, 64).tolist() == [True, True, True]
+    total[100] ^= 1
+    assert chunks_explained(own, total.view(np.float32), shape, 64).tolist() == [True, False, True]
+
+
+def test_wrong_sums_are_an_error(result: Result, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.verdict(Plan(), [replace(result, chunks_explained=0.999)], 0.97) == 1
+    assert "only 99.900% of the sums are those of the number format" in capsys.readouterr().err
 
 
 def test_the_table_has_a_cell_for_each_heading(result: Result) -> None:

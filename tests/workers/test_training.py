@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from workers.main_job.result import gradient_error
+from workers.main_job.result import gradient_errors
 from workers.training import data, model
-from workers.training.errors import largest_error
+from workers.training.errors import largest_deviation, largest_error
 from workers.training.loop import AllReduce, Outcome, train
 from workers.training.measure import contribution, measure
 from workers.training.recipe import Recipe
@@ -129,8 +129,8 @@ def test_kept_gradients_tell_the_error_of_the_sum(tmp_path: Path) -> None:
         steps, own, total = zip(*outcome.kept, strict=True)
         path = tmp_path / f"gradients-{rank}.npz"
         np.savez(path, steps=np.array(steps), own=np.stack(own), total=np.stack(total))
-    error = gradient_error(tmp_path, 2)
-    assert 0 < error <= 2.0**-24  # one rounding of fp32
+    errors = gradient_errors(tmp_path, 2)
+    assert 0 < errors["deviation"] <= errors["error"] <= 2.0**-24  # one rounding of fp32
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,12 @@ def test_kept_gradients_tell_the_error_of_the_sum(tmp_path: Path) -> None:
 )
 def test_largest_error(rows: list[list[float]], result: list[float], expected: object) -> None:
     assert largest_error(np.array(rows, np.float32), np.array(result, np.float32)) == expected
+
+
+def test_largest_deviation_is_a_share_of_the_largest_sum() -> None:
+    rows = np.array([[100.0, 1.0], [100.0, -1.0]], np.float32)
+    assert largest_deviation(rows, np.array([200.0, 2.0], np.float32)) == pytest.approx(0.01)
+    assert largest_deviation(np.zeros((2, 3), np.float32), np.zeros(3, np.float32)) == 0
 
 
 def test_measure_checks_and_times_every_repeat() -> None:

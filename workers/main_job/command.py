@@ -177,7 +177,7 @@ def surroundings(plan: Plan, console: Console) -> tuple[list[str], Plan]:
         why = f" because {reason}" if reason else ""
         notes.append(
             f"No Mininet network was built{why}: the workers are threads of one process and reach the switch "
-            "by function calls. Same programs, packets and protocol; no link rate, no loss by queues, and "
+            "through queues. Same programs, packets and protocol; no link rate, no loss by queues, and "
             "gloo's ring runs over the loopback interface. Speeds say nothing about a network."
         )
         console.print(notes[0], soft_wrap=True)
@@ -257,6 +257,9 @@ def verdict(plan: Plan, results: list[Result], alone: float) -> int:
     """0 if every aggregator did its duty; otherwise 1 after a sentence for each that did not."""
     faults = []
     for result in results:
+        if result.chunks_explained not in (None, 1.0):
+            share = f"{result.chunks_explained:.3%}"
+            faults.append(f"{result.aggregator}: only {share} of the sums are those of the number format")
         if not result.equal_weights:
             faults.append(f"{result.aggregator}: the workers' weights differ")
         if abs(result.accuracy - alone) > ACCURACY_MARGIN:

@@ -11,7 +11,7 @@ from workers.main_job.programs import Program
 def command(switch: str, program: Program, hosts: Path, socket: Path) -> list[str]:
     """switch: address of its P4Runtime server. hosts: the hosts file. socket: where workers join."""
     return [
-        sys.executable, "-m", "fpisa.cli", "controller", "serve", "--switch", switch, "--device-id", "1",
+        sys.executable, "-m", "fpisa.cli", "controller", "--switch", switch, "--device-id", "1",
         "--program", str(program.json), "--p4info", str(program.p4info), "--hosts", str(hosts),
         "--listen", f"unix:{socket}",
     ]  # fmt: skip

@@ -1,5 +1,5 @@
 """One method without a network: the switch in this process, its P4Runtime server and a controller as ever,
-and the workers as threads that reach the switch by function calls. gloo's workers are processes on loopback.
+and the workers as threads that reach the switch through queues. gloo's workers are processes on loopback.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from emulator.server.device import Device
 from emulator.server.program import SwitchOptions
 from emulator.server.service import Server
+from emulator.switch.ports import Impairments, Queue, parse_impairments
+from emulator.switch.runner import Runner
 from emulator.topo.process import Child, stop_all
 from emulator.topo.shapes import star
 from emulator.topo.spec import Host, hosts_file
@@ -22,11 +24,11 @@ from emulator.topo.switches import CPU_PORT, free_port
 from workers import wire
 from workers.allreduce import Options, attach, frame_bytes
 from workers.join import JoinError, join
-from workers.loopback import Impairment, Loopback
 from workers.main_job.controller import command as controller_command
 from workers.main_job.follow import Follower
 from workers.main_job.plan import JobError, Method, Plan
 from workers.main_job.programs import Program
+from workers.main_job.queue_plug import QueuePlug
 from workers.main_job.result import Event, Result, conclude
 from workers.main_job.tasks import task_of, worker_command
 from workers.training.aggregators import AggregatorError, InNetwork, Seat
@@ -50,7 +52,7 @@ def run_method(
     except JobError as error:
         raise JobError(f"{method.aggregator}: {error}") from None
     again = sum(worker.last["counts"].get("retransmissions", 0) for worker in follower.heard)
-    return conclude(method.aggregator, follower.heard, packets, again, folder, None)
+    return conclude(method.aggregator, follower.heard, packets, again, folder, None, plan.elements)
 
 
 def run_ring(plan: Plan, method: Method, folder: Path, follower: Follower) -> int | None:
@@ -80,7 +82,8 @@ def start_worker(follower: Follower, rank: int, task: Task, folder: Path) -> Chi
 
 def run_switch(plan: Plan, method: Method, program: Program, folder: Path, follower: Follower) -> int:
     """Sums in the switch; returns the packets that the workers sent."""
-    with in_process_switch(plan, program, folder) as (loopback, socket):
+    impair = impairments(plan.impair)
+    with in_process_switch(plan, program, folder) as (runner, socket):
         topology = star(plan.workers)
         statuses: dict[int, int] = {}
 
@@ -88,11 +91,8 @@ def run_switch(plan: Plan, method: Method, program: Program, folder: Path, follo
             host = topology.hosts[rank]
             task = task_of(plan, method, rank, host, str(socket), host.ip, 0, "", folder)
             try:
-                run(
-                    task,
-                    lambda seat: member(seat, host, rank + 1, loopback),
-                    lambda e: say(follower, rank, e),
-                )
+                make = partial(member, host=host, runner=runner, port=rank + 1, impair=impair)
+                run(task, make, lambda event: follower.line(rank, json.dumps(event)))
                 statuses[rank] = 0
             except AggregatorError:
                 statuses[rank] = 1
@@ -108,11 +108,7 @@ def run_switch(plan: Plan, method: Method, program: Program, folder: Path, follo
     return sum(int(worker.last["counts"]["packets_sent"]) for worker in follower.heard)
 
 
-def say(follower: Follower, rank: int, event: Event) -> None:
-    follower.line(rank, json.dumps(event))
-
-
-def member(seat: Seat, host: Host, port: int, loopback: Loopback) -> InNetwork:
+def member(seat: Seat, host: Host, runner: Runner, port: int, impair: Impairments) -> InNetwork:
     """A worker of the job, plugged into the switch's `port`. Raises AggregatorError."""
     try:
         options = Options(**seat.options, timing=Timing(deadline=seat.deadline_s))
@@ -120,15 +116,16 @@ def member(seat: Seat, host: Host, port: int, loopback: Loopback) -> InNetwork:
         membership = join(seat.controller, request, options.join_timeout)
     except (JoinError, ValueError) as error:
         raise AggregatorError(str(error)) from None
-    transport = loopback.plug(port, frame_bytes(options))
+    transport = QueuePlug(runner, port, frame_bytes(options), impair)
     return InNetwork(seat, attach(membership, wire.mac_bytes(host.mac), transport, options))
 
 
 @contextmanager
-def in_process_switch(plan: Plan, program: Program, folder: Path) -> Iterator[tuple[Loopback, Path]]:
-    """The switch's wire and the controller's socket, for as long as the context lasts."""
+def in_process_switch(plan: Plan, program: Program, folder: Path) -> Iterator[tuple[Runner, Path]]:
+    """The switch, between ports that are queues, and the controller's socket, for as long as the context lasts."""
     with ExitStack() as running:
-        device = Device(SwitchOptions("auto", 511, CPU_PORT, None), device_id=1)
+        runner = running.enter_context(Runner({port: Queue() for port in range(1, plan.workers + 1)}))
+        device = Device(SwitchOptions("auto", 511, CPU_PORT, None), device_id=1, runner=runner)
         running.callback(device.close)
         server = Server(device, "127.0.0.1:0", None)
         server.start()
@@ -141,28 +138,12 @@ def in_process_switch(plan: Plan, program: Program, folder: Path) -> Iterator[tu
         controller = Child("controller", words, folder / "controller.log", ready=lambda line: "ready" in line)
         running.callback(controller.stop)
         controller.wait_ready(60.0)
-
-        def process(frames):  # type: ignore[no-untyped-def]
-            with device.lock:
-                return device.switch.send_batch(frames)
-
-        inward, outward, seed = impairments(plan.impair)
-        yield Loopback(process, inward, outward, seed), socket
+        yield runner, socket
 
 
-def impairments(spec: str) -> tuple[Impairment, Impairment, int]:
-    """(inward, outward, seed) of an --impair specification such as in:loss=0.01,out:dup=0.005,seed=7."""
-    names = {"loss": "loss", "dup": "duplication", "reorder": "reorder"}
-    sides = {"in": Impairment(), "out": Impairment()}
-    seed = 0
-    for part in filter(None, spec.split(",")):
-        key, _, value = part.partition("=")
-        side, _, name = key.rpartition(":")
-        try:
-            if key == "seed":
-                seed = int(value)
-            else:
-                sides[side] = replace(sides[side], **{names[name]: float(value)})  # type: ignore[arg-type]
-        except (KeyError, ValueError):
-            raise JobError(f"--impair: {part!r} is not understood; such as in:loss=0.01,out:dup=0.005,seed=7") from None
-    return sides["in"], sides["out"], seed
+def impairments(spec: str) -> Impairments:
+    """Raises JobError for what is no --impair specification."""
+    try:
+        return parse_impairments(spec)
+    except ValueError as error:
+        raise JobError(str(error)) from None

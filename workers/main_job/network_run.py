@@ -47,7 +47,7 @@ def run_method(
         counters = [network.counters(host.name) for host in topology.hosts]
     packets = total(follower, "packets_sent", counters, "tcp_segments")
     again = total(follower, "retransmissions", counters, "tcp_retransmissions")
-    return conclude(method.aggregator, follower.heard, packets, again, folder, meter.seconds)
+    return conclude(method.aggregator, follower.heard, packets, again, folder, meter.seconds, plan.elements)
 
 
 def total(follower: Follower, own: str, counters: list[dict[str, int]], tcp: str) -> int:

@@ -16,7 +16,28 @@ def render(plan: Plan, results: list[Result], alone: float, notes: list[str]) ->
         page.paragraph(
             f"Single-process training reaches {alone:.2%}. Goodput counts the bits of one worker's tensor of "
             f"{plan.bench_bytes / 1e6:g} MB over the time of one all-reduce. CPU is a worker's, per gigabyte "
-            "of its tensor. Largest error: |result - exact sum| / sum of magnitudes, tensor and gradients.",
+            "of its tensor. Largest error: |result - exact sum| / sum of magnitudes of an element.",
+            "note",
+        ),
+    )
+    sums = page.section(
+        "How good the sums are",
+        page.table(
+            ("aggregator", "largest error", "largest deviation", "as the number format says"),
+            [
+                (
+                    r.aggregator,
+                    f"{r.largest_error:.1e}",
+                    f"{r.largest_deviation:.1e}",
+                    "" if r.chunks_explained is None else f"{r.chunks_explained:.2%} of chunks",
+                )
+                for r in results
+            ],
+        ),
+        page.paragraph(
+            "Deviation: |result - exact sum| / largest sum of the tensor, which is kinder to block-quantised "
+            "integers. The last column compares gradients kept during training with the number format's model "
+            "in every order of arrival, on every bit.",
             "note",
         ),
     )
@@ -27,7 +48,7 @@ def render(plan: Plan, results: list[Result], alone: float, notes: list[str]) ->
         ]),
     )  # fmt: skip
     how = page.section("How", *(page.paragraph(note) for note in notes))
-    return page.page("FPISA: who adds the gradients?", [comparison, figures(plan, results), methods, how])
+    return page.page("FPISA: who adds the gradients?", [comparison, figures(plan, results), sums, methods, how])
 
 
 def figures(plan: Plan, results: list[Result]) -> str:

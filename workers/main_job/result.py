@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from workers.training.errors import largest_error
+from workers.main_job.model_check import share_explained
+from workers.training.errors import largest_deviation, largest_error
 
 Event = dict[str, Any]
 
@@ -37,7 +38,9 @@ class Result:
     packets: int | None  # sent by the workers; None where nobody counts
     retransmissions: int
     accuracy: float  # on the test set, 0..1
-    largest_error: float
+    largest_error: float  # |result - exact| / sum of magnitudes of an element
+    largest_deviation: float  # |result - exact| / largest |exact| of the tensor
+    chunks_explained: float | None  # share of kept chunks equal to the number format's sums, 0..1
     equal_weights: bool  # every worker's parameters have the same bits
     curves: dict[str, Any]  # of rank 0
     bench_seconds: list[float]  # of rank 0, one a repeat
@@ -54,8 +57,10 @@ def conclude(
     retransmissions: int,
     kept: Path,
     switch_cpu: float | None,
+    elements: int,
 ) -> Result:
-    """The record of a run whose workers all ended well. switch_cpu: CPU seconds while they measured."""
+    """The record of a run whose workers all ended well. kept: folder of their gradients. switch_cpu: CPU seconds
+    while they measured. elements: values a packet."""
     measured = [worker.last["measured"] for worker in heard]
     trained = [worker.last["trained"] for worker in heard]
     slowest = [max(times) for times in zip(*(m["seconds"] for m in measured), strict=True)]
@@ -70,7 +75,9 @@ def conclude(
         packets=packets,
         retransmissions=retransmissions,
         accuracy=trained[0]["accuracy"],
-        largest_error=max([m["error"] for m in measured] + [gradient_error(kept, len(heard))]),
+        largest_error=max(m["error"] for m in [*measured, gradient_errors(kept, len(heard))]),
+        largest_deviation=max(m["deviation"] for m in [*measured, gradient_errors(kept, len(heard))]),
+        chunks_explained=share_explained(aggregator, kept, len(heard), elements),
         equal_weights=len({t["digest"] for t in trained}) == 1,
         curves=trained[0]["curve"],
         bench_seconds=slowest,
@@ -78,9 +85,12 @@ def conclude(
     )
 
 
-def gradient_error(folder: Path, workers: int) -> float:
-    """Largest error over the gradients that the workers kept during training."""
+def gradient_errors(folder: Path, workers: int) -> dict[str, float]:
+    """Largest `error` and `deviation` over the gradients that the workers kept during training."""
     files = [np.load(folder / f"gradients-{rank}.npz") for rank in range(workers)]
     own = np.stack([file["own"] for file in files], axis=1)  # step, worker, element
     total = files[0]["total"]
-    return max(largest_error(own[i], total[i]) for i in range(len(total)))
+    return {
+        "error": max(largest_error(own[i], total[i]) for i in range(len(total))),
+        "deviation": max(largest_deviation(own[i], total[i]) for i in range(len(total))),
+    }

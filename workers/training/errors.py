@@ -23,3 +23,14 @@ def largest_error(contributions: np.ndarray, result: np.ndarray) -> float:
     error[special] = np.where(same[special], 0.0, np.inf)
     error[~special & ~np.isfinite(result)] = np.inf
     return float(error.max(initial=0.0))
+
+
+def largest_deviation(contributions: np.ndarray, result: np.ndarray) -> float:
+    """Largest |result - exact| over the elements, as a share of the largest |exact| among them.
+
+    Shapes as largest_error's. Elements whose exact sum is not finite are left out; 0 where no sum is finite."""
+    exact = contributions.astype(np.longdouble).sum(axis=0)
+    finite = np.isfinite(exact)
+    if not finite.any() or not (largest := np.abs(exact[finite]).max()):
+        return 0.0
+    return float(np.abs(result[finite].astype(np.longdouble) - exact[finite]).max() / largest)

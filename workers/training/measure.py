@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from workers.training.aggregators import process_cpu
-from workers.training.errors import largest_error
+from workers.training.errors import largest_deviation, largest_error
 from workers.training.loop import AllReduce
 
 CHECKED_ELEMENTS = 1 << 18  # of the first result, compared with the exact sum
@@ -23,6 +23,7 @@ class Measurement:
     seconds: list[float]  # of each repeat
     cpu_seconds: float  # of this worker, all repeats
     error: float  # largest_error of the first result
+    deviation: float  # largest_deviation of the first result
 
     def as_dict(self) -> dict[str, object]:
         return asdict(self)
@@ -53,7 +54,7 @@ def measure(
     own = contribution(rank, elements, seed)
     values = own.copy()
     allreduce(values)
-    error = checked(values, workers, elements, seed)
+    error, deviation = checked(values, workers, elements, seed)
     seconds: list[float] = []
     on_repeat(0)
     used = -cpu()
@@ -64,10 +65,11 @@ def measure(
         seconds.append(time.perf_counter() - began)
         on_repeat(repeat + 1)
     used += cpu()
-    return Measurement(elements * 4, seconds, used, error)
+    return Measurement(elements * 4, seconds, used, error, deviation)
 
 
-def checked(result: np.ndarray, workers: int, elements: int, seed: int) -> float:
+def checked(result: np.ndarray, workers: int, elements: int, seed: int) -> tuple[float, float]:
+    """largest_error and largest_deviation of the first part of `result`."""
     part = slice(0, min(elements, CHECKED_ELEMENTS))
     parts = np.stack([contribution(rank, elements, seed)[part] for rank in range(workers)])
-    return largest_error(parts, result[part])
+    return largest_error(parts, result[part]), largest_deviation(parts, result[part])
