@@ -52,8 +52,8 @@ class Runner:
         except RuntimeError as error:
             raise RunnerError(str(error)) from None
         self._error = self._ffi.new("char[256]")
-        self._runner = self._lib.fpn_new(spin_us)
-        if self._runner == self._ffi.NULL:
+        self._raw = self._lib.fpn_new(spin_us)
+        if self._raw == self._ffi.NULL:
             raise RunnerError("cannot set up the packet loop: no memory or descriptors left")
         self.ports = dict(ports)
         self.cpu_port = cpu_port
@@ -65,9 +65,14 @@ class Runner:
         try:
             self._open(impair)
         except Exception:
-            self._lib.fpn_free(self._runner)
-            self._runner = self._ffi.NULL
+            self.close()
             raise
+
+    @property
+    def _runner(self) -> Any:
+        if self._raw == self._ffi.NULL:
+            raise RunnerError("the runner is closed")
+        return self._raw
 
     # ---- opening ----
 
@@ -145,7 +150,7 @@ class Runner:
 
     def stop(self) -> None:
         """Stops the loop after the batch at hand and joins its threads; stats() stay readable until close()."""
-        if self._thread is None:
+        if self._thread is None or self._raw == self._ffi.NULL:
             return
         self._lib.fpn_stop(self._runner)
         self._thread.join()
@@ -155,9 +160,9 @@ class Runner:
     def close(self) -> None:
         """Stops, and frees all sockets and memory."""
         self.stop()
-        if self._runner != self._ffi.NULL:
-            self._lib.fpn_free(self._runner)
-            self._runner = self._ffi.NULL
+        if self._raw != self._ffi.NULL:
+            self._lib.fpn_free(self._raw)
+            self._raw = self._ffi.NULL
         self._keep.clear()
 
     def __enter__(self) -> Runner:
