@@ -55,18 +55,22 @@ def ip(rank: int) -> int:
     return 0x0A00_0001 + rank
 
 
+def insert(switch: Switch, table: str, key: tuple[int, ...], action: str, args: tuple[int, ...]) -> None:
+    """Adds an entry to the table whose name ends like this; its action's name ends likewise."""
+    found = next(t for name, t in switch.control.tables.items() if name.endswith(table))
+    names = [switch.model.actions[a].name for a in found.spec.actions]
+    found.insert(key, next(n for n in names if n.endswith("." + action)), args)
+
+
 def admit(switch: Switch) -> None:
     """Entries of one job: admission, replies, leading-one tables."""
-    tables = switch.control.tables
-    tables["ingress.admission.jobs"].insert((JOB,), "ingress.admission.job", (WORKERS, 0, WINDOW, GROUP))
+    insert(switch, "admission.jobs", (JOB,), "job", (WORKERS, 0, WINDOW, GROUP))
     for rank in range(WORKERS):
-        source = (rank + 1, mac(rank), ip(rank))
-        tables["ingress.admission.members"].insert((JOB, rank), "ingress.admission.member", source)
-        target = (mac(rank), ip(rank), 9000)
-        tables["egress.reply.replicas"].insert((JOB, rank), "egress.reply.to_worker", target)
+        insert(switch, "admission.members", (JOB, rank), "member", (rank + 1, mac(rank), ip(rank)))
+        insert(switch, "reply.replicas", (JOB, rank), "to_worker", (mac(rank), ip(rank), 9000))
     switch.control.multicast.set_group(GROUP, [(rank + 1, rank) for rank in range(WORKERS)])
     with switch.control.batch():
-        for name, table in tables.items():
+        for name, table in switch.control.tables.items():
             if name.endswith(".leading_one"):
                 action = switch.model.actions[table.spec.actions[0]].name
                 width = table.spec.keys[0].width

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 Ref = int | str
 
+LONG_CHAIN = 8
 _COMMUTATIVE = frozenset(("add", "mul", "and", "or", "xor"))
 
 
@@ -72,7 +73,8 @@ class Function:
         self._head = f"define {signature} {attributes} {{"
         self._entry: list[str] = []
         self._lines: list[str | list[str]] = []
-        self._known: dict[tuple, str] = {}
+        self._known: dict[str, str] = {}
+        self._ors: dict[str, tuple[int, str | None, str | None]] = {}
         self._places: dict[str, str] = {}
         self._count = 0
         self.block = "entry"
@@ -94,6 +96,7 @@ class Function:
         assert not self.open, f"block {self.block} has no end"
         self._lines.append(f"{label}:")
         self._known.clear()
+        self._ors.clear()
         self.block, self.open = label, True
 
     def end(self, text: str) -> None:
@@ -187,7 +190,41 @@ class Function:
                 return a
             if op in ("xor", "sub"):
                 return 0
-        return self.pure(f"{op} i{bits} {self.ref(a, bits)}, {self.ref(b, bits)}")
+        name = self.pure(f"{op} i{bits} {self.ref(a, bits)}, {self.ref(b, bits)}")
+        if op == "or" and isinstance(a, str) and isinstance(b, str):
+            left, right = self._ors.get(a, (0, None, None)), self._ors.get(b, (0, None, None))
+            link, term = (a, b) if left[0] >= right[0] else (b, a)
+            self._ors[name] = (max(left[0], right[0]) + 1, link, term)
+        return name
+
+    def or_terms(self, name: str) -> list[str]:
+        """The terms of a chain of ors, in the order they were joined."""
+        terms = []
+        length, link, term = self._ors.get(name, (0, None, None))
+        while length and link is not None and term is not None:
+            terms.append(term)
+            name = link
+            length, link, term = self._ors.get(name, (0, None, None))
+        return [*terms, name][::-1]
+
+    def any_bit(self, name: str, bits: int) -> Ref:
+        """Whether a chain of ors is not 0. A long chain is written as vectors joined and reduced: left to itself, LLVM turns
+        it into as many comparisons, and what follows from those stays scalar."""
+        terms = self.or_terms(name)
+        if len(terms) < LONG_CHAIN or bits not in (32, 64):
+            return self.pure(f"icmp ne i{bits} {name}, 0")
+        lanes = 512 // bits
+        terms += ["0"] * (-len(terms) % lanes)
+        kind = f"<{lanes} x i{bits}>"
+        total = ""
+        for start in range(0, len(terms), lanes):
+            vector = "poison"
+            for lane, term in enumerate(terms[start : start + lanes]):
+                vector = self.pure(f"insertelement {kind} {vector}, i{bits} {term}, i32 {lane}")
+            total = vector if not total else self.pure(f"or {kind} {total}, {vector}")
+        self.declared.add(f"declare i{bits} @llvm.vector.reduce.or.v{lanes}i{bits}({kind})")
+        found = self.pure(f"call i{bits} @llvm.vector.reduce.or.v{lanes}i{bits}({kind} {total})")
+        return self.pure(f"icmp ne i{bits} {found}, 0")
 
     @staticmethod
     def _simplify(op: str, bits: int, a: Ref, b: int) -> Ref | None:
@@ -210,6 +247,9 @@ class Function:
             return compare(op, bits, a & mask, b & mask)
         if a == b:
             return int(op in ("eq", "ule", "uge", "sle", "sge"))
+        if b == 0 and op in ("eq", "ne") and isinstance(a, str) and a in self._ors:
+            found = self.any_bit(a, bits)
+            return found if op == "ne" else self.not_(found)
         return self.pure(f"icmp {op} i{bits} {self.ref(a, bits)}, {self.ref(b, bits)}")
 
     def select(self, cond: Ref, bits: int, a: Ref, b: Ref) -> Ref:
