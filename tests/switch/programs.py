@@ -76,7 +76,14 @@ class Builder:
         self.states: list[Json] = []
         self.order: list[str] = []
         self.pipelines: dict[str, Json] = {
-            name: {"name": name, "id": i, "init_table": None, "tables": [], "action_profiles": [], "conditionals": []}
+            name: {
+                "name": name,
+                "id": i,
+                "init_table": None,
+                "tables": [],
+                "action_profiles": [],
+                "conditionals": [],
+            }
             for i, name in enumerate(("ingress", "egress"))
         }
         self._chain: dict[str, list[Json]] = {"ingress": [], "egress": []}
@@ -84,10 +91,14 @@ class Builder:
 
     # --- Data ---
 
-    def header(self, name: str, fields: Sequence[Sequence[Any]], *, metadata: bool = False, **more: Any) -> str:
+    def header(
+        self, name: str, fields: Sequence[Sequence[Any]], *, metadata: bool = False, **more: Any
+    ) -> str:
         kind = f"{name}_t"
         rows = [[f[0], f[1], *(f[2:] or [False])] if f[1] != "*" else [f[0], "*"] for f in fields]
-        self.doc["header_types"].append({"name": kind, "id": len(self.doc["header_types"]), "fields": rows, **more})
+        self.doc["header_types"].append(
+            {"name": kind, "id": len(self.doc["header_types"]), "fields": rows, **more}
+        )
         self._header(name, kind, metadata)
         return name
 
@@ -104,7 +115,13 @@ class Builder:
         self.doc["header_types"].append({"name": kind, "id": len(self.doc["header_types"]), "fields": rows})
         ids = [self._header(f"{name}[{i}]", kind, False) for i in range(size)]
         self.doc["header_stacks"].append(
-            {"name": name, "id": len(self.doc["header_stacks"]), "header_type": kind, "size": size, "header_ids": ids}
+            {
+                "name": name,
+                "id": len(self.doc["header_stacks"]),
+                "header_type": kind,
+                "size": size,
+                "header_ids": ids,
+            }
         )
         return name
 
@@ -130,7 +147,9 @@ class Builder:
 
     # --- Parser ---
 
-    def state(self, name: str, ops: list[Json], key: list[Json] | None = None, to: list[Json] | None = None) -> None:
+    def state(
+        self, name: str, ops: list[Json], key: list[Json] | None = None, to: list[Json] | None = None
+    ) -> None:
         transitions = to or [{"type": "default", "value": None, "mask": None, "next_state": None}]
         row = {"name": name, "id": len(self.states), "parser_ops": ops, "transitions": transitions}
         self.states.append({**row, "transition_key": key or []})
@@ -173,7 +192,11 @@ class Builder:
         }  # fmt: skip
         if default is not None:
             data = [hex(v) for v in default[1]]
-            row["default_entry"] = {"action_id": self._id(default[0]), "action_const": False, "action_data": data}
+            row["default_entry"] = {
+                "action_id": self._id(default[0]),
+                "action_const": False,
+                "action_data": data,
+            }
         self.pipelines[pipeline]["tables"].append(row)
         self._chain[pipeline].append(row)
         return name
@@ -203,7 +226,7 @@ class Builder:
                     row["true_next"] = after
                     continue
                 row["base_default_next"] = after
-                row["next_tables"] = row["next_tables"] or {a: after for a in row["actions"]}
+                row["next_tables"] = row["next_tables"] or dict.fromkeys(row["actions"], after)
         doc["pipelines"] = list(pipelines.values())
         start = self.states[0]["name"] if self.states else None
         doc["parsers"] = [{"name": "parser", "id": 0, "init_state": start, "parse_states": self.states}]
@@ -211,7 +234,9 @@ class Builder:
         return doc
 
 
-def calculator(width: int, body: list[Json], *, signed: bool = False, extra: Sequence[Sequence[Any]] = ()) -> Builder:
+def calculator(
+    width: int, body: list[Json], *, signed: bool = False, extra: Sequence[Sequence[Any]] = ()
+) -> Builder:
     """Header `h` with operands a, b and result r of `width` bits (rounded up to bytes by `pad`); leaves port 1."""
     build = Builder()
     pad = -3 * width % 8
