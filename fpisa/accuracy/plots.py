@@ -23,7 +23,8 @@ def axes(xlabel: str, ylabel: str) -> tuple[Any, Any]:
 
 
 def with_legend(plot: Any, axis: Any) -> Any:
-    axis.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     return plot
 
 
