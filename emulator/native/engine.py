@@ -85,12 +85,20 @@ class NativeSeat:
 
 
 class NativeEngine:
-    """All-reduces of one worker in one job, one after another. watch: called every 100 ms while one is under way; what it
+    """All-reduces of one worker in one job, one after another, through a packet socket on an interface or a switch's
+    shared-memory port (path of its Unix socket; one queue). watch: called every 100 ms while one is under way; what it
     raises ends the all-reduce (and the engine). Raises NativeEngineError where the interface cannot be opened."""
 
     def __init__(
-        self, seat: NativeSeat, *, interface: str, watch: Callable[[], None] = lambda: None
+        self,
+        seat: NativeSeat,
+        *,
+        interface: str | None = None,
+        memory: str | None = None,
+        watch: Callable[[], None] = lambda: None,
     ) -> None:
+        if (interface is None) == (memory is None):
+            raise ValueError("give either an interface or a shared-memory port")
         try:
             self._lib, self._ffi = lib_and_ffi()
         except RuntimeError as error:
@@ -101,7 +109,10 @@ class NativeEngine:
             options = self._ffi.new("struct fpw_options *", seat.options())
         except OverflowError as error:
             raise NativeEngineError(f"a value of the seat is out of range: {error}") from None
-        self._engine = self._lib.fpw_open_interface(options, interface.encode(), self._error)
+        if interface is not None:
+            self._engine = self._lib.fpw_open_interface(options, interface.encode(), self._error)
+        else:
+            self._engine = self._lib.fpw_open_memory(options, str(memory).encode(), self._error)
         if self._engine == self._ffi.NULL:
             raise NativeEngineError(self._sentence())
 

@@ -30,7 +30,8 @@ struct port_kind {
     void (*flush)(struct port *port);
     /* Called when the loop is about to sleep: false where packets are already waiting. May be NULL. */
     bool (*arm)(struct port *port);
-    /* The loop's poll said something other than "readable" about the descriptor. May be NULL. */
+    /* The loop's poll said something about a descriptor: for a kind that arms, anything; else anything but "readable", which
+     * receive() finds out by itself. May be NULL. */
     void (*event)(struct port *port, uint32_t events);
     void (*refresh_stats)(struct port *port); /* may be NULL */
     void (*close)(struct port *port);

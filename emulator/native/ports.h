@@ -74,6 +74,9 @@ int32_t fpn_add_interface(struct fpn_runner *runner, int32_t number, const char 
                           const struct fpn_interface_options *options, char *error);
 int32_t fpn_add_queue(struct fpn_runner *runner, int32_t number, int32_t packets, char *error);
 int32_t fpn_add_pcap(struct fpn_runner *runner, int32_t number, const char *in_path, const char *out_path, char *error);
+/* Listens on a Unix socket for one worker at a time (rings.h). slots: a power of two; slot_bytes: a multiple of 64. */
+int32_t fpn_add_memory(struct fpn_runner *runner, int32_t number, const char *socket_path, int32_t slots,
+                       int32_t slot_bytes, char *error);
 int32_t fpn_set_impairment(struct fpn_runner *runner, int32_t number, int32_t outward,
                            const struct fpn_impairment *impairment, char *error);
 int32_t fpn_log_pcap(struct fpn_runner *runner, int32_t number, const char *in_path, const char *out_path, char *error);

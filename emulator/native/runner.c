@@ -270,7 +270,7 @@ static void take_events(struct fpn_runner *r, const struct epoll_event *events, 
         if (!port) {
             if (read(r->wake_fd, &count, sizeof count) < 0)
                 continue; /* already read */
-        } else if (port->kind->event && events[i].events & ~(uint32_t)EPOLLIN)
+        } else if (port->kind->event && (port->kind->arm || events[i].events & ~(uint32_t)EPOLLIN))
             port->kind->event(port, events[i].events);
     }
 }

@@ -62,7 +62,7 @@ static int receive(struct lane *lane, uint64_t *now)
         else
             lane->stats.discarded++;
     }
-    if (n > 0)
+    if (n >= 0)
         lane->transport->kind->release(lane->transport);
     return n;
 }
@@ -333,7 +333,7 @@ static int check(const struct fpw_options *o, char *error)
     return 0;
 }
 
-static int open_lanes(struct fpw_engine *engine, const char *interface, char *error)
+static int open_lanes(struct fpw_engine *engine, const char *interface, const char *socket_path, char *error)
 {
     const struct fpw_options *o = &engine->options;
     for (int q = 0; q < o->queues; q++) {
@@ -349,14 +349,15 @@ static int open_lanes(struct fpw_engine *engine, const char *interface, char *er
         if (!lane->flights || !lane->ready)
             return fail(error, "memory is short");
         make_headers(lane);
-        lane->transport = packet_transport(o, q, interface, error);
+        lane->transport = interface ? packet_transport(o, q, interface, error) : memory_transport(o, socket_path, error);
         if (!lane->transport)
             return -1;
     }
     return 0;
 }
 
-struct fpw_engine *fpw_open_interface(const struct fpw_options *options, const char *interface, char *error)
+static struct fpw_engine *open_engine(const struct fpw_options *options, const char *interface, const char *socket_path,
+                                      char *error)
 {
     if (check(options, error))
         return NULL;
@@ -368,11 +369,25 @@ struct fpw_engine *fpw_open_interface(const struct fpw_options *options, const c
     engine->options = *options;
     engine->payload = (uint32_t)options->elements * options->value_bytes;
     engine->frame = FPW_HEADERS + engine->payload;
-    if (open_lanes(engine, interface, error)) {
+    if (open_lanes(engine, interface, socket_path, error)) {
         fpw_close(engine);
         return NULL;
     }
     return engine;
+}
+
+struct fpw_engine *fpw_open_interface(const struct fpw_options *options, const char *interface, char *error)
+{
+    return open_engine(options, interface, NULL, error);
+}
+
+struct fpw_engine *fpw_open_memory(const struct fpw_options *options, const char *socket_path, char *error)
+{
+    if (options->queues != 1) {
+        fail(error, "shared memory carries one queue, not %d", options->queues);
+        return NULL;
+    }
+    return open_engine(options, NULL, socket_path, error);
 }
 
 void fpw_close(struct fpw_engine *engine)

@@ -50,6 +50,8 @@ struct fpw_engine;
 
 /* NULL with a sentence (256 bytes) where options are out of range or the transport cannot be opened. */
 struct fpw_engine *fpw_open_interface(const struct fpw_options *options, const char *interface, char *error);
+/* Through a shared-memory port of the switch (rings.h); one queue only. */
+struct fpw_engine *fpw_open_memory(const struct fpw_options *options, const char *socket_path, char *error);
 void fpw_close(struct fpw_engine *engine);
 
 /* Starts an all-reduce of `count` values in place. Then fpw_step until it returns anything but FPW_AGAIN; after a negative

@@ -82,6 +82,8 @@ struct fpw_engine {
     struct fpw_stats stats;
 };
 
+struct transport *memory_transport(const struct fpw_options *options, const char *path, char *error);
+
 /* frame.c */
 void make_headers(struct lane *lane);
 void build_frame(struct lane *lane, int64_t chunk, uint8_t *frame);

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from emulator.native import lib_and_ffi
-from emulator.switch.ports import Impairment, Impairments, Interface, Pcap, PortSpec, Queue
+from emulator.switch.ports import Impairment, Impairments, Interface, Memory, Pcap, PortSpec, Queue
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +111,9 @@ class Runner:
         elif isinstance(spec, Pcap):
             paths = self._path(spec.read), self._path(spec.write)
             self._check(self._lib.fpn_add_pcap(self._runner, number, *paths, self._error))
+        elif isinstance(spec, Memory):
+            path, slots = str(spec.path).encode(), (spec.slots, spec.slot_bytes)
+            self._check(self._lib.fpn_add_memory(self._runner, number, path, *slots, self._error))
         else:
             raise TypeError(f"not a port: {spec!r}")
 
@@ -283,10 +286,11 @@ class Runner:
     def problems(self) -> list[str]:
         """One sentence for each port whose interface is down or gone."""
         words = {"down": "is down", "gone": "no longer exists"}
+        stats = self.stats()
         return [
-            f'port {number}: interface "{getattr(self.ports[number], "name", number)}" {words[port["state"]]}'
-            for number, port in self.stats().items()
-            if port["state"] != "up"
+            f'port {number}: interface "{spec.name}" {words[stats[number]["state"]]}'
+            for number, spec in self.ports.items()
+            if isinstance(spec, Interface) and stats[number]["state"] != "up"
         ]
 
 

@@ -37,4 +37,14 @@ class Pcap:
     write: str | Path | None = None
 
 
-PortSpec = Interface | Queue | Pcap
+@dataclass(frozen=True)
+class Memory:
+    """Shared memory with one worker on this machine: path is a Unix socket on which it finds the port
+    (`emulator/native/rings.h`). slots: a power of two, in each direction; slot_bytes: the longest frame, a multiple of 64."""
+
+    path: str | Path
+    slots: int = 1024
+    slot_bytes: int = 2048
+
+
+PortSpec = Interface | Queue | Pcap | Memory
