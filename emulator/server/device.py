@@ -1,7 +1,8 @@
 """One switch behind P4Runtime: its program, its clients, its ports, and the order in which they may act.
 
-`lock` serialises everything that reads or writes the running program; packets are held off only while the program
-is exchanged or a DATAPLANE_ATOMIC batch is written.
+`lock` serialises everything that reads or writes the running program. Packets are held off while a piece of a batch
+is written, and for a DATAPLANE_ATOMIC or ROLLBACK_ON_ERROR batch while all of it is. The order of locks is: `lock`,
+then the runner's; a packet's own thread takes the runner's and never `lock`.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from .program import Program, SwitchOptions
 from .read import Reader
 from .reconcile import carry_over
 from .stream import Streams
-from .write import ATOMIC, CONTINUE, Writer
+from .write import ATOMIC, CONTINUE, ROLLBACK, Writer
 
 log = logging.getLogger("fpisa.p4rt")
+_HELD = 128  # updates written while packets wait: a few milliseconds, which the ports' rings absorb
 _Request = p4r.SetForwardingPipelineConfigRequest
 _Get = p4r.GetForwardingPipelineConfigRequest
 
@@ -65,6 +67,8 @@ class Device:
         self._saved: Program | None = None
         self._running: Running | None = None
         self._notifier = Notifier(self)
+        if runner is not None:
+            runner.on_packet_in = self._packet_in
 
     # -- checks ----------------------------------------------------------------------------------------------
 
@@ -118,7 +122,7 @@ class Device:
 
     def _reconcile(self, program: Program) -> None:
         bound = Bound(program)
-        with self.lock, self._packets_held():
+        with self.lock, self.packets_held():
             if self._running is not None:
                 carry_over(self._running.bound, bound)
             self._install(bound)
@@ -160,14 +164,16 @@ class Device:
 
     def write(self, request: Any) -> Any | None:
         """The google.rpc.Status of a batch that did not go through; None where it did."""
-        if request.atomicity not in (0, 1, 2):
+        if request.atomicity not in (CONTINUE, ROLLBACK, ATOMIC):
             raise invalid(f"atomicity {request.atomicity} is not known", "use CONTINUE_ON_ERROR")
-        held = self._packets_held() if request.atomicity == ATOMIC else nullcontext()
+        updates = request.updates
+        size = _HELD if request.atomicity == CONTINUE else max(1, len(updates))
+        results: list[Refused | None] = []
         with self.lock:
             running = self.running
-            batch = running.bound.control.batch()
-            with held, batch:
-                results = running.writer.batch(request.updates, request.atomicity or CONTINUE)
+            for start in range(0, len(updates), size):
+                with self.packets_held(), running.bound.control.batch():
+                    results += running.writer.batch(updates[start : start + size], request.atomicity)
         if all(result is None for result in results):
             return None
         return batch_status(results)
@@ -175,7 +181,7 @@ class Device:
     def read(self, request: Any) -> Iterator[Any]:
         return self.running.reader.responses(request.entities)
 
-    def _packets_held(self) -> AbstractContextManager[Any]:
+    def packets_held(self) -> AbstractContextManager[Any]:
         """No packet is processed inside this context."""
         return self.runner.paused() if self.runner is not None else nullcontext()
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -63,12 +64,13 @@ def _run(options: Options) -> int:
         server = _server(options, device)
         running.callback(server.stop)
         _load(options, device, config)
-        if device.runner is not None:
-            device.runner.start()
-            running.callback(device.runner.stop)
         server.start()
         metrics = _metrics(options, device, running)
+        if device.runner is not None and not options.use_files:
+            device.runner.start()
         _announce(options, server.address, metrics, running)
+        if device.runner is not None and options.use_files and not stop.wait(options.use_files):
+            device.runner.start()
         stop.wait()
         log.info("stopping")
     return 0
@@ -168,11 +170,18 @@ def _device(options: Options, running: ExitStack) -> Device:
     from .ports import PortError, make_runner
     from .program import SwitchOptions
 
+    start = time.monotonic_ns()
+
+    def clock() -> int:
+        return (time.monotonic_ns() - start) // 1000
+
     try:
-        runner = make_runner(options)
+        runner = make_runner(options, clock)
     except PortError as error:
         raise StartError(str(error)) from None
-    switch = SwitchOptions(options.engine, options.drop_port, options.cpu_port, options.seed)
+    if runner is not None:
+        running.callback(runner.close)
+    switch = SwitchOptions(options.engine, options.drop_port, options.cpu_port, options.seed, clock)
     device = Device(switch, device_id=options.device_id, runner=runner)
     running.callback(device.close)
     return device

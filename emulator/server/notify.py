@@ -48,7 +48,7 @@ class Notifier:
 
     def poll(self) -> None:
         """Send what has become due."""
-        with self._device.lock:
+        with self._device.lock, self._device.packets_held():
             bound = self._bound
             if bound is None:
                 return

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .options import Options
+
+if TYPE_CHECKING:
+    from emulator.switch.ports import PortSpec
 
 
 class PortError(Exception):
     """A port cannot be attached; the message is one sentence."""
 
 
-def make_runner(options: Options) -> Any | None:
+def make_runner(options: Options, clock: Callable[[], int]) -> Any | None:
     """The runner that moves packets between `options.interfaces` and the switch; None where there are none."""
     if not options.interfaces:
         if options.impair:
@@ -22,11 +27,18 @@ def make_runner(options: Options) -> Any | None:
     if options.use_files is None:
         for port, name in options.interfaces.items():
             _check_interface(port, name)
-    return _runner(options)
+    from emulator.switch.ports import parse_impairments
+    from emulator.switch.runner import Runner, RunnerError
+
+    try:
+        impair = parse_impairments(options.impair) if options.impair else None
+        return Runner(_specs(options), impair=impair, cpu_port=options.cpu_port, clock=clock)
+    except (RunnerError, OSError, ValueError) as error:
+        raise PortError(str(error)) from None
 
 
 def _check_interface(port: int, name: str) -> None:
-    if not Path("/sys/class/net", name).exists() or "/" in name:
+    if "/" in name or not Path("/sys/class/net", name).exists():
         here = ", ".join(sorted(os.listdir("/sys/class/net"))[:12])
         raise PortError(f"-i {port}@{name}: there is no interface {name} (there are {here})")
     if not _may_open_raw_sockets():
@@ -34,8 +46,6 @@ def _check_interface(port: int, name: str) -> None:
 
 
 def _may_open_raw_sockets() -> bool:
-    import socket
-
     try:
         socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
         return True
@@ -43,23 +53,22 @@ def _may_open_raw_sockets() -> bool:
         return False
 
 
-def _runner(options: Options) -> Any:
-    from emulator.switch import runner as runners  # type: ignore[attr-defined]
+def _specs(options: Options) -> dict[int, PortSpec]:
+    """Names of files are simple_switch's: <interface>_in.pcap and <interface>_out.pcap."""
+    from emulator.switch.ports import Interface, Pcap
 
-    try:
-        return runners.Runner(_specs(options, runners), impair=options.impair)
-    except (OSError, ValueError) as error:
-        raise PortError(str(error)) from None
+    folder = options.pcap if options.pcap is not None else Path()
 
+    def files(name: str) -> tuple[Path, Path]:
+        return folder / f"{name}_in.pcap", folder / f"{name}_out.pcap"
 
-def _specs(options: Options, runners: Any) -> dict[int, Any]:
-    if options.use_files is None:
-        record = options.pcap
-        return {
-            port: runners.Interface(name, **({} if record is None else {"record": record / f"{name}.pcap"}))
-            for port, name in options.interfaces.items()
-        }
+    if options.use_files is not None:
+        return {port: Pcap(*files(name)) for port, name in options.interfaces.items()}
+    if options.pcap is None:
+        return {port: Interface(name) for port, name in options.interfaces.items()}
+    if not folder.is_dir():
+        raise PortError(f"--pcap: there is no directory {folder}")
     return {
-        port: runners.Pcap(Path(f"{name}_in.pcap"), Path(f"{name}_out.pcap"), wait=options.use_files)
+        port: Interface(name, pcap_in=files(name)[0], pcap_out=files(name)[1])
         for port, name in options.interfaces.items()
     }
