@@ -56,11 +56,16 @@ class Switch:
         self.engine: Engine = factory(model, self.control, rng=self.rng, drop_port=drop_port)
         self.engine_name = chosen
         self.traffic = Traffic(model, self.control, self.engine, drop_port=drop_port, max_passes=max_passes)
+        attach = getattr(self.engine, "attach", None)
+        if attach is not None:  # compiled batches hand packets that clone, resubmit, ... to the traffic manager
+            attach(self.traffic)
         self.on_digest: Callable[[DigestList], None] | None = None
         self.on_packet_in: Callable[[bytes], None] | None = None
         self.on_idle_timeout: Callable[[Table, list[Entry]], None] | None = None
         self.on_log: Callable[[str], None] | None = None
         self.engine.set_log(self._log)  # type: ignore[attr-defined]
+        if chosen == "jit":
+            importlib.import_module("emulator.switch.jit.hook").attach(self)
         for digest in self.control.digests.values():
             digest.on_list = self._digest
 
@@ -86,7 +91,9 @@ class Switch:
         return self._delivered(self.traffic.run(port, bytes(data)))
 
     def send_batch(self, packets: Iterable[tuple[int, bytes]]) -> list[Output]:
-        """send() for each packet in turn; the results one after another."""
+        """send() for each packet in turn, on the compiled engine all at once; what leaves, in order."""
+        if hasattr(self.engine, "process"):
+            return self._delivered(self.engine.process(list(packets)))
         out: list[Output] = []
         for port, data in packets:
             out += self.send(port, data)
@@ -103,6 +110,8 @@ class Switch:
     @property
     def events(self) -> dict[str, int]:
         """Counts of drops by reason and of what went wrong quietly (an index out of range, ...)."""
+        if hasattr(self.engine, "sync_events"):
+            self.engine.sync_events()
         return self.state.events
 
     def _delivered(self, out: list[Output]) -> list[Output]:

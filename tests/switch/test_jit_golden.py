@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from emulator.switch.jit.hook import attach
 from emulator.switch.stf import report, run_file
 from emulator.switch.switch import Switch
 
@@ -25,7 +24,6 @@ def test_recorded_packets_stage_by_stage(case: Path) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_recorded_packets_fused(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     switch = Switch.load(case.parent / "program.json", engine="jit")
-    attach(switch)
     monkeypatch.setattr(switch, "send", lambda port, data: switch.engine.process([(port, bytes(data))]))
     result = run_file(switch, case, "golden")
     assert result.passed, "\n".join(report(result, case))

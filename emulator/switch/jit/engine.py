@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emulator.native import tables as native
-from emulator.switch.control import Change, Control
+from emulator.switch.control import Change, Control, Table
 from emulator.switch.engine import NO_LIST, Arrival, Requests
 from emulator.switch.expr import VALID, FieldRead
 from emulator.switch.jit import externs, fused, placement, program, stages
@@ -24,6 +24,9 @@ from emulator.switch.model import Model
 
 MANY_LINES = 5000
 """Lines of IR from which on the full optimiser is quicker as well: it leaves vectors, far less to generate code for."""
+if TYPE_CHECKING:
+    from emulator.switch.traffic import Traffic
+
 STAGES = ("fp_parse", "fp_ingress", "fp_egress", "fp_deparse")
 EXTERN = ctypes.CFUNCTYPE(
     ctypes.c_int64, ctypes.c_int32, ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
@@ -109,6 +112,7 @@ class JitEngine:
         self.sites: list[Site] = []
         self._stages: Stages | None = None
         control.listeners.append(self._told)
+        control.refresh_hits = self._refresh_hits
 
     @property
     def stages(self) -> Stages:
@@ -190,6 +194,22 @@ class JitEngine:
     def process(self, packets: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
         """A batch through the fused form; (port, bytes) in and out."""
         return self.fused.run(packets)
+
+    def attach(self, traffic: Traffic) -> None:
+        """Packets that leave the fast path are finished by this traffic manager."""
+
+        def finish(after_egress: bool, packet: Packet, port: int, out_port: int) -> list[tuple[int, bytes]]:
+            if after_egress:
+                return traffic.after_egress(packet, out_port)
+            return traffic.after_ingress(packet.data, Arrival(port, packet.now), packet)
+
+        self.slow_path = finish
+
+    def _refresh_hits(self, table: Table) -> None:
+        """Brings the times of last hits that compiled code wrote to the control plane's entries."""
+        held = self.mirror.tables[table.spec.table].native
+        for entry in table.entries() if held is not None else ():
+            entry.last_hit_us = max(entry.last_hit_us, held.last_hit(entry.handle))
 
     def sync_events(self) -> None:
         """Adds what compiled code counted to the switch's events."""
