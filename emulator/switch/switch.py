@@ -64,8 +64,6 @@ class Switch:
         self.on_idle_timeout: Callable[[Table, list[Entry]], None] | None = None
         self.on_log: Callable[[str], None] | None = None
         self.engine.set_log(self._log)  # type: ignore[attr-defined]
-        if chosen == "jit":
-            importlib.import_module("emulator.switch.jit.hook").attach(self)
         for digest in self.control.digests.values():
             digest.on_list = self._digest
 
