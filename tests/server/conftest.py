@@ -1,0 +1,76 @@
+"""A P4Runtime server on a free port over an in-process switch, and a client that has won its election."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.p4rt.protos import p4r
+from controller.p4rt.schema import read_p4info
+from controller.p4rt.switch import P4Switch
+from emulator.server.device import Device
+from emulator.server.program import SwitchOptions
+from emulator.server.service import Server
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@dataclass
+class Live:
+    """device and server; `client` is primary and has loaded the case's program, if one was named."""
+
+    device: Device
+    server: Server
+    client: P4Switch
+    folder: Path | None
+    outputs: list[tuple[int, bytes]]
+
+    @property
+    def p4info(self) -> Any:
+        assert self.folder is not None
+        return read_p4info(self.folder / "program.p4info.txtpb")
+
+    @property
+    def json(self) -> bytes:
+        assert self.folder is not None
+        return (self.folder / "program.json").read_bytes()
+
+    @property
+    def control(self) -> Any:
+        return self.device.switch.control
+
+    def request(self, *updates: tuple[str, Any], atomicity: int = 0) -> Any:
+        """A WriteRequest of the primary's, from (kind, p4.v1.Entity) pairs."""
+        request = p4r.WriteRequest(atomicity=atomicity)
+        request.election_id.low = self.client.election.election_id
+        for kind, entity in updates:
+            request.updates.add(type=p4r.Update.Type.Value(kind), entity=entity)
+        return request
+
+
+@pytest.fixture
+def live() -> Iterator[Callable[..., Live]]:
+    with ExitStack() as stack:
+
+        def start(case: str | None = None, *, cpu_port: int | None = 510, clock: Any = None) -> Live:
+            outputs: list[tuple[int, bytes]] = []
+            device = Device(
+                SwitchOptions("interp", cpu_port=cpu_port, clock=clock),
+                on_output=lambda port, data: outputs.append((port, data)),
+            )
+            stack.callback(device.close)
+            server = Server(device, "127.0.0.1:0")
+            stack.callback(server.stop, 0)
+            server.start()
+            client = stack.enter_context(P4Switch(server.address))
+            found = Live(device, server, client, GOLDEN / case if case else None, outputs)
+            if case is not None:
+                client.set_pipeline(found.p4info, found.json)
+            return found
+
+        yield start
