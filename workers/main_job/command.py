@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import platform
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -167,6 +168,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def surroundings(plan: Plan, console: Console) -> tuple[list[str], Plan]:
     """Sentences on where and how this runs, and the plan as it can run here."""
+    if plan.switch == "bmv2" and shutil.which("simple_switch_grpc") is None:
+        raise JobError("simple_switch_grpc is not installed; without --switch bmv2 our own switch is used")
     reason = None if plan.in_process else why_not()
     if reason is not None:
         if plan.switch == "bmv2":

@@ -11,13 +11,15 @@ from collections.abc import Callable
 from workers.main_job.plan import JobError
 from workers.main_job.result import Event, Heard
 
-GRACE_S = 20.0  # after the first worker fails, for the others to say why
+ANSWER_S = 4.0  # beyond the workers' own deadline, for asking the controller and ending
 
 
 class Follower:
     """Collects the workers' lines. `line` and `end` may be called from any thread; the rest from one."""
 
-    def __init__(self, workers: int, on_event: Callable[[int, Event], None]) -> None:
+    def __init__(self, workers: int, on_event: Callable[[int, Event], None], deadline_s: float = 8.0) -> None:
+        """deadline_s: how long a worker waits for an answer before it calls somebody silent."""
+        self.grace_s = deadline_s + ANSWER_S
         self.heard = [Heard() for _ in range(workers)]
         self._on_event = on_event
         self._inbox: queue.Queue[tuple[int, str | None]] = queue.Queue()
@@ -46,7 +48,7 @@ class Follower:
             running.discard(rank)
             self.heard[rank].status = status(rank)
             if self.heard[rank].status != 0 and not failed:
-                failed, deadline = True, min(deadline, time.monotonic() + GRACE_S)
+                failed, deadline = True, min(deadline, time.monotonic() + self.grace_s)
         if failed:
             raise JobError(self.verdict(running))
         if running:

@@ -43,7 +43,7 @@ def run_method(
 ) -> Result:
     """As network_run.run_method."""
     folder.mkdir(parents=True, exist_ok=True)
-    follower = Follower(plan.workers, on_event)
+    follower = Follower(plan.workers, on_event, plan.deadline_s)
     try:
         if method.aggregator == "gloo":
             packets = run_ring(plan, method, folder, follower)

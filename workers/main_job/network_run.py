@@ -37,7 +37,7 @@ def run_method(
             meter.see(rank, event)
             on_event(rank, event)
 
-        follower = Follower(plan.workers, heard)
+        follower = Follower(plan.workers, heard, plan.deadline_s)
         workers = [start_worker(network, follower, plan, method, rank, socket, folder) for rank in range(plan.workers)]
         try:
             follower.follow(lambda rank: workers[rank].wait(5.0), plan.limit_s)
