@@ -1,0 +1,132 @@
+"""The command line: files written, flags, what errors look like."""
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emulator.compiler.main import main
+
+from .harness import source
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "prog.p4"
+    path.write_text(source(
+        "t.apply();", locals="action set(bit<8> v) { hdr.h.a = v; } table t { key = { hdr.h.b : ternary; } "
+        "actions = { set; NoAction; } const entries = { 2 &&& 2 : set(7); } default_action = NoAction(); }"))
+    return path
+
+
+def test_writes_json_p4info_and_entries(program: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    infos = [tmp_path / f"i.{suffix}" for suffix in ("txtpb", "txt", "json", "bin")]
+    entries = tmp_path / "e.txtpb"
+    status = main([str(program), "-o", str(out), "--p4runtime-files", ",".join(map(str, infos)),
+                   "--p4runtime-entries-files", str(entries)])
+    assert status == 0
+    document = json.loads(out.read_text())
+    assert document["__meta__"]["version"] == [2, 23] and document["program"] == "prog.p4"
+    assert infos[0].read_text() == infos[1].read_text() and 'name: "Ig.t"' in infos[0].read_text()
+    assert json.loads(infos[2].read_text())["pkg_info"] == {"arch": "v1model"}
+    assert b"Ig.set" in infos[3].read_bytes()
+    assert "is_const: true" in entries.read_text() and "type: INSERT" in entries.read_text()
+
+
+def test_error_shows_place_line_and_caret(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.p4"
+    path.write_text(source("hdr.h.a = hdr.h.w;\n        hdr.h.nothing = 1;\n        frob(hdr.h.a);"))
+    assert main([str(path), "-o", str(tmp_path / "x.json")]) == 1
+    text = capsys.readouterr().err
+    lines = text.splitlines()
+    first = lines.index(next(line for line in lines if "expected bit<8>, found bit<16>" in line))
+    assert lines[first].startswith(f"{path}:") and ": error: " in lines[first]
+    assert lines[first + 1].strip() == "hdr.h.a = hdr.h.w;"
+    assert lines[first + 2].index("^") == lines[first + 1].index("= hdr.h.w")
+    assert "has no field nothing" in text and "'frob' is not declared" in text
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_syntax_errors_several_per_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.p4"
+    path.write_text(source("hdr.h.a = ;\n hdr.h.b = 1;\n hdr.h.c = 2 +;\n"))
+    assert main([str(path)]) == 1
+    assert capsys.readouterr().err.count("error: expected an expression") == 2
+
+
+def test_preprocess_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.p4"
+    path.write_text("#define TWICE(x) x x\n#ifdef FLAG\nTWICE(yes)\n#else\nno\n#endif\n")
+    assert main([str(path), "-E", "-D", "FLAG"]) == 0
+    assert capsys.readouterr().out.split() == ["yes", "yes"]
+    assert main([str(path), "-E", "-DFLAG=1", "-U", "FLAG"]) == 0
+    assert capsys.readouterr().out.split() == ["no"]
+
+
+def test_include_path(tmp_path: Path, program: Path) -> None:
+    (tmp_path / "inc").mkdir()
+    (tmp_path / "inc" / "prog2.p4").write_text(program.read_text())
+    path = tmp_path / "top.p4"
+    path.write_text("#include <prog2.p4>\n")
+    assert main([str(path), "-o", str(tmp_path / "o.json")]) == 1
+    assert main([str(path), "-I", str(tmp_path / "inc"), "-o", str(tmp_path / "o.json")]) == 0
+
+
+def test_warnings_and_what_the_flags_make_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "w.p4"
+    path.write_text(source("bit<8> idle = 1; return; hdr.h.a = 1;"))
+    out = ["-o", str(tmp_path / "o.json")]
+    assert main([str(path), *out]) == 0
+    text = capsys.readouterr().err
+    assert "variable 'idle' is never used [unused]" in text and "never reached [unreachable]" in text
+    assert main([str(path), *out, "--Wdisable=unused"]) == 0
+    assert "never used" not in capsys.readouterr().err
+    assert main([str(path), *out, "--Werror=unreachable"]) == 1
+    assert main([str(path), *out, "--Wdisable"]) == 0
+
+
+@pytest.mark.parametrize("args, wanted", [
+    (["nowhere.p4"], "no such file"),
+    (["--arch", "psa", __file__], "only v1model"),
+    (["--std", "p4-14", __file__], "only P4_16"),
+    (["--allow", "everything", __file__], "--allow knows"),
+])
+def test_misuse_is_one_sentence(args: list[str], wanted: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(args) == 2
+    text = capsys.readouterr().err.strip()
+    assert wanted in text and len(text.splitlines()) == 1
+
+
+def test_unwritable_output(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(program), "-o", "/nonexistent/dir/x.json"]) == 1
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_binary_source_is_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "b.p4"
+    path.write_bytes(bytes(range(256)))
+    assert main([str(path)]) == 1
+    assert "not UTF-8" in capsys.readouterr().err
+
+
+def test_dump_after(program: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(program), "-o", str(tmp_path / "o.json"), "--dump-after", "parse,inline", "-v"]) == 0
+    text = capsys.readouterr().out
+    assert "// after parse" in text and "apply Ig.t" in text
+
+
+def test_module_starts_as_a_command(program: Path, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "emulator.compiler.main", str(program), "-o",
+                           str(tmp_path / "o.json")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_compiler_does_not_load_protobuf_unless_asked(program: Path, tmp_path: Path) -> None:
+    code = ("import sys; from emulator.compiler.main import main; "
+            f"main([{str(program)!r}, '-o', {str(tmp_path / 'o.json')!r}]); "
+            "sys.exit('google.protobuf' in sys.modules)")
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
