@@ -5,9 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from fpisa.formats import FP32
-from tests.p4.model import FATES, Program
-from tests.p4.rig import Rig
+from tests.p4.model import FATES
+from tests.p4.rig import USUAL, Rig
 from tests.p4.traffic import Stream, contribution, make_job
 
 SEED = 20261120
@@ -15,7 +14,7 @@ CHANGES = {
     "version": lambda rng: rng.choice((0, rng.randrange(2, 16))),
     "kind": lambda rng: rng.randrange(1, 16),
     "format": lambda rng: rng.choice((2, 3, 4, 5, rng.randrange(6, 256))),
-    "elements": lambda rng: rng.choice((0, 31, 33, 64, 65535)),
+    "elements": lambda rng: rng.choice((0, 32, 63, 65, 65535)),
     "job": lambda rng: rng.choice((0, 1, 4, 6, 65535)),
     "rank": lambda rng: rng.randrange(3, 256),
     "port": lambda rng: rng.choice((0, 9, 511)),
@@ -47,19 +46,17 @@ def malformed(program, job, rng):
     return rng.randrange(512), rng.randbytes(rng.choice((0, 1, 13, 14, 60, 64, 186, 314, 1500)))
 
 
+RUNS = [("exact", "jit", 50_000), ("approx", "jit", 20_000), ("int", "jit", 20_000), ("exact", "interp", 10_000)]
+
+
 @pytest.mark.parametrize(
     ("shape", "engine", "count"),
-    [
-        ("exact", "jit", 50_000),
-        ("approx", "jit", 20_000),
-        ("int", "jit", 20_000),
-        ("exact", "interp", 10_000),
-    ],
+    [pytest.param(*run, marks=pytest.mark.xdist_group(f"p4-{run[0]}")) for run in RUNS],
 )
 def test_malformed_packets_change_nothing(shape, engine, count):
     print(f"seed {SEED}")
     rng = random.Random(SEED)
-    program = Program(shape, FP32, 32, 16)
+    program = USUAL[shape]
     rig = Rig.make(program, engine)
     job = make_job(5, 3, 2, 4)
     rig.install(job)

@@ -6,12 +6,12 @@ import pytest
 
 from fpisa.formats import get_format
 from tests.p4.model import Program
-from tests.p4.rig import Rig
+from tests.p4.rig import USUAL, Rig
 from tests.p4.traffic import Stream, make_job
 
 SEED = 20261120
 FP32 = get_format("fp32")
-SHAPES = ("exact", "approx", "int")
+SHAPES = [pytest.param(shape, marks=pytest.mark.xdist_group(f"p4-{shape}")) for shape in USUAL]
 # Every knob of the programs at least once; 32 elements, so the compiled code stays small.
 VARIANTS = [
     Program("exact", get_format("fp32", 64, 32), 32, 16),
@@ -67,18 +67,18 @@ def drive(program: Program, engine: str, additions: int, seed: int) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_two_hundred_thousand_additions_compiled(shape):
-    drive(Program(shape, FP32, 64, 16), "jit", 200_000, SEED)
+    drive(USUAL[shape], "jit", 200_000, SEED)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_interpreter(shape):
-    drive(Program(shape, FP32, 32, 16), "interp", 20_000, SEED + 1)
+    drive(USUAL[shape], "interp", 20_000, SEED + 1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_two_hundred_thousand_additions_interpreted(shape):
-    drive(Program(shape, FP32, 64, 16), "interp", 200_000, SEED + 2)
+    drive(USUAL[shape], "interp", 200_000, SEED + 2)
 
 
 @pytest.mark.parametrize("program", VARIANTS, ids=name_of)
