@@ -89,6 +89,12 @@ class BoundTable:
             raise not_found(f"table {self.info.name} has no entry with this key", "use INSERT to create it")
         return handle
 
+    def _handle(self, key: Any, priority: int) -> int:
+        """For undos: a deleted entry that was put back has its key and priority, but another handle."""
+        handle = self.control.find(key, priority)
+        assert handle is not None
+        return handle
+
     # -- writing ---------------------------------------------------------------------------------------------
 
     def write(self, kind: str, entry: Any) -> Undo:
@@ -121,7 +127,7 @@ class BoundTable:
         else:
             handle = self._insert_indirect(which, action, key, priority)
         self._apply_extras(handle, entry)
-        return lambda: self._remove(handle)
+        return lambda: self._remove(self._handle(key, priority))
 
     def _insert_indirect(self, which: str | None, action: Any, key: Any, priority: int) -> int:
         profile = self._profile_for(which)
@@ -164,7 +170,7 @@ class BoundTable:
         else:
             shot = self._modify_indirect(which, entry.action, handle)
         self._apply_extras(handle, entry)
-        return lambda: self._restore(handle, before, shot)
+        return lambda: self._restore(self._handle(before.key, before.priority), before, shot)
 
     def _modify_indirect(self, which: str | None, action: Any, handle: int) -> OneShot | None:
         """Point the entry elsewhere; the one-shot it had, if any, is kept for an undo until it is dropped."""
