@@ -44,6 +44,7 @@ class Plan:
     bench_bytes: int = 4_000_000
     bench_repeats: int = 3
     recipe: Recipe = field(default_factory=Recipe)
+    train: bool = True  # False: only measure
     impair: str = ""
     switch: str = "fpisa"
     compiler: str = "fpisa"

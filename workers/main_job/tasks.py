@@ -41,7 +41,7 @@ def task_of(
     return Task(
         aggregator=method.aggregator,
         seat=seat,
-        recipe=asdict(plan.recipe),
+        recipe=asdict(plan.recipe) if plan.train else {},
         bench_bytes=plan.bench_bytes,
         bench_repeats=plan.bench_repeats,
         keep=str(keep),
