@@ -6,11 +6,10 @@ from typing import Any
 
 
 def lib_and_ffi() -> tuple[Any, Any]:
-    """The compiled library and its cffi handle. Raises RuntimeError with one sentence when it was not built."""
+    """The compiled library and its cffi handle. Raises RuntimeError with one sentence when it was not
+    built."""
     try:
         from emulator.native._native import ffi, lib  # type: ignore[import-not-found]
     except ImportError as error:
-        raise RuntimeError(
-            f"the C part is not built ({error}); run: python -m emulator.native.build"
-        ) from None
+        raise RuntimeError(f"the C part is not built ({error}); run: python -m emulator.native.build") from None
     return lib, ffi

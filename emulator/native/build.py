@@ -1,4 +1,5 @@
-"""Builds the C part: `python -m emulator.native.build`, and `pip install -e .` through setup.py's cffi_modules.
+"""Builds the C part: `python -m emulator.native.build`, and `pip install -e .` through setup.py's
+cffi_modules.
 
 The headers are the one truth: cffi reads their declarations, the C files include them.
 FPISA_SANITIZE=1 adds the address and undefined-behaviour sanitisers (tests preload libasan).
@@ -23,7 +24,8 @@ MODULE = "emulator.native._native"
 HEADERS = ["pipeline.h", "tables.h", "ports.h", "traffic.h", "worker.h", "slot_model.h"]
 CALLBACKS = """
 extern "Python" int32_t fpn_python_process(void *state, const struct fp_packet *in, int32_t n_in,
-    struct fp_packet *out, int32_t out_capacity, int32_t *n_out, uint8_t *arena, int64_t arena_size, uint64_t now_us);
+    struct fp_packet *out, int32_t out_capacity, int32_t *n_out, uint8_t *arena, int64_t arena_size,
+    uint64_t now_us);
 """
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla"]
 
@@ -77,11 +79,10 @@ def has_compiler() -> bool:
 
 
 def build(verbose: bool = False) -> Path:
-    """Compiles the extension in place and returns its path. Raises RuntimeError with one sentence when it cannot."""
+    """Compiles the extension in place and returns its path. Raises RuntimeError with one sentence when it
+    cannot."""
     if not has_compiler():
-        raise RuntimeError(
-            "no C compiler found; install one (Debian: apt-get install gcc libc6-dev python3-dev)"
-        )
+        raise RuntimeError("no C compiler found; install one (Debian: apt-get install gcc libc6-dev python3-dev)")
     before = Path.cwd()
     os.chdir(ROOT)
     try:

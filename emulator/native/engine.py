@@ -18,7 +18,8 @@ import numpy as np
 from emulator.native import lib_and_ffi
 
 RAW, SWAPPED, QUANTISED = 0, 1, 2
-"""Representations: values as they lie in memory; int32 with bytes swapped; float32 as SwitchML's scaled integers."""
+"""Representations: values as they lie in memory; int32 with bytes swapped; float32 as SwitchML's scaled
+integers."""
 SLICE_MS = 100
 _STATUS_AGAIN, _OVERDUE, _FAILED, _CANCELLED, _UNREPRESENTABLE = 1, -1, -2, -3, -4
 
@@ -32,7 +33,8 @@ class Cancelled(NativeEngineError):
 
 
 class Unrepresentable(ValueError):
-    """QUANTISED: an infinity, a NaN or a magnitude of 2^127 and more. Nothing was sent; the engine is as it was."""
+    """QUANTISED: an infinity, a NaN or a magnitude of 2^127 and more. Nothing was sent; the engine is as it
+    was."""
 
 
 class ChunkOverdue(NativeEngineError):
@@ -45,9 +47,9 @@ class ChunkOverdue(NativeEngineError):
 
 @dataclass(frozen=True)
 class NativeSeat:
-    """A worker's place in a job and how it is reached. MACs are 6 bytes, IPv4 addresses integers. format: code of
-    docs/PROTOCOL.md; value_bytes: of one value. slots are shared by the queues; results of queue q come to udp_port + q.
-    window: most chunks under way per queue, 0 for all its slots. Times in seconds."""
+    """A worker's place in a job and how it is reached. MACs are 6 bytes, IPv4 addresses integers. format:
+    code of docs/PROTOCOL.md; value_bytes: of one value. slots are shared by the queues; results of queue q
+    come to udp_port + q. window: most chunks under way per queue, 0 for all its slots. Times in seconds."""
 
     job: int
     rank: int
@@ -85,9 +87,10 @@ class NativeSeat:
 
 
 class NativeEngine:
-    """All-reduces of one worker in one job, one after another, through a packet socket on an interface or a switch's
-    shared-memory port (path of its Unix socket; one queue). watch: called every 100 ms while one is under way; what it
-    raises ends the all-reduce (and the engine). Raises NativeEngineError where the interface cannot be opened."""
+    """All-reduces of one worker in one job, one after another, through a packet socket on an interface or a
+    switch's shared-memory port (path of its Unix socket; one queue). watch: called every 100 ms while one
+    is under way; what it raises ends the all-reduce (and the engine). Raises NativeEngineError where the
+    interface cannot be opened."""
 
     def __init__(
         self,
@@ -120,10 +123,12 @@ class NativeEngine:
         return str(self._ffi.string(self._error).decode(errors="replace"))
 
     def allreduce(self, array: np.ndarray, representation: int = RAW) -> int:
-        """Replaces the values by their sum over all workers; returns the flags ORed (bit 0 inexact, 1 overflow, 2 invalid).
+        """Replaces the values by their sum over all workers; returns the flags ORed (bit 0 inexact, 1
+        overflow, 2 invalid).
 
-        array: contiguous and writable, of the seat's value size. Raises ChunkOverdue, Cancelled, Unrepresentable,
-        NativeEngineError, ValueError for an array that does not fit, and whatever watch raises."""
+        array: contiguous and writable, of the seat's value size. Raises ChunkOverdue, Cancelled,
+        Unrepresentable, NativeEngineError, ValueError for an array that does not fit, and whatever watch
+        raises."""
         if not (array.flags.c_contiguous and array.flags.writeable):
             raise ValueError("the array must be contiguous and writable")
         if array.dtype.itemsize != self.seat.value_bytes:
@@ -172,8 +177,8 @@ class NativeEngine:
 
     @property
     def stats(self) -> dict[str, int]:
-        """Counts since the engine was made: packets, bytes, and nanoseconds of processor time (cpu; of it convert, copy
-        and syscall) over all threads, and of wall time inside allreduce."""
+        """Counts since the engine was made: packets, bytes, and nanoseconds of processor time (cpu; of it
+        convert, copy and syscall) over all threads, and of wall time inside allreduce."""
         raw = self._ffi.new("struct fpw_stats *")
         self._lib.fpw_get_stats(self._engine, raw)
         return {name: int(getattr(raw, name)) for name, _ in self._ffi.typeof("struct fpw_stats").fields}

@@ -8,8 +8,8 @@
 
 struct load {
     struct port *to, *from;
-    const uint8_t *frames;
-    int32_t n_frames, length, window;
+    uint8_t *frames;
+    int32_t n_frames, length, number_at, window;
     uint64_t last_heard;
 };
 
@@ -20,8 +20,11 @@ static void send_more(struct load *load, struct fpn_load_result *result)
     if (burst < BATCH / 2 && under_way > (uint64_t)load->window / 2)
         return; /* a system call per packet would measure the load itself */
     for (; burst; burst--) {
-        const uint8_t *frame = load->frames + (size_t)(result->sent % (uint64_t)load->n_frames) * (size_t)load->length;
-        load->to->kind->send(load->to, (uint8_t *)(uintptr_t)frame, (uint32_t)load->length, NULL);
+        uint8_t *frame = load->frames + (size_t)(result->sent % (uint64_t)load->n_frames) * (size_t)load->length;
+        uint32_t number = __builtin_bswap32((uint32_t)result->sent);
+        if (load->number_at >= 0)
+            memcpy(frame + load->number_at, &number, sizeof number);
+        load->to->kind->send(load->to, frame, (uint32_t)load->length, NULL);
         result->sent++;
     }
     load->to->kind->flush(load->to);
@@ -52,19 +55,20 @@ static double cpu_time(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-int32_t fpn_load(const char *send_interface, const char *receive_interface, const uint8_t *frames, int32_t n_frames,
-                 int32_t length, int32_t window, double seconds, int32_t patience_us, struct fpn_load_result *result,
+int32_t fpn_load(const char *send_interface, const char *receive_interface, uint8_t *frames, int32_t n_frames,
+                 int32_t length, int32_t number_at, int32_t window, double seconds, int32_t patience_us, struct fpn_load_result *result,
                  char *error)
 {
     struct fpn_runner *sockets = fpn_new(0);
     if (!sockets)
         return fail(error, "memory is short");
+    bool same = !strcmp(send_interface, receive_interface);
     if (fpn_add_interface(sockets, 0, send_interface, NULL, error) ||
-        fpn_add_interface(sockets, 1, receive_interface, NULL, error)) {
+        (!same && fpn_add_interface(sockets, 1, receive_interface, NULL, error))) {
         fpn_free(sockets);
         return -1;
     }
-    struct load load = {sockets->ports[0], sockets->ports[1], frames, n_frames, length, window, now_ns()};
+    struct load load = {sockets->ports[0], sockets->ports[!same], frames, n_frames, length, number_at, window, now_ns()};
     *result = (struct fpn_load_result){0};
     uint64_t start = now_ns(), end = start + (uint64_t)(seconds * 1e9);
     double cpu = cpu_time();

@@ -27,7 +27,8 @@ _REASONS = {
 
 
 class TableError(Exception):
-    """A refused write. `status` is the enum fpt_status value; the table is as it was before the refused entry."""
+    """A refused write. `status` is the enum fpt_status value; the table is as it was before the refused
+    entry."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"table entry refused: {_REASONS.get(status, 'unknown reason')}")
@@ -49,8 +50,9 @@ def lookup_address() -> int:
 
 
 class NativeTable:
-    """One table. fields: (width in bits, EXACT | LPM | TERNARY | RANGE) each. args_words: 64-bit words of action data
-    in every entry. Raises ValueError on malformed fields. Keep the object alive as long as code uses `address`."""
+    """One table. fields: (width in bits, EXACT | LPM | TERNARY | RANGE) each. args_words: 64-bit words of
+    action data in every entry. Raises ValueError on malformed fields. Keep the object alive as long as code
+    uses `address`."""
 
     def __init__(self, fields: Sequence[tuple[int, int]], args_words: int = 0) -> None:
         self._lib, self._ffi = lib_and_ffi()
@@ -95,8 +97,8 @@ class NativeTable:
         args: Sequence[int] | None = None,
         counter: int = 0,
     ) -> None:
-        """Adds one entry. value, mask: key words (range: low and high words). counter: address of a uint64 pair
-        (packets, bytes), or 0. Raises TableError."""
+        """Adds one entry. value, mask: key words (range: low and high words). counter: address of a uint64
+        pair (packets, bytes), or 0. Raises TableError."""
         v, m = self._words(value, self.key_words), self._words(mask, self.key_words)
         a = self._words(args, self.args_words)
         pair = self._ffi.cast("uint64_t *", counter)
@@ -113,7 +115,8 @@ class NativeTable:
         counter: np.ndarray | None = None,
     ) -> int:
         """Adds len(handle) entries; value, mask (n, key_words) uint64, args (n, args_words) uint64, counter
-        (handles, 2) uint64 indexed by handle. Returns n; raises TableError at the first refusal (earlier rows stay)."""
+        (handles, 2) uint64 indexed by handle. Returns n; raises TableError at the first refusal (earlier
+        rows stay)."""
         n = len(handle)
         done = self._ffi.new("int64_t *")
         if counter is not None:
@@ -169,6 +172,12 @@ class NativeTable:
         entry = self._lib.fpt_lookup(self._table, self._words(key, self.key_words))
         args = self._ffi.cast("uint64_t *", self._ffi.cast("char *", entry) + ENTRY_HEADER)
         return bool(entry.hit), entry.handle, entry.action, [args[i] for i in range(self.args_words)]
+
+    def last_hit(self, handle: int) -> int:
+        """When an entry was last hit, in the pipeline's microseconds; 0 if never, or if there is no such
+        entry."""
+        entry = self._lib.fpt_find(self._table, handle)
+        return int(entry.last_hit) if entry != self._ffi.NULL else 0
 
     def lookup_many(self, keys: np.ndarray) -> np.ndarray:
         """Handles (uint32, MISS where none) for keys (n, key_words) uint64."""

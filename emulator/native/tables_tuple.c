@@ -333,19 +333,64 @@ void tuples_free(struct fpt_table *t)
     index_free(&t->by_mask);
 }
 
+/* Tuples probed together: their hash cells are fetched from memory at the same time. */
+#define GROUP 8
+
+struct probe {
+    const struct tuple *tuple;
+    uint32_t hash;
+};
+
+static inline int prepare_group(const struct fpt_table *t, uint32_t from, const uint64_t *key, struct probe *probes)
+{
+    uint64_t small[8], *masked = t->key_words <= 8 ? small : t->scratch;
+    int n = 0;
+    for (uint32_t i = from; i < t->n_order && n < GROUP; i++, n++) {
+        const struct tuple *tuple = t->tuples[t->order[i]];
+        mask_key(tuple, key, t->key_words, masked);
+        probes[n] = (struct probe){tuple, hash_words(masked, t->key_words)};
+        __builtin_prefetch(&tuple->index.cells[probes[n].hash & tuple->index.mask]);
+    }
+    return n;
+}
+
+/* The head of the chain that matches under the tuple's mask. The cell's tag is compared before the key is masked again. */
+static inline uint32_t probe_chain(const struct fpt_table *t, const struct probe *probe, const uint64_t *key)
+{
+    const struct index *index = &probe->tuple->index;
+    for (uint32_t at = probe->hash & index->mask;; at = (at + 1) & index->mask) {
+        struct cell cell = index->cells[at];
+        if (!cell.slot_plus_1)
+            return NO_SLOT;
+        if (cell.tag != probe->hash)
+            continue;
+        const uint64_t *value = slot_value(t, cell.slot_plus_1 - 1), *mask = probe->tuple->mask;
+        uint64_t difference = 0;
+        for (int32_t i = 0; i < t->key_words; i++)
+            difference |= (value[i] ^ key[i]) & mask[i];
+        if (!difference)
+            return cell.slot_plus_1 - 1;
+    }
+}
+
 uint32_t ternary_find(struct fpt_table *t, const uint64_t *key)
 {
+    struct probe probes[GROUP];
     uint32_t best = NO_SLOT;
-    for (uint32_t i = 0; i < t->n_order; i++) {
-        const struct tuple *tuple = t->tuples[t->order[i]];
-        if (best != NO_SLOT && slot_entry(t, best)->priority > tuple->max_priority)
-            break;
-        uint32_t slot = tuple_probe(t, tuple, key);
-        if (t->has_range)
-            while (slot != NO_SLOT && !slot_matches(t, slot, key))
+    int32_t best_priority = INT32_MIN;
+    for (uint32_t from = 0; from < t->n_order; from += GROUP) {
+        int n = prepare_group(t, from, key, probes);
+        for (int i = 0; i < n; i++) {
+            if (best != NO_SLOT && best_priority > probes[i].tuple->max_priority)
+                return best;
+            uint32_t slot = probe_chain(t, &probes[i], key);
+            while (t->has_range && slot != NO_SLOT && !slot_matches(t, slot, key))
                 slot = t->next[slot];
-        if (slot != NO_SLOT && (best == NO_SLOT || slot_before(t, slot, best)))
-            best = slot;
+            if (slot != NO_SLOT && (best == NO_SLOT || slot_before(t, slot, best))) {
+                best = slot;
+                best_priority = slot_entry(t, slot)->priority;
+            }
+        }
     }
     return best;
 }

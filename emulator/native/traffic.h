@@ -15,8 +15,9 @@ int32_t fpn_forward(const char *interface_a, const char *interface_b, volatile i
                     char *error);
 
 /* Sends frames (n_frames of `length` bytes each, in turn) into one interface and counts what comes out of another,
- * keeping at most `window` under way; frames missing for `patience_us` count as lost. */
-int32_t fpn_load(const char *send_interface, const char *receive_interface, const uint8_t *frames, int32_t n_frames,
-                 int32_t length, int32_t window, double seconds, int32_t patience_us, struct fpn_load_result *result,
+ * keeping at most `window` under way; frames missing for `patience_us` count as lost. number_at: where a frame carries its
+ * 32-bit big-endian number, which then counts on from 0; -1: frames stay as they are. */
+int32_t fpn_load(const char *send_interface, const char *receive_interface, uint8_t *frames, int32_t n_frames,
+                 int32_t length, int32_t number_at, int32_t window, double seconds, int32_t patience_us, struct fpn_load_result *result,
                  char *error);
 #endif

@@ -1,10 +1,12 @@
-"""Runs a switch between its ports: a C loop in a thread of its own, which calls the compiled pipeline by pointer.
+"""Runs a switch between its ports: a C loop in a thread of its own, which calls the compiled pipeline by
+pointer.
 
     with Runner({0: Interface("veth0"), 1: Interface("veth2")}) as runner:
         runner.set_pipeline(switch)
 
-No Python runs per packet with a compiled switch. An interpreting one works too, a batch at a time through `_interpret`.
-TCP between the hosts passes with its checksum and segmentation offload: ports exchange virtio-net headers with the kernel.
+No Python runs per packet with a compiled switch. An interpreting one works too, a batch at a time through
+`_interpret`. TCP between the hosts passes with its checksum and segmentation offload: ports exchange
+virtio-net headers with the kernel.
 """
 
 from __future__ import annotations
@@ -31,9 +33,10 @@ class RunnerError(Exception):
 
 
 class Runner:
-    """Ports by number, and the loop. impair: for all ports, or by port number. cpu_port: number of a port whose packets go to
-    on_packet_in(data), called in a thread of its own. clock: microseconds as the switch counts them (Switch.clock); the
-    loop's timestamps continue from its value at start. spin_us: the longest time the loop watches for a packet before it sleeps.
+    """Ports by number, and the loop. impair: for all ports, or by port number. cpu_port: number of a port
+    whose packets go to on_packet_in(data), called in a thread of its own. clock: microseconds as the switch
+    counts them (Switch.clock); the loop's timestamps continue from its value at start. spin_us: the longest
+    time the loop watches for a packet before it sleeps.
 
     Raises RunnerError where a port cannot be opened; nothing stays open then."""
 
@@ -152,7 +155,8 @@ class Runner:
             log.error("%s", self._ffi.string(error).decode(errors="replace"))
 
     def stop(self) -> None:
-        """Stops the loop after the batch at hand and joins its threads; stats() stay readable until close()."""
+        """Stops the loop after the batch at hand and joins its threads; stats() stay readable until
+        close()."""
         if self._thread is None or self._raw == self._ffi.NULL:
             return
         self._lib.fpn_stop(self._runner)
@@ -183,8 +187,9 @@ class Runner:
     # ---- pipeline ----
 
     def set_pipeline(self, switch: Any) -> None:
-        """Puts a switch (emulator.switch.switch.Switch) between the ports, between two batches; None: packets are counted
-        and dropped. A switch with native_process() is called by pointer, any other through send()."""
+        """Puts a switch (emulator.switch.switch.Switch) between the ports, between two batches; None:
+        packets are counted and dropped. A switch with native_process() is called by pointer, any other
+        through send()."""
         native = getattr(switch, "native_process", None) or getattr(
             getattr(switch, "engine", None), "native_process", None
         )
@@ -192,11 +197,12 @@ class Runner:
         if switch is None:
             self.set_native(0, 0)
         elif pointers is not None:
-            self.set_native(*pointers, keep=switch)
+            process, state = pointers
+            self.set_native(process, state, keep=switch)
         else:
             handle = self._ffi.new_handle(_Interpreted(self, switch))
-            process = int(self._ffi.cast("intptr_t", _callback(self._lib, self._ffi)))
-            self.set_native(process, int(self._ffi.cast("intptr_t", handle)), keep=handle)
+            callback = int(self._ffi.cast("intptr_t", _callback(self._lib, self._ffi)))
+            self.set_native(callback, int(self._ffi.cast("intptr_t", handle)), keep=handle)
 
     def set_native(self, process: int, state: int, keep: Any = None) -> None:
         """Sets a pipeline by addresses of its fp_process_fn and its state; keep: object that owns them."""
@@ -217,19 +223,15 @@ class Runner:
     # ---- packets from Python ----
 
     def inject(self, port: int, data: bytes) -> None:
-        """Runs a packet through the pipeline as if it had come in by the port number (packet-out). Raises RunnerError
-        where it is too long or too many wait."""
+        """Runs a packet through the pipeline as if it had come in by the port number (packet-out). Raises
+        RunnerError where it is too long or too many wait."""
         if self._lib.fpn_inject(self._runner, port, data, len(data)):
-            raise RunnerError(
-                f"packet of {len(data)} bytes for port {port} not taken: too long, or the queue is full"
-            )
+            raise RunnerError(f"packet of {len(data)} bytes for port {port} not taken: too long, or the queue is full")
 
     def emit(self, port: int, data: bytes) -> None:
         """Sends a packet out of a port, past the pipeline. Raises RunnerError as inject does."""
         if self._lib.fpn_emit(self._runner, port, data, len(data)):
-            raise RunnerError(
-                f"packet of {len(data)} bytes for port {port} not taken: too long, or the queue is full"
-            )
+            raise RunnerError(f"packet of {len(data)} bytes for port {port} not taken: too long, or the queue is full")
 
     def take(self, port: int, timeout: float = 0.0) -> bytes | None:
         """The next packet that left by a Queue port; None after timeout seconds or once stopped."""
@@ -254,7 +256,8 @@ class Runner:
     # ---- numbers ----
 
     def stats(self) -> dict[int, dict[str, Any]]:
-        """Per port: packets and bytes in and out, what impairments did, drops by reason, state up, down or gone."""
+        """Per port: packets and bytes in and out, what impairments did, drops by reason, state up, down or
+        gone."""
         found: dict[int, dict[str, Any]] = {}
         raw = self._ffi.new("struct fpn_stats *")
         for number in self.ports:
@@ -279,9 +282,7 @@ class Runner:
     def drop_reasons(self) -> dict[str, str]:
         """Every drop reason's name with a sentence for people."""
         count = self._lib.FPN_DROPS
-        return {
-            self._drop(i): self._ffi.string(self._lib.fpn_drop_sentence(i)).decode() for i in range(count)
-        }
+        return {self._drop(i): self._ffi.string(self._lib.fpn_drop_sentence(i)).decode() for i in range(count)}
 
     def problems(self) -> list[str]:
         """One sentence for each port whose interface is down or gone."""

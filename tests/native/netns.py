@@ -12,8 +12,8 @@ CLONE_NEWNET = 0x40000000
 
 
 def run_isolated(body: Callable[..., Any], *args: Any, timeout: float = 120) -> Any:
-    """Runs body(*args) in a thread with a network namespace of its own and returns (or raises) what it does. Threads and
-    commands it starts are in the same namespace."""
+    """Runs body(*args) in a thread with a network namespace of its own and returns (or raises) what it
+    does. Threads and commands it starts are in the same namespace."""
     outcome: dict[str, Any] = {}
 
     def work() -> None:

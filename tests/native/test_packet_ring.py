@@ -1,4 +1,5 @@
-"""Packet sockets over veth in fresh namespaces: frames, TCP with offload, tags, jumbo frames, links that go away."""
+"""Packet sockets over veth in fresh namespaces: frames, TCP with offload, tags, jumbo frames, links that go
+away."""
 
 from __future__ import annotations
 
@@ -155,7 +156,8 @@ def check_tcp(text: str | None, megabytes: int) -> None:
         assert b"".join(received) == data * megabytes
         stats = runner.stats()
         if text is None:
-            assert stats[0]["drops"] == stats[1]["drops"] == {}
+            # one host's first words may come before the other's link is up
+            assert set(stats[0]["drops"]) | set(stats[1]["drops"]) <= {"tx_link_down"}
             # Super-frames travel whole: far fewer packets than segments of 1500 bytes.
             assert stats[0]["rx_packets"] < megabytes * (1 << 20) / 1448 / 2
 

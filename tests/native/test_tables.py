@@ -78,9 +78,7 @@ def random_row(rng: random.Random, fields: list[tuple[int, int]], palette: list[
     return Row(tuple(values), tuple(masks), rng.randint(-3, 5))
 
 
-def random_key(
-    rng: random.Random, fields: list[tuple[int, int]], palette: list[list[int]]
-) -> tuple[int, ...]:
+def random_key(rng: random.Random, fields: list[tuple[int, int]], palette: list[list[int]]) -> tuple[int, ...]:
     key = []
     for (width, _), known in zip(fields, palette, strict=True):
         value = rng.choice(known) if rng.random() < 0.8 else rng.getrandbits(width)
@@ -109,7 +107,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("size", [6, 60, 700])
+@pytest.mark.parametrize("size", [6, 60, 400])
 def test_random_operations_equal_brute_force(shape: str, size: int) -> None:
     fields = SHAPES[shape]
     rng = random.Random(f"{SEED} {shape} {size}")
@@ -129,9 +127,7 @@ def test_random_operations_equal_brute_force(shape: str, size: int) -> None:
                     table.insert(*words, priority=row.priority, handle=next_handle, args=args)
                 assert refused.value.status == -1
             else:
-                table.insert(
-                    *words, priority=row.priority, handle=next_handle, action=next_handle % 5, args=args
-                )
+                table.insert(*words, priority=row.priority, handle=next_handle, action=next_handle % 5, args=args)
                 brute.rows[next_handle] = row
             next_handle += 1
         else:
@@ -149,7 +145,8 @@ def test_random_operations_equal_brute_force(shape: str, size: int) -> None:
 
 @pytest.mark.parametrize("width", [32, 128])
 def test_many_prefixes_with_short_ones_coming_and_going(width: int) -> None:
-    """More entries than the root index starts at, prefixes of every length, churn long enough to refill it."""
+    """More entries than the root index starts at, prefixes of every length, churn long enough to refill
+    it."""
     rng = random.Random(SEED + width)
     full = (1 << width) - 1
     fields = [(width, LPM)]
@@ -209,9 +206,7 @@ def test_bulk_insert_counts_and_stops_at_the_first_refusal() -> None:
     assert table.lookup_many(np.array([[n]], dtype=np.uint64))[0] == MISS
     again = np.array([[n], [5], [n + 1]], dtype=np.uint64)
     with pytest.raises(TableError):
-        table.insert_many(
-            again, None, None, np.arange(n, n + 3, dtype=np.uint32), np.zeros(3, dtype=np.uint32)
-        )
+        table.insert_many(again, None, None, np.arange(n, n + 3, dtype=np.uint32), np.zeros(3, dtype=np.uint32))
     assert len(table) == n + 1
     table.delete_many(handles[:500])
     assert len(table) == n + 1 - 500

@@ -1,4 +1,5 @@
-"""The worker engine against a plain-C model of the slot protocol, over veth: values, windows, loss, silence."""
+"""The worker engine against a plain-C model of the slot protocol, over veth: values, windows, loss,
+silence."""
 
 from __future__ import annotations
 

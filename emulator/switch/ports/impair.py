@@ -2,8 +2,9 @@
 
     --impair in:loss=0.01,out:dup=0.001,reorder=0.02,seed=7
 
-`in:` and `out:` hold for what follows, until the next one; before the first, both directions are meant. Each port has its
-own sequence of random decisions in each direction, so the copies of one multicast fare independently.
+`in:` and `out:` hold for what follows, until the next one; before the first, both directions are meant.
+Each port has its own sequence of random decisions in each direction, so the copies of one multicast fare
+independently.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ KEYS = "loss, dup, reorder, gap, wait, delay, seed"
 
 @dataclass(frozen=True)
 class Impairment:
-    """One direction of a port. loss, dup, reorder: probability per packet. gap: how many later packets overtake a reordered
-    one; wait: for how long at most it waits for them (microseconds). delay: of every packet (microseconds)."""
+    """One direction of a port. loss, dup, reorder: probability per packet. gap: how many later packets
+    overtake a reordered one; wait: for how long at most it waits for them (microseconds). delay: of every
+    packet (microseconds)."""
 
     loss: float = 0.0
     dup: float = 0.0
@@ -45,7 +47,8 @@ class Impairments:
 
 def parse_impairments(text: str) -> Impairments:
     """Reads the option's value. Raises ValueError with one sentence."""
-    parsed, directions = Impairments(), ("inward", "outward")
+    parsed = Impairments()
+    directions: tuple[str, ...] = ("inward", "outward")
     for item in filter(None, (part.strip() for part in text.split(","))):
         prefix, colon, rest = item.partition(":")
         if colon:
@@ -82,9 +85,7 @@ def _value(key: str, value: str) -> float | int:
     if key in ("wait", "delay"):
         match = _TIME.match(value)
         if not match or float(match[1]) * _SCALE[match[2]] > 60_000_000:
-            raise ValueError(
-                f'--impair: {key} must be a time such as 500us or 2ms (at most 60s), not "{value}"'
-            )
+            raise ValueError(f'--impair: {key} must be a time such as 500us or 2ms (at most 60s), not "{value}"')
         return int(float(match[1]) * _SCALE[match[2]])
     raise ValueError(f'--impair: unknown key "{key}" (known: {KEYS})')
 

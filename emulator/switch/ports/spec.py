@@ -10,8 +10,9 @@ from pathlib import Path
 class Interface:
     """A network interface (veth, tap, a real card) through a packet socket; needs root or CAP_NET_RAW.
 
-    ring_frames: length of the receive ring. queue_bytes: what may wait while the link is slow. bypass_qdisc: past the
-    interface's traffic control - faster, but link rates set there are not kept. pcap_in, pcap_out: logs of the port."""
+    ring_frames: length of the receive ring. queue_bytes: what may wait while the link is slow.
+    bypass_qdisc: past the interface's traffic control - faster, but link rates set there are not kept.
+    pcap_in, pcap_out: logs of the port."""
 
     name: str
     ring_frames: int = 4096
@@ -31,7 +32,8 @@ class Queue:
 
 @dataclass(frozen=True)
 class Pcap:
-    """A capture file as input, one as output; either may be absent. The input is read once, from the start."""
+    """A capture file as input, one as output; either may be absent. The input is read once, from the
+    start."""
 
     read: str | Path | None = None
     write: str | Path | None = None
@@ -40,7 +42,8 @@ class Pcap:
 @dataclass(frozen=True)
 class Memory:
     """Shared memory with one worker on this machine: path is a Unix socket on which it finds the port
-    (`emulator/native/rings.h`). slots: a power of two, in each direction; slot_bytes: the longest frame, a multiple of 64."""
+    (`emulator/native/rings.h`). slots: a power of two, in each direction; slot_bytes: the longest frame, a
+    multiple of 64."""
 
     path: str | Path
     slots: int = 1024
