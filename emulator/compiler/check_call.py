@@ -172,7 +172,7 @@ def _open(kind: Type) -> bool:
     parts = getattr(kind, "args", None) or getattr(kind, "members", None) or ()
     if isinstance(parts, dict):
         return False
-    return any(_open(p) for p in parts) or isinstance(kind, Stack) and _open(kind.element)
+    return any(_open(p) for p in parts) or (isinstance(kind, Stack) and _open(kind.element))
 
 
 # -- places that can be written
@@ -234,7 +234,7 @@ def _method(ck: Checker, func: ast.Member, expr: ast.Call, want: Type | None) ->
 
 
 def _header_method(ck: Checker, real: Type, func: ast.Member, expr: ast.Call) -> Type:
-    if func.name not in ("isValid", "setValid", "setInvalid") or is_union(real) and func.name == "setValid":
+    if func.name not in ("isValid", "setValid", "setInvalid") or (is_union(real) and func.name == "setValid"):
         return ck.error(func.pos, f"{real} has no method {func.name}")
     if expr.args:
         ck.error(expr.pos, f"{func.name} takes no arguments, {len(expr.args)} given")
@@ -322,8 +322,8 @@ def construct(ck: Checker, type_expr: ast.TypeExpr, args: tuple[ast.Argument, ..
         for param in decl.type_params:
             env.set(param.name, TypeV(TypeVar(param.name, id(decl))))
     check_args(ck, params, args, pos, decl.name, env, bindings)
-    for arg in args:
-        _constant_argument(ck, arg)
+    for given in args:
+        _constant_argument(ck, given)
     return kind
 
 

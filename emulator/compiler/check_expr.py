@@ -140,7 +140,7 @@ def _unary(ck: Checker, expr: ast.Unary, want: Type | None) -> Type:
     real = _number_type(kind)
     if expr.op == "!":
         return BOOL if real is BOOL else ck.error(expr.pos, f"'!' needs a bool, found {kind}")
-    if expr.op == "~" and isinstance(real, Bits) or expr.op in "-+" and (isinstance(real, Bits) or real is INT):
+    if (expr.op == "~" and isinstance(real, Bits)) or (expr.op in "-+" and (isinstance(real, Bits) or real is INT)):
         return real
     return ck.error(expr.pos, f"'{expr.op}' cannot be applied to {kind}")
 
@@ -212,7 +212,7 @@ def _shift(ck: Checker, expr: ast.Binary, left: Type, right: Type) -> Type:
 
 
 def comparable(ck: Checker, left: Type, right: Type) -> bool:
-    if isinstance(left, ApplyResult) or isinstance(left, Varbit) and not isinstance(right, Varbit):
+    if isinstance(left, ApplyResult) or (isinstance(left, Varbit) and not isinstance(right, Varbit)):
         return False
     if left is VOID or right is VOID:
         return False
@@ -230,7 +230,7 @@ def _ternary(ck: Checker, expr: ast.Ternary, want: Type | None) -> Type:
         if ck.known(expr.cond) is None and want is None:
             return INT
         return INT
-    if ck.assignable(yes, no) and not (yes is INT):
+    if ck.assignable(yes, no) and yes is not INT:
         return yes
     if ck.assignable(no, yes):
         return no
@@ -250,14 +250,14 @@ def castable(ck: Checker, target: Type, source: Type) -> bool:
         return True
     a, b = strip(target), strip(source)
     if isinstance(target, (NewType, Enum)) or isinstance(source, (NewType, Enum)):
-        return (target is not source) and (a == b or b is INT or isinstance(a, Bits) and isinstance(b, Bits)
-                                           and a.signed == b.signed or a is INT and isinstance(b, Bits))
+        return (target is not source) and (a == b or b is INT or (isinstance(a, Bits) and isinstance(b, Bits)
+                                           and a.signed == b.signed) or (a is INT and isinstance(b, Bits)))
     if isinstance(a, Bits) and isinstance(b, Bits):
         return a.width == b.width or a.signed == b.signed
     if isinstance(a, Bits) and b is BOOL:
         return a.width == 1 and not a.signed
     if a is BOOL:
-        return isinstance(b, Bits) and b.width == 1 or b is INT
+        return (isinstance(b, Bits) and b.width == 1) or b is INT
     return a is INT and isinstance(b, Bits)
 
 

@@ -8,8 +8,10 @@ from .checker import Checker, Sym
 from .types import UNKNOWN, ApplyResult, Bits, Enum, Object, Type, strip
 from .values import Env
 
-_KNOWN = frozenset("size implementation counters meters support_timeout largest_priority_wins priority_delta "
-                   "idle_timeout".split())
+_KNOWN = frozenset([
+    "size", "implementation", "counters", "meters", "support_timeout", "largest_priority_wins",
+    "priority_delta", "idle_timeout",
+])
 
 
 def used_match_kind(ck: Checker, key: ast.KeyElement) -> None:

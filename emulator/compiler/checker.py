@@ -142,7 +142,7 @@ class Checker(Context):
             self.env.set(param.name, TypeV(arg))
         for item in made.decl.fields:
             kind = self.resolve(item.type)
-            if kind in self.open_structs or isinstance(kind, Stack) and kind.element in self.open_structs:
+            if kind in self.open_structs or (isinstance(kind, Stack) and kind.element in self.open_structs):
                 self.error(item.pos, f"{made.name} contains itself")
                 kind = UNKNOWN
             if item.name in made.fields:
@@ -192,7 +192,7 @@ def _hint(target: Type, value: Type) -> str:
         if a.signed != b.signed and a.width != b.width:
             return f" (cast in two steps: to {Bits(b.width, a.signed)}, then to {target})"
         return f" (a cast is needed: ({target}))"
-    if a is BOOL and isinstance(b, Bits) and b.width == 1 or b is BOOL and isinstance(a, Bits) and a.width == 1:
+    if (a is BOOL and isinstance(b, Bits) and b.width == 1) or (b is BOOL and isinstance(a, Bits) and a.width == 1):
         return f" (a cast is needed: ({target}))"
     return ""
 

@@ -51,8 +51,8 @@ def _match(entry: Any, match: tuple[Any, ...], key: ir.Key, field: Any) -> None:
     width = width_of(key.type)
     full = (1 << width) - 1
     kind = match[0]
-    if kind == "lpm" and match[2] == 0 or kind == "ternary" and match[2] == 0 or \
-            kind == "range" and (match[1], match[2]) == (0, full):
+    if (kind == "lpm" and match[2] == 0) or (kind == "ternary" and match[2] == 0) or \
+            (kind == "range" and (match[1], match[2]) == (0, full)):
         return
     made = entry.match.add()
     made.field_id = field.id

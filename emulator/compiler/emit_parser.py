@@ -120,7 +120,7 @@ class ParserEmitter:
 
     def _transition(self, match: Any, target: str, widths: list[int]) -> Json:
         goal: str | None = target
-        if target == "accept" or target == "reject" and not self.has_reject:
+        if target == "accept" or (target == "reject" and not self.has_reject):
             goal = None
         if match is None:
             return {"type": "default", "value": None, "mask": None, "next_state": goal}

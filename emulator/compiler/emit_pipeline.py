@@ -221,7 +221,7 @@ class PipelineEmitter:
 def _closed(body: Sequence[ir.Stmt], labels: set[int]) -> bool:
     """Do all jumps in the code stay in it, and does it apply no table?"""
     for stmt in body:
-        if isinstance(stmt, ir.Apply) or isinstance(stmt, ir.Jump) and stmt.label not in labels:
+        if isinstance(stmt, ir.Apply) or (isinstance(stmt, ir.Jump) and stmt.label not in labels):
             return False
         if isinstance(stmt, ir.If) and not (_closed(stmt.then, labels) and _closed(stmt.orelse, labels)):
             return False

@@ -117,7 +117,7 @@ def scalars_of(cx: Context, value: Any) -> list[Any]:
 
 def _input_fields(cx: Context, data: Any) -> list[Any]:
     """A hash's input as fields that keep the values they have at the call."""
-    inputs = []
+    inputs: list[Any] = []
     for part in scalars_of(cx, data):
         if isinstance(part, ir.Const):
             inputs.append(part if part.type is not INT else ir.Const(part.value, Bits(max(1, part.value.bit_length()))))

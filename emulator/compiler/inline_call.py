@@ -251,7 +251,7 @@ def _copy_in(cx: Context, values: list[tuple[ast.Param, Any]], env: Env,
             env.set(param.name, value)
             continue
         kind = cx.type_of(param.type, env)
-        if isinstance(value, ir.Data) and not written or isinstance(value, ir.Expr) and value.type is INT:
+        if (isinstance(value, ir.Data) and not written) or (isinstance(value, ir.Expr) and value.type is INT):
             env.set(param.name, value)
             continue
         local = shared.get(param.name) or cx.storage.make(param.name, kind)
@@ -273,12 +273,12 @@ def _nameable(value: Any, written: bool) -> bool:
     if isinstance(value, ir.Field):
         return True
     if isinstance(value, StructV):
-        return all(_nameable(v, written) or isinstance(v, ir.Const) and not written for v in value.fields.values())
+        return all(_nameable(v, written) or (isinstance(v, ir.Const) and not written) for v in value.fields.values())
     if isinstance(value, TupleV):
-        return all(_nameable(v, written) or isinstance(v, ir.Const) and not written for v in value.items)
+        return all(_nameable(v, written) or (isinstance(v, ir.Const) and not written) for v in value.items)
     if isinstance(value, (DynHeaderV, ir.DynField)):
         return isinstance(value.index, ir.Field) and written
-    return isinstance(value, (HeaderV, StackV, UnionV)) or isinstance(value, ir.Data) and not written
+    return isinstance(value, (HeaderV, StackV, UnionV)) or (isinstance(value, ir.Data) and not written)
 
 
 def _copy_out(cx: Context, stmts: list[ir.Stmt], outputs: list[tuple[Any, Any]], frame: Frame) -> None:
@@ -287,8 +287,14 @@ def _copy_out(cx: Context, stmts: list[ir.Stmt], outputs: list[tuple[Any, Any]],
         for place, local in outputs:
             store(cx, place, local)
         return
-    normal, _ = cx.collect(lambda: [store(cx, p, v) for p, v in outputs])
-    leaving, _ = cx.collect(lambda: [*[store(cx, p, v) for p, v in outputs], leave(cx)])
+    def copies(leaves: bool) -> None:
+        for place, local in outputs:
+            store(cx, place, local)
+        if leaves:
+            leave(cx)
+
+    normal, _ = cx.collect(lambda: copies(False))
+    leaving, _ = cx.collect(lambda: copies(True))
     done = cx.label()
     inner = ir.Block(frame.exit_label, (*stmts, *normal, ir.Jump(done, cx.pos)), cx.pos)
     cx.emit(ir.Block(done, (inner, *leaving), cx.pos))

@@ -7,7 +7,22 @@ from . import ast, fold, inline_call, ir
 from .context import Context
 from .convert import as_scalar, coerce, compare, default_value
 from .storage import header_field, valid_field
-from .types import BOOL, INT, STRING, Bits, Enum, ERROR, Object, Struct, Tuple, Type, is_header, storage_type, strip, width_of
+from .types import (
+    BOOL,
+    ERROR,
+    INT,
+    STRING,
+    Bits,
+    Enum,
+    Object,
+    Struct,
+    Tuple,
+    Type,
+    is_header,
+    storage_type,
+    strip,
+    width_of,
+)
 from .values import (
     ActionV,
     ApplyV,
@@ -165,7 +180,7 @@ def _binary(cx: Context, expr: ast.Binary, want: Type | None) -> Any:
 def _check_division(cx: Context, expr: ast.Binary, left: ir.Expr, right: ir.Expr) -> None:
     if isinstance(right, ir.Const) and right.value == 0:
         raise cx.fail(expr.pos, "division by zero")
-    if isinstance(right, ir.Const) and right.value < 0 or isinstance(left, ir.Const) and left.value < 0:
+    if (isinstance(right, ir.Const) and right.value < 0) or (isinstance(left, ir.Const) and left.value < 0):
         raise cx.fail(expr.pos, "division is not defined for negative numbers")
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from . import ast, fold, ir
@@ -19,7 +20,7 @@ def for_loop(cx: Context, item: ast.For, statements: Callable[..., None], statem
     cx.env = Env(saved)
     rounds = _count(cx, item) if cx.options.unroll else None
     if rounds is not None:
-        _rounds(cx, [lambda values=values: _bind(cx, values) for values in rounds], item.body, statements)
+        _rounds(cx, [partial(_bind, cx, values) for values in rounds], item.body, statements)
     else:
         _keep_loop(cx, item, statements, statement)
     cx.env = saved
@@ -104,8 +105,8 @@ def assigned(stmt: Any, names: set[str]) -> bool:
     if isinstance(stmt, ast.Assign):
         return root(stmt.target) in names or assigned(stmt.value, names)
     if isinstance(stmt, ast.Call):
-        return any(isinstance(a.value, ast.Name) and a.value.name in names for a in stmt.args) and \
-            not _harmless(stmt) or any(assigned(a.value, names) for a in stmt.args)
+        return (any(isinstance(a.value, ast.Name) and a.value.name in names for a in stmt.args) and \
+            not _harmless(stmt)) or any(assigned(a.value, names) for a in stmt.args)
     if isinstance(stmt, ast.Node):
         return any(assigned(getattr(stmt, slot), names) for cls in type(stmt).__mro__
                    for slot in getattr(cls, "__slots__", ()) if slot != "pos")
@@ -165,7 +166,7 @@ def for_in(cx: Context, item: ast.ForIn, statements: Callable[..., None]) -> Non
         else:
             cx.env.set(item.name, value)
 
-    _rounds(cx, [lambda v=v: bind(v) for v in values], item.body, statements)
+    _rounds(cx, [partial(bind, v) for v in values], item.body, statements)
     cx.env = saved
 
 

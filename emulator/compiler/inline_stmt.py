@@ -164,11 +164,8 @@ def _action_label(cx: Context, case: ast.SwitchCase) -> str | None:
 
 def _case_body(cx: Context, item: ast.Switch, number: int) -> tuple[ir.Stmt, ...]:
     """The body of a case, or of the next one that has a body."""
-    for case in item.cases[number:]:
-        if case.body is not None:
-            body = case.body.body
-            return tuple(cx.collect(lambda: statements(cx, body))[0])
-    return ()
+    bodies = [case.body for case in item.cases[number:] if case.body is not None]
+    return tuple(cx.collect(lambda: statements(cx, bodies[0].body))[0]) if bodies else ()
 
 
 def _value_switch(cx: Context, item: ast.Switch, value: ir.Expr) -> None:

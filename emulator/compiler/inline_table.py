@@ -119,13 +119,14 @@ def _key(cx: Context, table: TableV, item: ast.KeyElement, number: int) -> ir.Ke
     value = expression(cx, item.expr)
     from .convert import as_scalar
 
-    target = as_scalar(cx, value, item.expr.pos)
+    target: ir.Expr = as_scalar(cx, value, item.expr.pos)
     given = ast.string_annotation(item.annotations, "name")
     name = given if given is not None else key_name(item.expr)
     mask = None
     if isinstance(target, ir.Op) and target.op == "&" and isinstance(target.args[0], ir.Field) and \
             isinstance(target.args[1], ir.Const) and item.match in ("exact", "ternary", "lpm"):
-        target, mask = target.args[0], target.args[1].value
+        mask = target.args[1].value
+        target = target.args[0]
     if not isinstance(target, ir.Field):
         known = cx.program.tables.get(table.path)
         temp = known.keys[number].target if known is not None and known.decl is table.decl else \

@@ -6,11 +6,15 @@ block of that label, so `return`, `break` and `continue` need no flags. Each sta
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, dataclass_transform
 
 from .types import BOOL, Type
 
-node = dataclass(frozen=True, slots=True)
+
+@dataclass_transform(frozen_default=True)
+def node(cls: Any) -> Any:
+    """A frozen dataclass with slots, compared by value."""
+    return dataclass(frozen=True, slots=True)(cls)
 
 
 # -- expressions ----------------------------------------------------------------------------------------------------

@@ -37,9 +37,12 @@ _TOKEN = re.compile(
 )
 
 KEYWORDS = frozenset(
-    """abstract action bool bit break const continue control default else enum error exit extern false for header
-    header_union if in inout int match_kind out package parser return select string struct switch table transition
-    true tuple typedef value_set varbit void _""".split()
+    [
+        "abstract", "action", "bool", "bit", "break", "const", "continue", "control", "default", "else",
+        "enum", "error", "exit", "extern", "false", "for", "header", "header_union", "if", "in", "inout",
+        "int", "match_kind", "out", "package", "parser", "return", "select", "string", "struct", "switch",
+        "table", "transition", "true", "tuple", "typedef", "value_set", "varbit", "void", "_",
+    ]
 )
 """Words that cannot name anything. apply, key, actions, state, entries, type, priority, list and this can."""
 

@@ -7,8 +7,10 @@ from .parse_object import ObjectParser
 from .source import CompileError, Diagnostics
 from .tokens import SyntaxProblem
 
-_STARTS = frozenset("const typedef type header header_union struct enum error match_kind extern parser control package "
-                    "action table bit bool void".split())
+_STARTS = frozenset([
+    "const", "typedef", "type", "header", "header_union", "struct", "enum", "error", "match_kind", "extern",
+    "parser", "control", "package", "action", "table", "bit", "bool", "void",
+])
 
 
 class DeclParser(ObjectParser):
@@ -178,8 +180,8 @@ class DeclParser(ObjectParser):
         while self.tokens[index][0] != "eof" and self.tokens[index][1] not in ("(", ";", "{"):
             text = self.tokens[index][1]
             if text == "<":
-                if depth == 0 and index > self.at + 1 or depth == 0 and self.tokens[index - 1][0] == "id" and \
-                        index - 1 > self.at:
+                if (depth == 0 and index > self.at + 1) or (depth == 0 and self.tokens[index - 1][0] == "id" and \
+                        index - 1 > self.at):
                     return self._names_until_close(index + 1)
                 depth += 1
             elif text == ">":

@@ -6,7 +6,7 @@ from .lexer import LINE_START
 from .parse_stmt import StmtParser
 from .tokens import SyntaxProblem
 
-_RESUME_LOCAL = frozenset("action table apply state const control parser header struct".split())
+_RESUME_LOCAL = frozenset(["action", "table", "apply", "state", "const", "control", "parser", "header", "struct"])
 
 
 class ObjectParser(StmtParser):
@@ -138,7 +138,7 @@ class ObjectParser(StmtParser):
         if text == "value_set":
             return self.value_set(notes)
         if not self.at_type():
-            if self.is_name() and self.peek() in ("(", "<") or self.is_name() and self.is_name(1):
+            if (self.is_name() and self.peek() in ("(", "<")) or (self.is_name() and self.is_name(1)):
                 raise self.problem(self.pos(), f"type '{text}' is not declared")
             raise self.unexpected("a declaration or the apply block")
         pos = self.pos()
@@ -260,13 +260,12 @@ class ObjectParser(StmtParser):
 
     # key: expression ":" name annotations ";"
     def _key(self) -> ast.KeyElement:
-        pos = self.pos()
         expr = self.expression()
         self.expect(":")
         match, match_pos = self.name("a match kind")
         notes = self.annotations()
         self.expect(";")
-        return ast.KeyElement(match_pos if pos < 0 else match_pos, expr, match, notes)
+        return ast.KeyElement(match_pos, expr, match, notes)
 
     def _action_ref(self) -> ast.ActionRef:
         notes = self.annotations()

@@ -7,9 +7,14 @@ from .parse_expr import ExprParser
 from .tokens import SyntaxProblem
 
 _ASSIGN_OPS = frozenset(["=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "|+|=", "|-|="])
-_RESUME = frozenset("if return exit switch for const break continue transition state action table apply control parser "
-                    "header struct".split())
-_ENDS_BODY = frozenset("control parser header struct typedef package enum extern state table action".split())
+_RESUME = frozenset([
+    "if", "return", "exit", "switch", "for", "const", "break", "continue", "transition", "state", "action",
+    "table", "apply", "control", "parser", "header", "struct",
+])
+_ENDS_BODY = frozenset([
+    "control", "parser", "header", "struct", "typedef", "package", "enum", "extern", "state", "table",
+    "action",
+])
 
 
 class StmtParser(ExprParser):

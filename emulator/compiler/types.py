@@ -184,12 +184,10 @@ def is_struct(kind: Type) -> bool:
 def strip(kind: Type) -> Type:
     """Without `type` wrappers and with serializable enums as their bits."""
     while True:
-        if isinstance(kind, NewType):
-            kind = kind.under
-        elif isinstance(kind, Enum) and kind.under is not None:
-            kind = kind.under
-        else:
+        under = kind.under if isinstance(kind, (NewType, Enum)) else None
+        if under is None:
             return kind
+        kind = under
 
 
 def storage_type(kind: Type) -> Type:
@@ -255,9 +253,10 @@ class Interner:
         key = (decl, *args)
         found = self.made.get(key)
         if found is None:
-            found = Struct(decl.name, decl.kind, decl, args)
-            self.made[key] = found
-            self.fill(found)
+            made = Struct(decl.name, decl.kind, decl, args)
+            self.made[key] = made
+            self.fill(made)
+            return made
         return found  # type: ignore[return-value]
 
     def object(self, decl, kind: str, args: tuple[Type, ...]) -> Object:  # type: ignore[no-untyped-def]
@@ -275,7 +274,7 @@ def unify(formal: Type, actual: Type, bindings: dict[TypeVar, Type], interner: I
     """
     if isinstance(formal, TypeVar):
         bound = bindings.get(formal)
-        if bound is None or bound is INT and actual is not INT:
+        if bound is None or (bound is INT and actual is not INT):
             bindings[formal] = actual
             return True
         return unify(bound, actual, {}, interner) if not isinstance(bound, TypeVar) else bound == actual
@@ -318,7 +317,7 @@ def _unify_struct(formal: Struct, actual: Type, bindings: dict[TypeVar, Type], i
         return all(unify(f, a, bindings, interner) for f, a in zip(kinds, actual.members)) and \
             (len(actual.members) == len(kinds) or getattr(actual, "rest", False))
     if isinstance(actual, Record):
-        if not set(actual.names) <= set(formal.fields) or not actual.rest and len(actual.names) != len(kinds):
+        if not set(actual.names) <= set(formal.fields) or (not actual.rest and len(actual.names) != len(kinds)):
             return False
         return all(unify(formal.fields[n], t, bindings, interner) for n, t in zip(actual.names, actual.members))
     return False

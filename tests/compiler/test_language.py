@@ -1,3 +1,4 @@
+# ruff: noqa: C408
 """One row for each corner of the language; expectations are worked out by hand from the specification.
 
 The packet is the header h: a b c d (8 bits each), w, x (16 bits each); in comes 01 02 03 04 0005 0006.
