@@ -46,6 +46,8 @@ class Control:
         self.ports_down: set[int] = set()
         self.listeners: list[Callable[[list[Change]], None]] = []
         self._batch: list[Change] | None = None
+        self.refresh_hits: Callable[[Table], None] = lambda table: None
+        """An engine that notes hits elsewhere brings `last_hit_us` of a table's entries up to date."""
         profiles = [ActionProfile(model, i, self.ports_down) for i in range(len(model.action_profiles))]
         self.action_profiles = {p.name: p for p in profiles}
         self.profile_list = profiles
@@ -128,6 +130,7 @@ class Control:
         now = self.clock()
         for table in self.table_list:
             if table.spec.support_timeout:
+                self.refresh_hits(table)
                 idle = [e for e in table.entries() if e.ttl_us and now - e.last_hit_us >= e.ttl_us]
                 idle = [e for e in idle if table.notify_due(e, now)]
                 if idle:

@@ -57,13 +57,25 @@ BROKEN: list[tuple[str, Callable[[dict[str, Any]], None], str]] = [
     ("field", put(["actions", 0, "primitives", 0, "parameters", 0], field("h", "z")), "no field 'z'"),
     ("header", put(["actions", 0, "primitives", 0, "parameters", 0], field("q", "a")), "no header 'q'"),
     ("destination", put(["actions", 0, "primitives", 0, "parameters", 0], const(1)), "not a field"),
-    ("valid", put(["actions", 0, "primitives", 0, "parameters", 0], field("h", "$valid$")), "cannot be assigned"),
+    (
+        "valid",
+        put(["actions", 0, "primitives", 0, "parameters", 0], field("h", "$valid$")),
+        "cannot be assigned",
+    ),
     ("parameter", put(["actions", 0, "primitives", 0, "parameters", 1, "value"], 4), "action data 4"),
     ("count", put(["actions", 0, "primitives", 0, "parameters"], []), "takes 2 arguments, not 0"),
     ("primitive", put(["actions", 0, "primitives", 0, "op"], "_Ext_m"), "no primitive '_Ext_m'"),
     ("jump", put(["actions", 1, "primitives"], [do("_jump", const(9))]), "jumps to 9"),
-    ("operation", put(["actions", 1, "primitives"], [assign(field("h", "b"), op("**", const(1)))]), "operation '**'"),
-    ("register", put(["actions", 1, "primitives"], [do("register_write", "nix", const(0), const(0))]), "'nix'"),
+    (
+        "operation",
+        put(["actions", 1, "primitives"], [assign(field("h", "b"), op("**", const(1)))]),
+        "operation '**'",
+    ),
+    (
+        "register",
+        put(["actions", 1, "primitives"], [do("register_write", "nix", const(0), const(0))]),
+        "'nix'",
+    ),
     ("action id", put([*TABLE, "action_ids"], [0, 9]), "no action with id 9"),
     ("next", put([*TABLE, "base_default_next"], "nix"), "'nix'"),
     ("loop", put([*TABLE, "next_tables"], {"set": "t"}), "form a loop"),
@@ -72,11 +84,19 @@ BROKEN: list[tuple[str, Callable[[dict[str, Any]], None], str]] = [
     ("entries", put([*TABLE, "entries"], [{"match_key": []}]), "0 key parts, the table 1"),
     ("profile", put([*TABLE, "type"], "indirect"), "'action_profile' is missing"),
     ("init state", put(["parsers", 0, "init_state"], "nix"), "no parser state"),
-    ("extract", put(["parsers", 0, "parse_states", 0, "parser_ops", 0, "parameters"], []), "takes 1 arguments"),
+    (
+        "extract",
+        put(["parsers", 0, "parse_states", 0, "parser_ops", 0, "parameters"], []),
+        "takes 1 arguments",
+    ),
     ("deparser", put(["deparsers", 0, "order"], ["scalars"]), "is metadata"),
     ("register size", put(["register_arrays", 0, "size"], -1), "not in 0.."),
     ("memory", put(["register_arrays", 0, "size"], 1 << 31), "bytes; the limit"),
-    ("algorithm", put(["calculations"], [{"name": "c", "id": 0, "algo": "md5", "input": []}]), "algorithm 'md5'"),
+    (
+        "algorithm",
+        put(["calculations"], [{"name": "c", "id": 0, "algo": "md5", "input": []}]),
+        "algorithm 'md5'",
+    ),
     ("not a list", put(["actions"], {}), "expected a list"),
     ("null action", put(["actions", 0], None), "expected an object"),
 ]
@@ -101,7 +121,7 @@ def test_broken_file_is_refused(change: Callable[[dict[str, Any]], None], words:
         (b"[1]", "does not hold a bmv2 JSON object"),
         (b"\xff\xfe\xfa", "UTF-8"),
         (b"[" * 100_000, "nested too deep"),
-        (b'{"a": ' * 5000 + b"1" + b"}" * 5000, "nested too deep"),
+        (b'{"a": ' * 200_000 + b"1" + b"}" * 200_000, "nested too deep"),
         (b"1" * 10_000, "too large a number"),
     ],
 )
@@ -217,4 +237,3 @@ def test_mutated_json_never_crashes_at_length() -> None:
             run_mutation(number)
         except Exception as error:
             raise AssertionError(f"mutation {number}: {error!r}") from error
-

@@ -81,7 +81,7 @@ class PipelineProgram:
                     p.trace.action(action, args, p)
             if node.branches:
                 return node.miss_next if entry is None else node.hit_next
-            return node.base_next if action is None else following[action]
+            return node.base_next if action is None else following.get(action, node.base_next)
 
         return apply
 
@@ -91,6 +91,8 @@ class PipelineProgram:
             return lambda p, entry: (entry.action_id, entry.args)
         profile = self.actions.control.profile_list[node.profile]
         spec = profile.spec
+        actions = self.actions.model.actions
+        own = {actions[a].name: a for a in node.actions}  # a profile's tables have copies of an action each
         if spec.selector_algo is not None:
             gather, call = (
                 input_bytes(self.actions.model, spec.inputs),
@@ -107,7 +109,7 @@ class PipelineProgram:
                     self.actions.event("empty_group")
                     return None
                 member = chosen
-            return member.action_id, member.args
+            return own.get(actions[member.action_id].name, member.action_id), member.args
 
         return resolve
 
