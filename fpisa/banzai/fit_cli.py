@@ -86,7 +86,7 @@ def attempt(document: dict[str, Any], name: str, stages: int | None) -> Fit:
 def summary(result: Fit) -> dict[str, Any]:
     return {
         "machine": result.machine.name, "fits": result.fits, "elements": result.elements,
-        "elements_fitting": result.fitting, "bottleneck": result.bottleneck, "passes": result.passes,
+        "elements_fitting": result.fitting, "bottleneck": result.bottleneck, "passes": result.passes, "rounds": result.rounds,
         "stages": result.placement.depth, "of_stages": result.machine.stages, "stateful_units": result.stateful_units,
         "tasks": result.tasks, "header_bits": result.placement.header_bits, "usage": of_placement(result.placement),
         "limits": limits(result.machine),

@@ -1,6 +1,7 @@
 """Which tasks belong to which element of a packet.
 
-Register arrays whose names differ in one numbered part (`add_07.mantissa`) are the elements' own. A task belongs to
+Register arrays whose names differ in one numbered part (`add_07.mantissa`), in the longest such series, are the
+elements' own. A task belongs to
 the element whose registers it leads to or comes from; what serves several is shared.
 """
 
@@ -24,8 +25,9 @@ def numbering(units: list[StateUnit]) -> dict[str, int]:
             pattern = unit.array[: found.start()] + "#" + unit.array[found.end() :]
             series[pattern, unit.bits, unit.size].append((found.group(), unit.array))
     numbers: dict[str, int] = {}
+    longest = max((len({label for label, _ in members}) for members in series.values()), default=0)
     for members in series.values():
-        if len(members) >= FEWEST:
+        if len({label for label, _ in members}) == longest >= FEWEST:
             labels = sorted({label for label, _ in members}, key=lambda t: (len(t), t))
             numbers.update({array: labels.index(label) for label, array in members})
     return numbers

@@ -27,6 +27,8 @@ class Node:
 class Graph:
     nodes: list[Node] = field(default_factory=list)
     index: dict[Node, int] = field(default_factory=dict)
+    known: dict[int, dict[int, int]] = field(default_factory=dict)  # condition -> node -> its value where that holds
+    facts: dict[int, dict[int, bool]] = field(default_factory=dict)  # condition -> what else holds where it does
 
     def add(self, kind: str, label: object, args: tuple[int, ...], width: int) -> int:
         node = Node(kind, label, args, max(width, 1))
@@ -65,6 +67,10 @@ class Graph:
     def op(self, name: str, *args: int, width: int | None = None) -> int:
         """An operation, simplified where that needs no thought: constants, neutral elements, double negation."""
         constants = [self.constant(a) for a in args]
+        if name in COMPARISONS and len(args) == 2 and constants[1] is not None:
+            decided = self.compared_choice(name, args[0], args[1])
+            if decided is not None:
+                return decided
         simple = self.simplified(name, args, constants)
         if simple is not None:
             return simple
@@ -73,6 +79,20 @@ class Graph:
         if width is None:
             width = max(self.nodes[a].width for a in args)
         return self.add("op", name, args, width)
+
+    def compared_choice(self, name: str, number: int, constant: int) -> int | None:
+        """A choice among constants, compared with a constant, is a condition on what chooses; None for anything else."""
+        node = self.nodes[number]
+        if node.kind == "const":
+            return self.folded(name, self.constant(number) or 0, self.constant(constant) or 0)
+        if node.kind != "select":
+            return None
+        condition = node.args[0]
+        yes, no = (self.compared_choice(name, branch, constant) for branch in node.args[1:])
+        if yes is None or no is None:
+            return None
+        chosen = self.op("and", condition, yes)
+        return self.op("or", chosen, self.op("and", self.op("not", condition), no))
 
     def simplified(self, name: str, args: tuple[int, ...], constants: list[int | None]) -> int | None:
         if name == "not":
@@ -105,6 +125,10 @@ class Graph:
         if self.op("not", a) == b:
             return self.const(1 - neutral)
         if name == "or":  # p and c, or p and not c: p
+            for c, rest in ((a, b), (b, a)):  # c, or not c and y: c or y
+                parts = self.nodes[rest]
+                if parts.kind == "op" and parts.label == "and" and self.op("not", c) in parts.args:
+                    return self.op("or", c, parts.args[1 - parts.args.index(self.op("not", c))])
             left, right = self.nodes[a], self.nodes[b]
             if left.label == right.label == "and" and left.kind == right.kind == "op":
                 for i in (0, 1):

@@ -32,10 +32,7 @@ class Placement:
     failed: Task | None
     limits: Counter[str]
     header_bits: int  # most header-vector bits in use between two stages
-
-    @property
-    def depth(self) -> int:
-        return max((n + 1 for n, s in enumerate(self.stages) if s.tasks), default=0)
+    depth: int  # stages passed, those of later passes counted on
 
 
 LIMITS = {
@@ -55,7 +52,10 @@ def demand(task: Task) -> dict[str, int]:
 
 def lacking(stage: Stage, task: Task, machine: Machine) -> str | None:
     """The first resource the stage has too little of, None where the task fits."""
+    shared = bool(task.chooser) and task.chooser in stage.words  # the gateways that choose are there already
     for name, amount in demand(task).items():
+        if shared and name == "gateways":
+            continue
         if amount and stage.used[name] + amount > getattr(machine, LIMITS[name]):
             return name
     more = max(task.instructions - stage.words.get(task.chooser, 0), 0)
@@ -63,8 +63,9 @@ def lacking(stage: Stage, task: Task, machine: Machine) -> str | None:
 
 
 def put(stage: Stage, task: Task) -> None:
+    shared = bool(task.chooser) and task.chooser in stage.words
     stage.tasks.append(task)
-    stage.used.update(demand(task))
+    stage.used.update({n: a for n, a in demand(task).items() if not (shared and n == "gateways")})
     if task.instructions:
         stage.words[task.chooser] = max(stage.words.get(task.chooser, 0), task.instructions)
 
@@ -75,6 +76,7 @@ class Placer:
     stages: list[Stage]
     ready: dict[int, int] = field(default_factory=dict)  # node -> first stage that can read it
     limits: Counter[str] = field(default_factory=Counter)
+    homes: dict[Task, int] = field(default_factory=dict)
 
     def earliest(self, task: Task) -> int:
         return max((self.ready.get(n, 0) for n in task.needs), default=0)
@@ -107,12 +109,14 @@ class Placer:
         number = self.tree(task) if task.kind == "reduce" else self.single(task, self.earliest(task))
         if number is None:
             return False
+        self.homes[task] = number
         for node in task.makes:
             self.ready[node] = number if task.same_stage else number + 1
         return True
 
 
-def place(graph: Graph, tasks: list[Task], outputs: set[int], machine: Machine) -> Placement:
+def place(graph: Graph, tasks: list[Task], outputs: set[int], machine: Machine, passes: int = 1) -> Placement:
+    """With several passes a packet comes round again; what it does then takes room in the same stages."""
     maker = {node: i for i, task in enumerate(tasks) for node in task.makes}
     order = topological(tasks, maker)
     urgency = [0] * len(tasks)
@@ -120,13 +124,15 @@ def place(graph: Graph, tasks: list[Task], outputs: set[int], machine: Machine) 
         for node in tasks[i].needs:
             if node in maker:
                 urgency[maker[node]] = max(urgency[maker[node]], urgency[i] + 1)
-    placer = Placer(machine, [Stage() for _ in range(machine.stages)])
+    physical = [Stage() for _ in range(machine.stages)]
+    placer = Placer(machine, physical * passes)
     failed = None
     for i in by_urgency(tasks, maker, urgency):
         if not placer.place(tasks[i]):
             failed = tasks[i]
             break
-    return Placement(placer.stages, failed, placer.limits, header_bits(graph, placer, outputs))
+    depth = max((stage + 1 for stage in placer.homes.values()), default=0)
+    return Placement(physical, failed, placer.limits, header_bits(graph, placer, outputs), depth)
 
 
 def by_urgency(tasks: list[Task], maker: dict[int, int], urgency: list[int]) -> list[int]:
@@ -158,10 +164,9 @@ def container_bits(width: int) -> int:
 def header_bits(graph: Graph, placer: Placer, outputs: set[int]) -> int:
     """The most bits that have to be carried from one stage to the next."""
     last: dict[int, int] = {}
-    for number, stage in enumerate(placer.stages):
-        for task in stage.tasks:
-            for node in task.needs:
-                last[node] = max(last.get(node, 0), number)
+    for task, number in placer.homes.items():
+        for node in task.needs:
+            last[node] = max(last.get(node, 0), number)
     for node in outputs:
         last[node] = len(placer.stages)
     most = 0

@@ -7,10 +7,10 @@ what remains is the graph of what reaches the packet, the switch's metadata and 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fpisa.banzai.fit.assume import under
+from fpisa.banzai.fit.assume import settled, under
 from fpisa.banzai.fit.expression import NotMappable, convert
 from fpisa.banzai.fit.graph import Graph
 
@@ -86,7 +86,47 @@ def read_program(document: dict[str, Any]) -> Program:
         if header in emitted or name in ("standard_metadata.egress_spec", "standard_metadata.mcast_grp"):
             if graph[node].kind != "input":
                 program.outputs[name] = node
+    settle(program)
     return program
+
+
+def settle(program: Program) -> None:
+    """Undefined values chosen away, in everything that the program does."""
+    graph = program.graph
+    done: dict[int, int] = {}
+
+    def new(number: int) -> int:
+        return settled(graph, number, done)
+
+    program.outputs = {name: new(node) for name, node in program.outputs.items()}
+    program.accesses = [
+        Access(a.array, new(a.when), new(a.index), None if a.value is None else new(a.value)) for a in program.accesses
+    ]
+    program.tables = [
+        replace(t, when=new(t.when), keys=tuple((kind, new(node), width) for kind, node, width in t.keys))
+        for t in program.tables
+    ]
+
+
+def rejoined(order: list[str], successors: dict[str, list[str | None]]) -> dict[str, str]:
+    """Node -> the earlier node all of whose paths come back together there, so that it runs under the same condition."""
+    through: dict[str | None, set[str | None]] = {None: {None}}  # what every path from a node passes
+    for name in reversed(order):
+        through[name] = {name} | set.intersection(*(through[after] for after in successors[name]))
+    before: dict[str, set[str]] = {}  # what every path to a node has passed
+    for name in order:
+        passed = before.get(name, set()) | {name}
+        before[name] = passed
+        for after in successors[name]:
+            if after is not None:
+                before[after] = before[after] & passed if after in before else set(passed)
+    rank = {name: n for n, name in enumerate(order)}
+    meets: dict[str, str] = {}
+    for name in order:
+        forks = [d for d in before[name] if d != name and name in through[d]]
+        if forks:
+            meets[name] = max(forks, key=rank.__getitem__)
+    return meets
 
 
 class Walk:
@@ -103,10 +143,14 @@ class Walk:
 
     def run(self) -> None:
         reached: dict[str, int] = {}
+        order = self.topological()
         if self.pipeline["init_table"]:
             reached[self.pipeline["init_table"]] = self.graph.const(1)
-        for name in self.topological():
+        meets = rejoined(order, {name: list(self.successors(self.nodes[name])) for name in order})
+        for name in order:
             if name in reached:
+                if name in meets and self.graph.constant(self.gone) == 0:
+                    reached[name] = reached[meets[name]]
                 for target, when in self.visit(self.nodes[name], reached[name]):
                     if target is not None:
                         alive = self.graph.op("and", when, self.graph.op("not", self.gone))
@@ -144,11 +188,14 @@ class Walk:
 
     def read(self, name: str) -> int:
         if name not in self.env:
-            self.env[name] = self.graph.input(name, self.program.widths.get(name, 32))
+            width = self.program.widths.get(name, 32)
+            # A local variable read before it is written may hold anything; what it would be never constrains the pipeline.
+            local = name.startswith("scalars.")
+            self.env[name] = self.graph.add("any", None, (), width) if local else self.graph.input(name, width)
         return self.env[name]
 
     def write(self, name: str, node: int, when: int) -> None:
-        value = self.graph.bits(node, 0, self.program.widths.get(name, 32))
+        value = under(self.graph, self.graph.bits(node, 0, self.program.widths.get(name, 32)), when)
         self.env[name] = self.graph.select(when, value, self.read(name))
 
     def apply(self, table: dict[str, Any], when: int) -> Iterator[tuple[str | None, int]]:
@@ -176,9 +223,11 @@ class Walk:
             data_bits = max(data_bits, sum(one["bitwidth"] for one in action["runtime_data"]))
             count += 1
             self.run_action(action, taken, data)
-            if action["name"] in following:
+            if action["name"] in following and len(set(following.values())) > 1:
                 yield following[action["name"]], taken
-        if "__HIT__" in following:
+        if len(set(following.values())) == 1:
+            yield next(iter(following.values())), when
+        elif "__HIT__" in following:
             hit = self.graph.add("lookup", (label, "hit"), arguments, 1)
             yield following["__HIT__"], self.graph.op("and", when, hit)
             yield following["__MISS__"], self.graph.op("and", when, self.graph.op("not", hit))

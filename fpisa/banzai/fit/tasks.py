@@ -64,6 +64,11 @@ class Gathering:
         for table in self.program.tables:
             roots |= {node for _, node, _ in table.keys}
         self.roots = roots
+        self.given = self.given_new()
+        self.results: dict[str, set[int]] = {}
+        for number, node in enumerate(self.graph.nodes):
+            if node.kind == "lookup" and isinstance(node.label, tuple):
+                self.results.setdefault(node.label[0], set()).add(number)
         self.needed = self.reach(roots)
         self.users: dict[int, list[int]] = {}
         for number in sorted(self.needed):
@@ -72,7 +77,7 @@ class Gathering:
 
     def reach(self, roots: set[int]) -> set[int]:
         """What the roots need, not looking inside what a stateful unit gives as its new word."""
-        new_words = self.given_new()
+        new_words = self.given
         seen: set[int] = set()
         stack = list(roots)
         while stack:
@@ -86,15 +91,17 @@ class Gathering:
     def given_new(self) -> set[int]:
         """New words of stateful units whose old word nothing else needs: the unit's one output is the new one."""
         given = set()
+        everything = self.graph.closure(set(self.program.outputs.values()))
         for unit in self.states:
-            others = self.graph.closure({r for r in self.program.outputs.values() if r != unit.after})
+            alone = unit.after in self.program.outputs.values()
+            others = self.graph.closure(set(self.program.outputs.values()) - {unit.after}) if alone else everything
             if unit.before not in others or (unit.after in others and unit.before == unit.after):
                 given.add(unit.after)
         return given
 
     def free(self, number: int) -> bool:
         node = self.graph[number]
-        if node.kind in ("const", "input", "lookup", "read", "extern"):
+        if node.kind in ("const", "any", "input", "lookup", "read", "extern"):
             return True
         if self.is_gate(number):
             return True
@@ -157,7 +164,7 @@ def gather(program: Program, machine: Machine, states: list[StateUnit]) -> list[
     tasks += [table_task(work, table) for table in program.tables]
     for number in sorted(work.needed):
         node = work.graph[number]
-        if number in work.given_new() or work.free(number) or absorbed(work, number):
+        if number in work.given or work.free(number) or absorbed(work, number):
             continue
         if node.kind == "op" and node.label == "*":
             raise NotMappable("the pipeline has no unit for the operation *")
@@ -186,10 +193,11 @@ def stateless_task(work: Gathering, number: int) -> Task:
     count = instructions(work, number, needs, gates)
     width = work.graph[number].width
     narrow = int(width <= 16)
+    gateways = comparators(work, gates, needs)
     return Task(
         describe(work.graph, number), "reduce" if is_run(work, number) else "stateless", frozenset(needs),
         frozenset({number}), wide=0 if narrow else -(-width // 32), narrow=narrow, instructions=count,
-        gateways=comparators(work, gates, needs), chooser=frozenset(gates or distances(work, number)),
+        gateways=gateways, chooser=frozenset(gates or distances(work, number)),
     )  # fmt: skip
 
 
@@ -227,9 +235,9 @@ def instructions(work: Gathering, number: int, needs: set[int], gates: set[int])
         else:
             needs.update(sources(work, argument))
     if node.label in ("<<", ">>") and work.graph.constant(node.args[1]) is None and not work.machine.operand_shift:
-        # One word for each outcome. A right shift's last is the sign alone; a left shift past the word gives one more, 0.
+        # One word for each distance but 0, which leaves the word as it is. Far to the right all is sign, far to the left 0.
         width, distance = work.graph[node.args[0]].width, work.graph[node.args[1]]
-        return min(min(width, 32) + (node.label == "<<"), 1 << distance.width)
+        return min(min(width, 32) - (node.label == ">>"), (1 << distance.width) - 1)
     if isinstance(node.label, str) and byte_order(work.graph, number) is not None:
         return 2
     return 1
@@ -245,12 +253,13 @@ def choice(work: Gathering, branch: int, needs: set[int], gates: set[int]) -> in
 def sources(work: Gathering, number: int) -> Iterator[int]:
     """The nodes with a place of their own (an input, a task's result) behind what is free."""
     node = work.graph[number]
-    if node.kind == "const":
+    if node.kind in ("const", "any"):
         return
     if node.kind in ("input", "lookup", "read", "extern") or not work.free(number):
         yield number
         return
-    for argument in node.args:
+    swapped = byte_order(work.graph, number) if work.is_swap(number) else None
+    for argument in node.args if swapped is None else (swapped,):
         yield from sources(work, argument)
 
 
@@ -284,7 +293,7 @@ def stateful_task(work: Gathering, unit: StateUnit) -> Task:
         else:
             needs.update(sources(work, number))
     count = comparators(work, gates, needs)
-    makes = {unit.before} | ({unit.after} & work.given_new())
+    makes = {unit.before} | ({unit.after} & work.given)
     bits = max(8, 1 << (unit.bits - 1).bit_length())
     blocks = -(-unit.size * bits // work.machine.sram_block_bits) + 1
     return Task(
@@ -298,7 +307,7 @@ def table_task(work: Gathering, table: Table) -> Task:
     needs = frozenset(n for _, node, _ in table.keys for n in sources(work, node))
     key_bytes = sum(-(-width // 8) for _, _, width in table.keys)
     by_mask = any(kind in TERNARY for kind, _, _ in table.keys)
-    looked_up = {n for n in range(len(work.graph.nodes)) if is_result(work.graph[n], table.name)}
+    looked_up = work.results.get(table.name, set())
     data_bits = table.data_bits + 8
     sram = -(-table.size * (data_bits + (0 if by_mask else 8 * key_bytes)) // machine.sram_block_bits)
     wide = -(-8 * key_bytes // machine.tcam_block_bits)
@@ -307,10 +316,6 @@ def table_task(work: Gathering, table: Table) -> Task:
         f"table {table.name}", "table", needs, frozenset(looked_up), instructions=table.actions, sram=max(sram, 1),
         tcam=tcam, exact_bytes=0 if by_mask else key_bytes, ternary_bytes=key_bytes if by_mask else 0, same_stage=True,
     )  # fmt: skip
-
-
-def is_result(node: Node, table: str) -> bool:
-    return node.kind == "lookup" and isinstance(node.label, tuple) and node.label[0] == table
 
 
 def describe(graph: Graph, number: int, depth: int = 2) -> str:

@@ -14,12 +14,16 @@ from fpisa.banzai.fit.tasks import Task, gather
 from fpisa.banzai.machine import Machine
 
 
+MOST_ROUNDS = 4  # a chain of steps longer than this many pipelines is not worth recirculating
+
+
 @dataclass(frozen=True)
 class Fit:
     """A program on a machine.
 
-    `elements` is what the program carries in a packet, `fitting` how many of them one pass holds (for a program without
-    numbered register series: 1 or 0). `placement` is that of the fitting part, or of the first attempt that failed.
+    `elements` is what the program carries in a packet; `fitting` of them fit at once (for a program without numbered
+    register series: 1 or 0), a packet going `rounds` times through the pipeline when its chain of steps is longer than
+    that. `placement` is that of the fitting part, or of the first attempt that failed.
     """
 
     machine: Machine
@@ -29,15 +33,17 @@ class Fit:
     placement: Placement
     stateful_units: int
     tasks: int
+    rounds: int = 1
 
     @property
     def fits(self) -> bool:
-        return self.fitting >= self.elements
+        """The whole packet in one pass, at line rate."""
+        return self.fitting >= self.elements and self.rounds == 1
 
     @property
     def passes(self) -> int | None:
         """Passes through the pipeline, by recirculation, for a whole packet; None where nothing fits."""
-        return -(-self.elements // self.fitting) if self.fitting else None
+        return -(-self.elements // self.fitting) * self.rounds if self.fitting else None
 
 
 def fit(document: dict[str, Any], machine: Machine) -> Fit:
@@ -54,25 +60,33 @@ def fit_program(program: Program, units: list[StateUnit], machine: Machine) -> F
     count = max(numbers.values(), default=0) + 1
     outputs = set(program.outputs.values())
 
-    def attempt(k: int) -> tuple[Placement, str]:
+    def attempt(k: int, rounds: int) -> tuple[Placement, str]:
         chosen = part(tasks, members, k)
         made = {n for t in chosen for n in t.makes}
-        placed = place(program.graph, chosen, {n for n in outputs if n in made}, machine)
+        placed = place(program.graph, chosen, {n for n in outputs if n in made}, machine, rounds)
         return placed, obstacle(placed, units, machine, k, numbers)
 
-    low, high = 0, count
-    best, bottleneck = attempt(count)
-    if not bottleneck:
-        low = count
-    while high - low > 1:
-        middle = (low + high) // 2
-        placed, why = attempt(middle)
-        if why:
-            high, bottleneck = middle, why
-            best = placed if low == 0 else best
-        else:
-            low, best = middle, placed
-    return Fit(machine, count, low, bottleneck, best, sum(t.stateful for t in tasks), len(tasks))
+    def most(rounds: int) -> Fit:
+        low, high = 0, count
+        best, bottleneck = attempt(count, rounds)
+        if not bottleneck:
+            low = count
+        while high - low > 1:
+            middle = (low + high) // 2
+            placed, why = attempt(middle, rounds)
+            if why:
+                high, bottleneck = middle, why
+                best = placed if low == 0 else best
+            else:
+                low, best = middle, placed
+        return Fit(machine, count, low, bottleneck, best, sum(t.stateful for t in tasks), len(tasks), rounds)
+
+    tried = []
+    for rounds in range(1, MOST_ROUNDS + 1):
+        tried.append(most(rounds))
+        if tried[-1].fitting:
+            return tried[-1]
+    return tried[-1]
 
 
 def part(tasks: list[Task], members: list[frozenset[int]], k: int) -> list[Task]:
