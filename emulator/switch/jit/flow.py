@@ -196,10 +196,11 @@ class _Emitter:
         g.set_const(g.phv.own.exit, 0)
         g.goto(self.label(self.graph.first))
         done: set[int] = set()
-        for node in self.graph.order:
-            if node in self.labels and node not in done:
-                g.start(self.labels[node])
-                self._chain(node, done)
+        while waiting := [n for n in self.graph.order if n in self.labels and n not in done]:
+            for node in waiting:
+                if node not in done:
+                    g.start(self.labels[node])
+                    self._chain(node, done)
         g.start(self.done)
 
     def _chain(self, node: int, done: set[int]) -> None:
@@ -253,7 +254,6 @@ class _Emitter:
         found = tables.lookup(g, node)
         if found.action.const is not None:
             return self._known(node, found)
-        hit = g.arith.from_bool(found.hit)
         g.flush()
         arms = {k: g.fn.label("action") for k in found.actions}
         nothing = g.fn.label("nothing")
@@ -263,9 +263,12 @@ class _Emitter:
             g.start(arms[k])
             g.params = tables.params(g, node, found, k)
             self._body(node.actions[k])
-            self._leave(node, node.actions[k], self._following(node, k), hit.ref, found.hit)
+            self._leave(node, node.actions[k], self._following(node, k), found.hit)
         g.start(nothing)
-        self._leave(node, None, self._following(node, None), hit.ref, found.hit)
+        if may_do_nothing(g, node):
+            self._leave(node, None, self._following(node, None), found.hit)
+        else:
+            g.fn.end("unreachable")
         return None
 
     def _following(self, node: TableNode, position: int | None) -> int | None:
@@ -273,7 +276,7 @@ class _Emitter:
             return None
         return Graph._end(node.base_next if position is None else node.next[position])
 
-    def _leave(self, node: TableNode, action: int | None, following: int | None, hit: Ref, hit_bit: Ref) -> None:
+    def _leave(self, node: TableNode, action: int | None, following: int | None, hit: Ref) -> None:
         g = self.g
         if action is not None and self._exits(action):
             on = g.fn.label("on")
@@ -283,7 +286,7 @@ class _Emitter:
             g.goto(self.label(following))
             return
         yes, no = self.label(Graph._end(node.hit_next)), self.label(Graph._end(node.miss_next))
-        g.branch(hit_bit, yes, no)
+        g.branch(hit, yes, no)
 
     def _known(self, node: TableNode, found: tables.Found) -> int | None:
         """The action is the same for all packets."""
@@ -296,7 +299,7 @@ class _Emitter:
         else:
             position = None
         if node.branches:
-            self._leave(node, action, None, 0, found.hit)
+            self._leave(node, action, None, found.hit)
             return None
         following = self._following(node, position)
         assert following is not None

@@ -39,6 +39,10 @@ def _start() -> None:
         if not _ready:
             llvm.initialize_native_target()
             llvm.initialize_native_asmprinter()
+            try:  # divisions of 128 bits are calls into it; nothing else needs it
+                llvm.load_library_permanently("libgcc_s.so.1")
+            except RuntimeError:
+                pass
             for option in _OPTIONS:
                 llvm.set_option("fpisa", option)
             _ready = True

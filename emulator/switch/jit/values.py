@@ -276,6 +276,8 @@ class Arith:
         top = max(abs(a.lo), abs(a.hi))
         low = -top if a.lo < 0 or b.lo < 0 else 0
         bits = max(fits(min(low, -top if low < 0 else 0, a.lo, b.lo), max(top, a.hi, b.hi)), a.bits, b.bits)
+        if bits > 64:  # 128 bits would be a call into the compiler's run-time library; wider is expanded in place
+            bits = max(bits, 192)
         x, y = self.widen(a, bits), self.widen(b, bits)
         zero = self.fn.icmp("eq", bits, y, 0)
         safe = self.fn.select(zero, bits, 1, y)
