@@ -14,8 +14,8 @@ WAIT = 10.0
 
 
 def test_packet_out_and_in_with_controller_headers(live: Any) -> None:
-    """The program of case 34 punts what it does not know, with the reason of its default action."""
-    found = live("34_cpu_names")
+    """The program of case 34 punts what it does not know to port 255."""
+    found = live("34_cpu_names", cpu_port=255)
     heard: queue.Queue[PacketIn] = queue.Queue()
     found.client.on_packet_in = heard.put
     frame = bytes.fromhex("020000000009 020000000001 0800") + b"payload"
