@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol
@@ -14,8 +15,8 @@ from controller.session import JoinRequest, Silent
 from workers import wire
 from workers.engine import Engine, Overdue, PythonEngine, Seat, Stats
 from workers.join import Membership, PeerLost, join
-from workers.represent import Lane, quantised_lanes, raw_lanes
-from workers.transport import RawSocket, Transport, interface_address
+from workers.represent import Representation, RepresentationError
+from workers.transport import RawSocket, Transport, TransportError, interface_address
 from workers.window import Timing
 
 Array = NDArray[Any]
@@ -37,11 +38,12 @@ FLAG_NAMES = {wire.INEXACT: "inexact", wire.OVERFLOW: "overflow", wire.INVALID: 
 class Options:
     """How a client takes part in a job.
 
-    All members must agree but for `timing`, `udp_port` and `join_timeout`.
+    All members must agree but for `timing`, `udp_port`, `join_timeout` and `engine`.
     format: the wire format of the switch's program; `int32` is the SwitchML baseline, which takes float32
     arrays by block quantisation and int32 arrays as they are. elements: values a packet. slots: the window,
     chunks in flight over all queues. queues: threads, each with its share of the slots. udp_port: where
-    results of queue 0 arrive. join_timeout: seconds to wait for the other workers.
+    results of queue 0 arrive. join_timeout: seconds to wait for the other workers. engine:
+    `native` (C, a thread a queue) or `python` (NumPy batches, one thread).
     """
 
     format: str = "fp32"
@@ -51,10 +53,13 @@ class Options:
     udp_port: int = 18100
     timing: Timing = field(default_factory=Timing)
     join_timeout: float = 60.0
+    engine: str = "native"
 
     def __post_init__(self) -> None:
         wire.get_format(self.format)
         wire.check_elements(self.elements)
+        if self.engine not in ("native", "python"):
+            raise ValueError(f"there is no engine {self.engine!r}; there are native and python")
         if not 1 <= self.queues <= self.slots:
             raise ValueError(f"{self.queues} queues cannot share {self.slots} slots")
         if not 1 <= self.udp_port <= 65536 - self.queues:
@@ -62,9 +67,7 @@ class Options:
 
     def request(self, job: str, workers: int, host: str, rank: int | None) -> JoinRequest:
         """The join message these options amount to."""
-        return JoinRequest(
-            job, workers, host, self.udp_port, self.slots, self.queues, self.format, self.elements, rank
-        )
+        return JoinRequest(job, workers, host, self.udp_port, self.slots, self.queues, self.format, self.elements, rank)
 
 
 class Watcher(Protocol):
@@ -119,28 +122,28 @@ class AllReduce:
         self.close()
 
     def _reduce(self, flat: Array) -> int:
-        lanes = self._lanes(flat)
+        values, representation = self._represent(flat)
         try:
-            flags = self.engine.run(lanes)
+            return self.engine.run(values, representation)
         except Overdue as late:
             self.broken = str(late)
             answer = self.watcher.silent(late.pool_index, late.chunk)
             raise PeerLost(answer.silent, answer.reason or str(late)) from None
+        except RepresentationError:
+            raise  # nothing was sent
         except Exception as error:
             self.broken = str(error)
             raise
-        self.engine.stats.payload_bytes += flat.nbytes
-        return flags
 
-    def _lanes(self, flat: Array) -> list[Lane]:
-        options = self.options
-        if options.format == "int32" and flat.dtype == np.float32:
-            window = options.slots // options.queues
-            return quantised_lanes(flat, options.elements, options.queues, self.seat.workers, window)
-        native = NATIVE[options.format]
-        if flat.dtype.name == FLOATS.get(options.format) or flat.dtype == native:
-            return raw_lanes(flat.view(np.dtype(native)), options.elements, options.queues)
-        raise TypeError(f"a job of format {options.format} cannot sum an array of {flat.dtype}")
+    def _represent(self, flat: Array) -> tuple[Array, Representation]:
+        """How the job carries such an array, and the array as the engine wants it: the same memory."""
+        name = self.options.format
+        if name == "int32" and flat.dtype == np.float32:
+            return flat, Representation.QUANTISED
+        native = NATIVE[name]
+        if flat.dtype.name == FLOATS.get(name) or flat.dtype == native:
+            return flat.view(np.dtype(native)), Representation.SWAPPED if name == "int32" else Representation.RAW
+        raise TypeError(f"a job of format {name} cannot sum an array of {flat.dtype}")
 
 
 def flag_names(flags: int) -> list[str]:
@@ -169,6 +172,15 @@ def frame_bytes(options: Options) -> int:
     return wire.frame_dtype(wire.get_format(options.format), options.elements).itemsize
 
 
+@dataclass(frozen=True)
+class MemoryPort:
+    """A switch's shared-memory port on this machine: the path of its socket, and the worker's own addresses."""
+
+    path: str
+    mac: bytes
+    ip: str
+
+
 def attach(membership: Membership, mac: bytes, transport: Transport, options: Options) -> AllReduce:
     """A client for a membership over a transport, with the engine in Python."""
     seat = make_seat(membership, mac)
@@ -178,17 +190,37 @@ def attach(membership: Membership, mac: bytes, transport: Transport, options: Op
 
 
 def open_job(
-    controller: str, job: str, workers: int, interface: str, options: Options, rank: int | None = None
+    controller: str,
+    job: str,
+    workers: int,
+    place: str | MemoryPort,
+    options: Options,
+    rank: int | None = None,
 ) -> AllReduce:
-    """Join `job` through `interface` and wait for its other workers.
+    """Join `job` through a network interface (its name) or a shared-memory port, and wait for its other workers.
 
     Raises JoinError, TransportError, and ValueError for a combination of options that cannot be.
     """
-    mac, host = interface_address(interface)
-    transport = RawSocket(interface, frame_bytes(options), options.udp_port, options.queues)
+    mac, host = (place.mac, place.ip) if isinstance(place, MemoryPort) else interface_address(place)
+    membership = join(controller, options.request(job, workers, host, rank), options.join_timeout)
     try:
-        membership = join(controller, options.request(job, workers, host, rank), options.join_timeout)
+        seat = make_seat(membership, mac)
+        engine = make_engine(place, seat, options, membership.check)
     except BaseException:
-        transport.close()
+        membership.leave()
         raise
-    return attach(membership, mac, transport, options)
+    return AllReduce(engine, seat, options, membership)
+
+
+def make_engine(place: str | MemoryPort, seat: Seat, options: Options, watch: Callable[[], None]) -> Engine:
+    """The engine the options name. Raises TransportError."""
+    wire_format, elements, timing = wire.get_format(options.format), options.elements, options.timing
+    if options.engine == "python":
+        if isinstance(place, MemoryPort):
+            raise TransportError("shared-memory ports need the native engine")
+        transport = RawSocket(place, frame_bytes(options), options.udp_port, options.queues)
+        return PythonEngine(transport, seat, wire_format, elements, timing, watch)
+    from workers.native_engine import NativeEngine
+
+    where = {"memory": place.path} if isinstance(place, MemoryPort) else {"interface": place}
+    return NativeEngine(seat, wire_format, elements, timing, watch, **where)

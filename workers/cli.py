@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn
 
 from workers import wire
-from workers.allreduce import Options, open_job
+from workers.allreduce import MemoryPort, Options, open_job
 from workers.bench import Report, bench
 from workers.join import JoinError, PeerLost
 from workers.represent import RepresentationError
@@ -72,12 +72,16 @@ def build_parser() -> Parser:
     job.add_argument("--controller", required=True, metavar="ADDRESS", help="HOST:PORT, or a socket's path")
     job.add_argument("--job", required=True, metavar="NAME", help="the same on every worker")
     job.add_argument("--workers", required=True, type=positive, metavar="W", help="how many the job has")
-    job.add_argument("--interface", required=True, metavar="IF", help="network interface to the switch")
+    job.add_argument("--interface", metavar="IF", help="network interface to the switch, or instead of it:")
+    job.add_argument("--memory", metavar="PATH", help="socket of the switch's shared-memory port")
+    job.add_argument("--mac", metavar="MAC", help="own MAC address, with --memory")
+    job.add_argument("--ip", metavar="IP", help="own IPv4 address, with --memory")
     job.add_argument("--rank", type=int, metavar="R", help="rank to ask for (the controller chooses)")
     job.add_argument("--format", default="fp32", choices=sorted(wire.FORMATS), help="the program's (fp32)")
     job.add_argument("--elements", type=positive, default=64, metavar="N", help="values a packet (64)")
     job.add_argument("--slots", type=positive, default=64, metavar="S", help="packets in flight (64)")
     job.add_argument("--queues", type=positive, default=1, metavar="Q", help="threads of the engine (1)")
+    job.add_argument("--engine", choices=("native", "python"), default="native", help="in C, or NumPy (native)")
     job.add_argument("--udp-port", type=positive, default=18100, metavar="P", help="for results (18100)")
     job.add_argument("--deadline", type=seconds, default=8.0, metavar="S", help="until a peer is silent (8)")
     job.add_argument("--join-timeout", type=seconds, default=60.0, metavar="S", help="for all to come (60)")
@@ -106,7 +110,22 @@ def chosen_options(parser: Parser, args: argparse.Namespace) -> Options:
             udp_port=args.udp_port,
             timing=Timing(deadline=args.deadline),
             join_timeout=args.join_timeout,
+            engine=args.engine,
         )
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def chosen_place(parser: Parser, args: argparse.Namespace) -> str | MemoryPort:
+    if (args.interface is None) == (args.memory is None):
+        parser.error("give either --interface or --memory")
+    if args.interface is not None:
+        return args.interface
+    if args.mac is None or args.ip is None:
+        parser.error("--memory needs --mac and --ip as well")
+    try:
+        wire.ip_number(args.ip)
+        return MemoryPort(args.memory, wire.mac_bytes(args.mac), args.ip)
     except ValueError as error:
         parser.error(str(error))
 
@@ -115,9 +134,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    options = chosen_options(parser, args)
+    options, place = chosen_options(parser, args), chosen_place(parser, args)
     try:
-        report = run(args, options)
+        report = run(args, place, options)
     except FAILURES as error:
         print(f"fpisa worker: {error}", file=sys.stderr)
         return 1
@@ -127,13 +146,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if report.wrong else 0
 
 
-def run(args: argparse.Namespace, options: Options) -> Report:
+def run(args: argparse.Namespace, place: str | MemoryPort, options: Options) -> Report:
     count = max(args.size // 4, 1)
-    job = open_job(args.controller, args.job, args.workers, args.interface, options, args.rank)
+    job = open_job(args.controller, args.job, args.workers, place, options, args.rank)
     with job as client, progress(args.warmups + args.repeats, not args.json) as advance:
-        return bench(
-            client, count, args.repeats, args.warmups, args.seed, args.type, not args.no_check, advance
-        )
+        return bench(client, count, args.repeats, args.warmups, args.seed, args.type, not args.no_check, advance)
 
 
 def progress(total: int, wanted: bool) -> AbstractContextManager[Callable[[int], None]]:

@@ -1,6 +1,6 @@
-"""Moves the lanes of one all-reduce through a transport: fills frames, follows the window, takes results.
+"""Moves one all-reduce after another through a transport: fills frames, follows the window, takes results.
 
-`PythonEngine` works on batches with NumPy; an engine in C offers the same two methods.
+`PythonEngine` works on batches with NumPy; `native_engine.NativeEngine` offers the same in C.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from workers import wire
-from workers.represent import Lane
+from workers.represent import Array, Lane, Representation, lanes
 from workers.transport import Transport
 from workers.window import Chunks, RoundTrip, Timing, Window, slot_shares
 from workers.wire import Frames
@@ -83,10 +83,15 @@ class Overdue(Exception):
 
 
 class Engine(Protocol):
-    stats: Stats
+    @property
+    def stats(self) -> Stats:
+        """The counts so far; may be the engine's own object, so copy what is to be kept."""
 
-    def run(self, lanes: list[Lane]) -> int:
-        """Reduce the lanes, one a queue; returns the flags ORed. Raises Overdue and TransportError."""
+    def run(self, flat: Array, representation: Representation) -> int:
+        """Replace a flat, contiguous array by its sum over all workers; returns the flags ORed.
+
+        Raises Overdue, TransportError, RepresentationError, and what the engine's watch raises.
+        """
 
     def close(self) -> None: ...
 
@@ -106,9 +111,7 @@ class Clock:
 class LaneRun:
     """One queue's lane on its way: window, outgoing frames by slot, numbering."""
 
-    def __init__(
-        self, lane: Lane, queue: int, share: range, template: Frames, trip: RoundTrip, first: int
-    ) -> None:
+    def __init__(self, lane: Lane, queue: int, share: range, template: Frames, trip: RoundTrip, first: int) -> None:
         self.lane, self.queue, self.first_slot = lane, queue, share.start
         self.window = Window(lane.total, len(share), trip, first, lane.lag)
         self.frames = np.repeat(template[None], len(share))
@@ -152,7 +155,7 @@ class PythonEngine:
         timing: Timing | None = None,
         watch: Callable[[], None] = lambda: None,
     ) -> None:
-        self.transport, self.seat, self.watch = transport, seat, watch
+        self.transport, self.seat, self.watch, self.elements = transport, seat, watch, elements
         self.stats = Stats()
         self.timing = timing or Timing()
         self.shares = slot_shares(seat.first_slot, seat.slots, seat.queues)
@@ -164,18 +167,8 @@ class PythonEngine:
             for queue in range(seat.queues)
         ]
 
-    def run(self, lanes: list[Lane]) -> int:
-        runs = [
-            LaneRun(
-                lane,
-                queue,
-                self.shares[queue],
-                self.templates[queue],
-                self.trips[queue],
-                self.next_chunk[queue],
-            )
-            for queue, lane in enumerate(lanes)
-        ]
+    def run(self, flat: Array, representation: Representation) -> int:
+        runs = self._plan(flat, representation)
         began, clock, flags = time.monotonic(), Clock(self.stats), 0
         for run in runs:
             self._send_new(run, run.window.start(time.monotonic()), clock)
@@ -186,11 +179,23 @@ class PythonEngine:
             self.stats.retransmissions += run.window.retransmissions
             self.stats.discarded += run.window.duplicates
         self.stats.calls += 1
+        self.stats.payload_bytes += flat.nbytes
         self.stats.wall += time.monotonic() - began
         return flags
 
     def close(self) -> None:
         self.transport.close()
+
+    def _plan(self, flat: Array, representation: Representation) -> list[LaneRun]:
+        """The array's lanes; what this costs is part of the conversion."""
+        clock = Clock(self.stats)
+        windows = [len(share) for share in self.shares]
+        parts = lanes(flat, representation, self.elements, windows, self.seat.workers)
+        clock.charge("cpu_convert" if parts[0].converts else "cpu_copy")
+        return [
+            LaneRun(lane, q, self.shares[q], self.templates[q], self.trips[q], self.next_chunk[q])
+            for q, lane in enumerate(parts)
+        ]
 
     def _turn(self, runs: list[LaneRun], clock: Clock) -> int:
         """Wait for frames or a timer, and act on either."""

@@ -146,9 +146,7 @@ def join(address: str, request: JoinRequest, timeout: float) -> Membership:
         lines.write(request.wire())
         message = lines.read(timeout)
         if message is None:
-            raise JoinError(
-                f"job {request.job!r} did not get its {request.workers} workers within {timeout:g} s"
-            )
+            raise JoinError(f"job {request.job!r} did not get its {request.workers} workers within {timeout:g} s")
         return Membership(lines, Joined.read(message), request)
     except WireError as error:
         sock.close()

@@ -6,6 +6,8 @@ chunks the queue needs, how to fill outgoing frames and how to take results out 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +24,14 @@ FIELD_SHIFT, FIELD_MASK = 23, 0xFF
 EXPONENT_OFFSET = 126
 LARGEST_EXPONENT = 127
 INT32_MAX = 2**31 - 1
+
+
+class Representation(Enum):
+    """RAW: bits as they lie in memory. SWAPPED: 32-bit integers, big-endian. QUANTISED: float32 as integers."""
+
+    RAW = "raw"
+    SWAPPED = "swapped"
+    QUANTISED = "quantised"
 
 
 class RepresentationError(ValueError):
@@ -173,20 +183,19 @@ def dequantise(integers: Array, scales: Array) -> Array:
     return integers.astype(np.float32) / inverse[:, None]
 
 
-FLOAT_TYPES = {"fp32": 4, "fp16": 2, "bf16": 2, "fp8_e4m3": 1, "fp8_e5m2": 1}
-
-
-def raw_lanes(flat: Array, elements: int, queues: int) -> list[Lane]:
-    """Lanes for values that travel as they are. `flat` is a one-dimensional view onto the caller's memory."""
-    blocks = Blocks(flat, elements)
-    return [RawLane(blocks, share, converts=flat.dtype == np.int32) for share in split(blocks.count, queues)]
-
-
-def quantised_lanes(flat: Array, elements: int, queues: int, workers: int, window: int) -> list[Lane]:
-    """Lanes for float32 `flat` as block-quantised integers; `window` is a queue's number of slots.
+def lanes(
+    flat: Array, representation: Representation, elements: int, windows: Sequence[int], workers: int
+) -> list[Lane]:
+    """A lane for each queue. `flat` is a one-dimensional view onto the caller's memory; `windows` holds each
+    queue's number of slots.
 
     Raises RepresentationError.
     """
     blocks = Blocks(flat, elements)
+    shares = split(blocks.count, len(windows))
+    if representation is not Representation.QUANTISED:
+        return [RawLane(blocks, share, representation is Representation.SWAPPED) for share in shares]
     exponents = block_exponents(blocks)
-    return [QuantisedLane(blocks, exponents, share, workers, window) for share in split(blocks.count, queues)]
+    return [
+        QuantisedLane(blocks, exponents, share, workers, window) for share, window in zip(shares, windows, strict=True)
+    ]

@@ -151,9 +151,7 @@ class RawSocket:
             try:
                 self.sock.send(row.data)
             except BlockingIOError:
-                select.select(
-                    [], [self.sock], [], 0.01
-                )  # the send queue is full: the timer resends what is lost
+                select.select([], [self.sock], [], 0.01)  # the send queue is full: the timer resends what is lost
                 with contextlib.suppress(BlockingIOError):
                     self.sock.send(row.data)
             except OSError as error:

@@ -106,6 +106,11 @@ def get_format(name: str) -> WireFormat:
     return FORMATS[name]
 
 
+def value_bytes(wire: WireFormat) -> int:
+    """Length of one value."""
+    return np.dtype(wire.value).itemsize
+
+
 def check_elements(elements: int) -> int:
     """`elements` itself. Raises ValueError where no program takes that many values a packet."""
     if not MIN_ELEMENTS <= elements <= MAX_ELEMENTS:

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch._C._distributed_c10d import (
+from torch._C._distributed_c10d import (  # type: ignore[attr-defined]
     AllreduceOptions,
-    _create_work_from_future,  # type: ignore[attr-defined]
+    _create_work_from_future,
 )
 from torch.distributed.distributed_c10d import ProcessGroupGloo, ReduceOp
 

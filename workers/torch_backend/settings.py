@@ -20,7 +20,7 @@ from workers.window import Timing
 
 PREFIX = "FPISA_"
 NUMBERS = {"elements": int, "slots": int, "queues": int, "udp_port": int, "deadline": float, "join_timeout": float}
-TEXTS = ("controller", "job", "interface", "format")
+TEXTS = ("controller", "job", "interface", "format", "engine")
 TORCH_PARAMETERS = ("rank", "world_size")  # torch adds them to the URL
 
 
@@ -73,7 +73,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     numbers = {name: number(name, found[name]) for name in NUMBERS if name in found}
     timing = Timing(deadline=numbers.pop("deadline", Timing.deadline))
     try:
-        options = Options(format=found.get("format", "fp32"), timing=timing, **numbers)
+        named: dict[str, Any] = {name: found[name] for name in ("format", "engine") if name in found}
+        options = Options(timing=timing, **named, **numbers)
     except ValueError as error:
         raise SettingsError(str(error)) from None
     return Settings(found["controller"], found.get("job", "torch"), found["interface"], options)
