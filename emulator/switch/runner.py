@@ -180,6 +180,11 @@ class Runner:
         self.close()
 
     @property
+    def thread(self) -> threading.Thread | None:
+        """The loop's thread, once started; its processor time is the switch's."""
+        return self._thread
+
+    @property
     def running(self) -> bool:
         """Whether the loop's thread is alive."""
         return self._thread is not None and self._thread.is_alive()
