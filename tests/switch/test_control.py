@@ -33,7 +33,11 @@ def switch() -> Switch:
 
 
 REFUSED: list[tuple[str, Callable[[Control], Any], str]] = [
-    ("exists", lambda c: (c.tables["e"].insert((1,), "out", (1,)), c.tables["e"].insert((1,), "mark", (1,))), "this key"),
+    (
+        "exists",
+        lambda c: (c.tables["e"].insert((1,), "out", (1,)), c.tables["e"].insert((1,), "mark", (1,))),
+        "this key",
+    ),
     ("not_found", lambda c: c.tables["e"].delete(99), "handle 99"),
     ("full", lambda c: [c.tables["e"].insert((i,), "out", (1,)) for i in range(4)], "it holds 3"),
     ("invalid", lambda c: c.tables["e"].insert((256,), "out", (1,)), "does not fit 8 bits"),
@@ -184,7 +188,9 @@ def profile_switch(now: Callable[[], int] = lambda: 0) -> Switch:
     build.pipelines["ingress"]["action_profiles"].append(
         {"name": "p", "id": 0, "max_size": 4, "selector": selector}
     )
-    build.table("t", [("exact", "h", "a")], ["out"], type="indirect_ws", action_profile="p", support_timeout=True)
+    build.table(
+        "t", [("exact", "h", "a")], ["out"], type="indirect_ws", action_profile="p", support_timeout=True
+    )
     return Switch.load(build.json(), engine="interp", clock=now)
 
 

@@ -79,7 +79,9 @@ def test_both_engines_agree_on_damaged_packets() -> None:
         rng = random.Random(folder.name)
         switches = []
         for engine in ("interp", "jit"):
-            switch = Switch.load(folder / "program.json", engine=engine, seed=1, clock=lambda: 5, max_passes=64)
+            switch = Switch.load(
+                folder / "program.json", engine=engine, seed=1, clock=lambda: 5, max_passes=64
+            )
             run_file(switch, folder / "case.stf", "golden")
             switches.append(switch)
         packets = recorded(folder)

@@ -22,16 +22,27 @@ class Clock:
         return self.now
 
 
-def switch_for(engine: str, ingress: list[Json], egress: list[Json] = (), clock: Any = None, **more: Any) -> Switch:  # type: ignore[assignment]
+def switch_for(
+    engine: str, ingress: list[Json], egress: list[Json] = (), clock: Any = None, **more: Any
+) -> Switch:  # type: ignore[assignment]
     """Header h: port(8) note(8) wide(32); field list 1 keeps `kept`."""
     build = Builder()
     build.header("h", [("port", 8), ("note", 8), ("wide", 32)])
     build.metadata([["kept", 16], ["lost", 16]])
     build.extract("h")
     build.doc["field_lists"].append({"id": 1, "name": "l", "elements": [field("scalars", "kept")]})
-    build.doc["learn_lists"].append({"id": 1, "name": "learn", "elements": [field("h", "note"), field("h", "wide")]})
+    build.doc["learn_lists"].append(
+        {"id": 1, "name": "learn", "elements": [field("h", "note"), field("h", "wide")]}
+    )
     build.doc["counter_arrays"].append({"name": "seen", "id": 0, "size": 8, "is_direct": False})
-    row = {"name": "m", "id": 0, "is_direct": False, "size": 2, "rate_count": 2, "type": more.pop("meter", "packets")}
+    row = {
+        "name": "m",
+        "id": 0,
+        "is_direct": False,
+        "size": 2,
+        "rate_count": 2,
+        "type": more.pop("meter", "packets"),
+    }
     build.doc["meter_arrays"].append(row)
     build.register("r", 32, 4)
     build.run("in", [assign(sm("egress_spec"), field("h", "port")), *ingress])
@@ -88,7 +99,9 @@ class TestDecisions:
             do("clone_ingress_pkt_to_egress", const(5), const(1)),
         ]
         kept = op("|", op("<<", field("scalars", "kept"), const(16)), field("scalars", "lost"))
-        switch = switch_for(engine, body, [mark(), do("_jump_if_zero", sm("instance_type"), const(3)), wide(kept)])
+        switch = switch_for(
+            engine, body, [mark(), do("_jump_if_zero", sm("instance_type"), const(3)), wide(kept)]
+        )
         switch.control.mirror.set_session(5, port=6)
         out = dict(switch.send(1, packet(3, 0, 7, b"zz")))
         assert out == {3: packet(3, 0, 99, b"zz"), 6: packet(3, 1, 0x12340000, b"zz")}
@@ -114,7 +127,9 @@ class TestDecisions:
         assert switch.send(9, packet()) == [(3, packet(3, 0, 0xABCD0009))]
 
     def test_recirculate_until_the_limit(self, engine: str) -> None:
-        switch = switch_for(engine, [], [wide(op("+", field("h", "wide"), const(1))), do("recirculate", const(0))])
+        switch = switch_for(
+            engine, [], [wide(op("+", field("h", "wide"), const(1))), do("recirculate", const(0))]
+        )
         assert switch.send(1, packet()) == []
         assert switch.events["pass_limit"] == 1
 

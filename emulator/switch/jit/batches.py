@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -131,15 +131,21 @@ class Fused:
                 return False
             version.wiring.refresh()
             self._use(version)
+            self._changed.notify_all()
         return True
+
+    def wait_until(self, reached: Callable[[], bool], seconds: float) -> bool:
+        """Waits, with the lock held, until `reached()` after some version came into use; False when time ran out."""
+        return self._changed.wait_for(reached, seconds)
 
     def _follow(self) -> None:
         while True:
             with self.lock:
                 while not self._dirty:
                     self._changed.wait()
+                self._dirty = False
                 while self._changed.wait(QUIET):
-                    pass
+                    self._dirty = False
             try:
                 self.specialise()
             except Exception:  # the general version goes on serving

@@ -91,11 +91,23 @@ def optimised(text: str, level: int) -> tuple[llvm.ModuleRef, llvm.TargetMachine
     return module, machine
 
 
+SUM = 32
+"""Bytes of the checksum behind a cached object."""
+
+
+def _checked(stored: bytes) -> bytes | None:
+    """The object in a file of the cache, None when the file is damaged."""
+    found = stored[:-SUM]
+    return found if hashlib.sha256(found).digest() == stored[-SUM:] else None
+
+
 def build_object(text: str, level: int) -> tuple[bytes, bool]:
     """Machine code for IR: (object file, whether it came from the cache). A cache that cannot be used is left alone."""
     path = cache_folder() / f"{_key(text, level)}.o"
     try:
-        return path.read_bytes(), True
+        stored = _checked(path.read_bytes())
+        if stored is not None:
+            return stored, True
     except OSError:
         pass
     module, machine = optimised(text, level)
@@ -103,7 +115,7 @@ def build_object(text: str, level: int) -> tuple[bytes, bool]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(found)
+            file.write(found + hashlib.sha256(found).digest())
         os.replace(file.name, path)
     except OSError:
         pass
