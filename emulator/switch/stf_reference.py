@@ -152,16 +152,11 @@ class ReferenceCase:
         for key in table.spec.keys:
             names[key.name] = key.name
             names.setdefault(self.switch.model.field_name(key.field), key.name)
-        for candidate in (
-            name,
-            name + "$",
-            name + ".$valid$",
-            name + ".valid",
-            name.replace("$valid$", "isValid()"),
-        ):
+        spelled = re.sub(r"(^|\.)(valid|isValid\(\))$", r"\1$valid$", name)
+        for candidate in (name, name + "$", name + ".$valid$", name + ".valid", name + ".isValid()", spelled):
             if candidate in names:
                 return names[candidate]
-        ends = {key for full_name, key in names.items() if full_name.endswith("." + name)}
+        ends = {key for full_name, key in names.items() if full_name.endswith(("." + name, "." + spelled))}
         if len(ends) != 1:
             known = ", ".join(key.name for key in table.spec.keys)
             raise CaseError(f"table {table.name} has no key {name!r}; it has {known or 'none'}")

@@ -107,7 +107,7 @@ def test_broken_file_is_refused(change: Callable[[dict[str, Any]], None], words:
     doc = small()
     Switch.load(doc, engine="interp")
     change(doc)
-    with pytest.raises(ModelError, match=".") as caught:
+    with pytest.raises(ModelError) as caught:
         Switch.load(doc, engine="interp")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
