@@ -101,7 +101,7 @@ void build_frame(struct lane *lane, int64_t chunk, uint8_t *frame)
         encode(lane, chunk - lane->lag, frame + FPW_HEADERS);
     else
         memset(frame + FPW_HEADERS, 0, lane->engine->payload);
-    *(lane->engine->representation == FPW_RAW ? &lane->copy_ticks : &lane->convert_ticks) += __rdtsc() - start;
+    charge_values(lane, start);
 }
 
 int64_t match_result(const struct lane *lane, const struct received *received)
@@ -140,5 +140,5 @@ void take_result(struct lane *lane, int64_t chunk, const uint8_t *frame)
         lane->scales[chunk] = fpw_scale((int8_t)frame[AT_EXPONENT], lane->engine->options.workers);
     if (chunk >= lane->lag)
         decode(lane, chunk - lane->lag, frame + FPW_HEADERS);
-    *(lane->engine->representation == FPW_RAW ? &lane->copy_ticks : &lane->convert_ticks) += __rdtsc() - start;
+    charge_values(lane, start);
 }

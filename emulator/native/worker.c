@@ -9,6 +9,13 @@
 
 /* ---- one lane ---- */
 
+static uint64_t thread_cpu(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
 static bool send_chunk(struct lane *lane, int64_t chunk)
 {
     struct fpw_engine *engine = lane->engine;
@@ -49,9 +56,7 @@ static bool send_again(struct lane *lane, uint64_t now)
 static int receive(struct lane *lane, uint64_t *now)
 {
     struct received frames[BATCH];
-    uint64_t start = __rdtsc();
     int n = lane->transport->kind->receive(lane->transport, frames, BATCH, lane->error);
-    lane->syscall_ticks += __rdtsc() - start;
     *now = now_ns();
     for (int i = 0; i < n; i++) {
         lane->stats.packets_received++;
@@ -67,12 +72,22 @@ static int receive(struct lane *lane, uint64_t *now)
     return n;
 }
 
+/* The thread's own processor time is asked for only around system calls: asking is one itself. */
 static int flush(struct lane *lane)
 {
-    uint64_t start = __rdtsc();
+    if (!lane->transport->sends_by_syscall)
+        return lane->transport->kind->flush(lane->transport, lane->error);
+    uint64_t start = thread_cpu();
     int status = lane->transport->kind->flush(lane->transport, lane->error);
-    lane->syscall_ticks += __rdtsc() - start;
+    lane->syscall_ns += thread_cpu() - start;
     return status;
+}
+
+static void wait_frames(struct lane *lane, uint64_t until)
+{
+    uint64_t start = thread_cpu();
+    lane->transport->kind->wait(lane->transport, until);
+    lane->syscall_ns += thread_cpu() - start;
 }
 
 /* One turn; true when there was nothing to do. */
@@ -82,7 +97,7 @@ static bool turn(struct lane *lane)
     int n = receive(lane, &now);
     bool sent = send_ready(lane, now);
     sent |= send_again(lane, now);
-    if (n < 0 || flush(lane))
+    if (n < 0 || ((sent || n == 0) && flush(lane)))
         lane->status = FPW_FAILED;
     return n == 0 && !sent;
 }
@@ -106,17 +121,10 @@ static void run_lane(struct lane *lane, uint64_t until)
             continue;
         uint64_t wake = now + PATIENCE_NS;
         wake = until < wake ? until : wake;
-        lane->transport->kind->wait(lane->transport, lane->next_expiry < wake ? lane->next_expiry : wake);
+        wait_frames(lane, lane->next_expiry < wake ? lane->next_expiry : wake);
     }
     if (lane->answered == lane->total)
         lane->status = FPW_DONE;
-}
-
-static uint64_t thread_cpu(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
 static void *lane_thread(void *argument)
@@ -165,7 +173,7 @@ static int find_exponents(struct lane *lane)
             return FPW_UNREPRESENTABLE;
         lane->exponents[block] = (int8_t)exponent;
     }
-    lane->convert_ticks += __rdtsc() - start;
+    lane->value_ticks += __rdtsc() - start;
     return 0;
 }
 
@@ -242,11 +250,11 @@ static void collect(struct fpw_engine *engine, struct lane *lane, double ns_per_
     to->bytes_sent += from->bytes_sent;
     to->bytes_received += from->bytes_received;
     to->cpu_ns += from->cpu_ns;
-    to->convert_ns += (uint64_t)((double)lane->convert_ticks * ns_per_tick);
-    to->copy_ns += (uint64_t)((double)lane->copy_ticks * ns_per_tick);
-    to->syscall_ns += (uint64_t)((double)lane->syscall_ticks * ns_per_tick);
+    *(engine->representation == FPW_RAW ? &to->copy_ns : &to->convert_ns) +=
+        (uint64_t)((double)lane->value_ticks * ns_per_tick);
+    to->syscall_ns += lane->syscall_ns;
     *from = (struct fpw_stats){0};
-    lane->convert_ticks = lane->copy_ticks = lane->syscall_ticks = 0;
+    lane->value_ticks = lane->syscall_ns = 0;
 }
 
 /* All lanes have ended: the worst status, counts added up, chunk numbers moved on. */

@@ -21,6 +21,7 @@ struct transport_kind {
 };
 struct transport {
     const struct transport_kind *kind;
+    bool sends_by_syscall;
 };
 struct transport *packet_transport(const struct fpw_options *options, int queue, const char *interface, char *error);
 
@@ -62,7 +63,8 @@ struct lane {
     pthread_t thread;
     char error[256];
     struct fpw_stats stats;
-    uint64_t convert_ticks, copy_ticks, syscall_ticks;
+    uint64_t value_ticks, value_mean; /* converting or copying values; smoothed time of one frame */
+    uint64_t syscall_ns;
     size_t bitmap_words;
     int64_t room_blocks;
     uint32_t overdue_pool, overdue_chunk;
@@ -98,6 +100,17 @@ int64_t window_next(struct lane *lane, uint64_t now);               /* next chun
 void window_unsend(struct lane *lane, int64_t chunk);               /* it found no room after all */
 int window_expired(struct lane *lane, uint64_t now, int64_t *chunks, int room);
 bool window_overdue(struct lane *lane, uint64_t now);
+
+/* Adds what one frame's values took by the time-stamp counter. A measurement far above the usual is an interruption by
+ * somebody else, and counts as the usual. */
+static inline void charge_values(struct lane *lane, uint64_t start)
+{
+    uint64_t ticks = __rdtsc() - start, usual = lane->value_mean;
+    if (usual && ticks > 8 * usual + 4096)
+        ticks = usual;
+    lane->value_mean = usual ? (7 * usual + ticks) / 8 : ticks;
+    lane->value_ticks += ticks;
+}
 
 static inline bool bit_get(const uint64_t *bits, int64_t i) { return bits[i >> 6] >> (i & 63) & 1; }
 static inline void bit_set(uint64_t *bits, int64_t i) { bits[i >> 6] |= (uint64_t)1 << (i & 63); }

@@ -183,7 +183,7 @@ struct transport *memory_transport(const struct fpw_options *options, const char
         fail(error, "memory is short");
         return NULL;
     }
-    m->base.kind = &MEMORY_KIND;
+    m->base = (struct transport){&MEMORY_KIND, false};
     m->fd = -1;
     if (connect_port(m, path, FPW_HEADERS + (uint32_t)options->elements * options->value_bytes, error)) {
         close_transport(&m->base);

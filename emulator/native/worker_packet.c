@@ -130,7 +130,7 @@ struct transport *packet_transport(const struct fpw_options *options, int queue,
         fail(error, "memory is short");
         return NULL;
     }
-    p->base.kind = &PACKET_KIND;
+    p->base = (struct transport){&PACKET_KIND, true};
     p->udp = hold_port(port);
     p->frame = (FPW_HEADERS + (uint32_t)options->elements * options->value_bytes + 63) & ~63u;
     p->staging = malloc((size_t)p->frame * BATCH);
