@@ -42,7 +42,8 @@ def compile_file(path: str | os.PathLike[str], *, include: Sequence[str | os.Pat
                  watch: Callable[[str, Any], None] | None = None) -> Result:
     """Compile one P4_16 program for v1model.
 
-    defines: {"NAME": value} or ["NAME=value"]. watch(name, subject) is called after each pass. Never raises for a bad program: the reasons are in `diagnostics`.
+    defines: {"NAME": value} or ["NAME=value"]. watch(name, subject) is called after each pass.
+    Never raises for a bad program: the reasons are in `diagnostics`.
     """
     from .pipeline import run_passes
     from .preprocess import preprocess

@@ -65,10 +65,12 @@ class ExprEmitter:
             return op("access_field", self.deref(e.stack, e.index), self.field_number(e.stack, e.name))
         if isinstance(e, ir.LastField):
             return {"type": "stack_field", "value": [e.stack, e.name]}
+        if isinstance(e, ir.LastUnionField):
+            return {"type": "union_stack_field", "value": [e.stack, e.member, e.name]}
         if isinstance(e, ir.Lookahead):
             return {"type": "lookahead", "value": [e.offset, e.width]}
         if isinstance(e, ir.LastIndex):
-            return _mask(op("last_stack_index", None, {"type": "header_stack", "value": e.stack}), 32)
+            return _mask(op("last_stack_index", None, self.argument(ir.StackArg(e.stack))), 32)
         assert isinstance(e, ir.ValidUnion), e
         return op("valid_union", None, {"type": "header_union", "value": e.union})
 
@@ -171,7 +173,8 @@ class ExprEmitter:
         if isinstance(arg, ir.DynHeaderArg):
             return {"type": "expression", "value": self.deref(arg.stack, arg.index)}
         if isinstance(arg, ir.StackArg):
-            return {"type": "header_stack", "value": arg.name}
+            kind = "header_union_stack" if arg.name in self.program.union_stacks else "header_stack"
+            return {"type": kind, "value": arg.name}
         if isinstance(arg, ir.UnionArg):
             return {"type": "header_union", "value": arg.name}
         if isinstance(arg, ir.ObjectArg):

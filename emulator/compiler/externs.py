@@ -8,7 +8,7 @@ from . import ast, fold, ir
 from .context import Context
 from .stores import copy_value, places, store
 from .types import BOOL, INT, Bits, Object, Struct, Tuple, Type, is_header, storage_type, strip, width_of
-from .values import Env, ExternV, HeaderRV, HeaderV, StackEndV, StackV, StringV, StructV, TupleV, TypeV
+from .values import Env, ExternV, HeaderRV, HeaderV, StackEndV, StackV, StringV, StructV, TupleV, TypeV, UnionEndV
 
 HASH_NAMES = ["crc32", "crc32_custom", "crc16", "crc16_custom", "random", "identity", "csum16", "xor16"]
 
@@ -332,6 +332,8 @@ def _extract_target(cx: Context, place: Any, expr: ast.Call) -> Any:
         return ir.HeaderArg(place.name)
     if isinstance(place, StackEndV):
         return ir.LastHeaderArg(place.stack.name)
+    if isinstance(place, UnionEndV):
+        return ir.UnionMemberArg(place.stack.name, place.member)
     raise cx.fail(expr.pos, "only a header can be extracted")
 
 

@@ -180,7 +180,7 @@ def reads(expr: ir.Expr, into: set[tuple[str, str]]) -> None:
     elif isinstance(expr, ir.DynField):
         into.add((expr.stack, "*"))
         reads(expr.index, into)
-    elif isinstance(expr, (ir.LastField, ir.LastIndex)):
+    elif isinstance(expr, (ir.LastField, ir.LastUnionField, ir.LastIndex)):
         into.add((expr.stack, "*"))
     elif isinstance(expr, ir.ValidUnion):
         into.add((expr.union, "*"))

@@ -43,6 +43,7 @@ from .values import (
     TableV,
     TupleV,
     TypeV,
+    UnionEndV,
     UnionV,
     ValueSetV,
 )
@@ -107,7 +108,12 @@ def member_of(cx: Context, base: Any, name: str, expr: ast.Expr) -> Any:
     elif isinstance(base, DynHeaderV):
         if name in base.type.fields:
             return ir.DynField(base.stack.name, base.index, name, storage_type(base.type.fields[name]))
+    elif isinstance(base, UnionEndV):
+        if name in base.type.fields:
+            return ir.LastUnionField(base.stack.name, base.member, name, storage_type(base.type.fields[name]))
     elif isinstance(base, StackEndV):
+        if base.type.kind == "header_union" and name in base.type.fields:
+            return UnionEndV(base.type.fields[name], base.stack, name, base.end)  # type: ignore[arg-type]
         if name in base.type.fields:
             return ir.LastField(base.stack.name, name, storage_type(base.type.fields[name]))
     elif isinstance(base, StackV):

@@ -135,7 +135,7 @@ def _parts(cx: Context, value: Any, pos: int) -> list[ir.Expr]:
 
 def _key(cx: Context, value: ir.Expr) -> ir.Expr:
     """A key the target can read: a field or the last stack element's field."""
-    if isinstance(value, (ir.Field, ir.LastField)):
+    if isinstance(value, (ir.Field, ir.LastField, ir.LastUnionField)):
         return value
     temp = cx.temp(value.type if isinstance(value.type, Bits) or value.type is fold.BOOL else Bits(32))
     cx.assign(temp, fold.cast(value, temp.type) if isinstance(value, ir.Const) else value)

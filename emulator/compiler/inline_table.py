@@ -5,9 +5,9 @@ from typing import Any
 
 from . import ast, externs, fold, inline_call, ir
 from .context import Context, Frame
-from .convert import validity
+from .convert import as_scalar, validity
 from .entries import table_entries
-from .inline_expr import expression, scalar
+from .inline_expr import expression, ordered, scalar
 from .naming import object_path
 from .types import BOOL, VOID, storage_type
 from .values import ActionV, ApplyV, Env, ExternV, InstanceV, MethodV, TableV
@@ -104,10 +104,13 @@ def _build(cx: Context, table: TableV, flag: ir.Field | None) -> ir.Table:
 
 # -- keys
 def _keys(cx: Context, table: TableV) -> tuple[list[ir.Key], list[ir.Expr]]:
+    """Evaluate the keys in order; one read before a later key's side effect is kept in a temporary."""
+    items = table.decl.keys
+    values = [as_scalar(cx, v, k.expr.pos) for v, k in zip(ordered(cx, [k.expr for k in items]), items)]
     keys: list[ir.Key] = []
     selector: list[ir.Expr] = []
-    for number, item in enumerate(table.decl.keys):
-        key = _key(cx, table, item, number)
+    for number, item in enumerate(items):
+        key = _key(cx, table, item, number, values[number])
         if item.match == "selector":
             selector.append(key.target)
         else:
@@ -115,11 +118,7 @@ def _keys(cx: Context, table: TableV) -> tuple[list[ir.Key], list[ir.Expr]]:
     return keys, selector
 
 
-def _key(cx: Context, table: TableV, item: ast.KeyElement, number: int) -> ir.Key:
-    value = expression(cx, item.expr)
-    from .convert import as_scalar
-
-    target: ir.Expr = as_scalar(cx, value, item.expr.pos)
+def _key(cx: Context, table: TableV, item: ast.KeyElement, number: int, target: ir.Expr) -> ir.Key:
     given = ast.string_annotation(item.annotations, "name")
     name = given if given is not None else key_name(item.expr)
     mask = None
@@ -129,8 +128,8 @@ def _key(cx: Context, table: TableV, item: ast.KeyElement, number: int) -> ir.Ke
         target = target.args[0]
     if not isinstance(target, ir.Field):
         known = cx.program.tables.get(table.path)
-        temp = known.keys[number].target if known is not None and known.decl is table.decl else \
-            cx.temp(target.type, "key")
+        temp = known.keys[number].target if known is not None and known.decl is table.decl and \
+            item.match != "selector" else cx.temp(target.type, "key")
         cx.assign(temp, target)
         target = temp
     return ir.Key(name, item.match, target, mask, target.type, item.annotations, given is not None,

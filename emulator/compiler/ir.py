@@ -58,6 +58,16 @@ class LastField(Expr):
 
 
 @node
+class LastUnionField(Expr):
+    """A field of a member of the union extracted last (parser only)."""
+
+    stack: str
+    member: str
+    name: str
+    type: Type
+
+
+@node
 class Data(Expr):
     """Argument number `index` of the action."""
 

@@ -25,7 +25,7 @@ class DeclParser(ObjectParser):
                 del self.scopes[1:]
                 self.skip_to(_STARTS)
                 if self.at == start:
-                    self.at += 1
+                    self.next()
         return ast.Program(0, tuple(decls))
 
     def _declaration(self) -> ast.Node:

@@ -125,7 +125,7 @@ class ObjectParser(StmtParser):
             before = self.at
             self.skip_to(_RESUME_LOCAL)
             if self.at == before and self.text() != "}":
-                self.at += 1
+                self.next()
 
     def _control_local(self, notes: ast.Annotations) -> ast.Node:
         text = self.text()

@@ -36,7 +36,7 @@ class StmtParser(ExprParser):
                 before = self.at
                 self.skip_to(_RESUME)
                 if self.at == before and self.text() != "}":
-                    self.at += 1
+                    self.next()
         self.pop()
         self.expect("}")
         return ast.Block(pos, tuple(body), annotations)

@@ -16,7 +16,7 @@ class Storage:
     """Makes instances in the program being built; every name comes out different."""
 
     program: ir.Program
-    taken: dict[str, int] = field(default_factory=dict)
+    taken: dict[str, int] = field(default_factory=lambda: {"scalars": 0, "standard_metadata": 0})
     type_names: dict[Any, str] = field(default_factory=dict)
 
     def unique(self, hint: str) -> str:

@@ -113,7 +113,8 @@ def store(cx: Context, target: Any, value: Any) -> None:
     elif isinstance(target, StackV):
         if isinstance(value, StackV):
             if value is not target:
-                cx.prim("assign_header_stack", ir.StackArg(target.name), ir.StackArg(value.name))
+                kind = "union" if target.name in cx.program.union_stacks else "header"
+                cx.prim(f"assign_{kind}_stack", ir.StackArg(target.name), ir.StackArg(value.name))
         else:
             _store_parts(cx, target.elements, coerce(cx, value, target.type, cx.pos).items)
     elif isinstance(target, UnionV):

@@ -61,6 +61,16 @@ class StackEndV:
 
 
 @dataclass(eq=False, slots=True)
+class UnionEndV:
+    """A member of stack.next or stack.last, of a stack of unions (parser only)."""
+
+    type: Struct
+    stack: StackV
+    member: str
+    end: str
+
+
+@dataclass(eq=False, slots=True)
 class HeaderRV:
     """A header that is only a value: an initializer (fields) or {#} (fields None)."""
 
