@@ -18,12 +18,19 @@ from .arbitration import Election, uint128
 from .protos import METHODS, p4r
 from .status import Code, P4RuntimeError, from_rpc_error
 
+# How many bytes of error details this client takes. gRPC's own limit of 8 KiB is a hundred updates' worth, and a
+# server that knows no better has to shorten them.
+DETAILS_LIMIT = 64 << 20
+DETAILS_KEY = "p4rt-error-details-limit"
+
 _OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_metadata_size", DETAILS_LIMIT),  # the errors of a batch travel in trailing metadata
+    ("grpc.absolute_max_metadata_size", DETAILS_LIMIT),
     ("grpc.use_local_subchannel_pool", 1),  # a new client never inherits another's broken connection
 ]
 
@@ -87,7 +94,9 @@ class Client:
 
     def _unary(self, name: str, request: Any, timeout: float | None = None) -> Any:
         try:
-            return self._calls[name](request, timeout=timeout or self.timeout)
+            return self._calls[name](
+                request, timeout=timeout or self.timeout, metadata=((DETAILS_KEY, str(DETAILS_LIMIT)),)
+            )
         except grpc.RpcError as error:
             raise from_rpc_error(error, self.address) from None
 

@@ -19,7 +19,7 @@ from controller.p4rt.status import Code
 
 from . import program as programs
 from .bound import Bound
-from .errors import Refused, batch_status, invalid, not_found
+from .errors import Refused, invalid, not_found
 from .notify import Notifier
 from .packet_io import PacketIo
 from .program import Program, SwitchOptions
@@ -162,8 +162,8 @@ class Device:
 
     # -- entities --------------------------------------------------------------------------------------------
 
-    def write(self, request: Any) -> Any | None:
-        """The google.rpc.Status of a batch that did not go through; None where it did."""
+    def write(self, request: Any) -> list[Refused | None]:
+        """What became of each update, None for those that went through."""
         if request.atomicity not in (CONTINUE, ROLLBACK, ATOMIC):
             raise invalid(f"atomicity {request.atomicity} is not known", "use CONTINUE_ON_ERROR")
         updates = request.updates
@@ -174,9 +174,7 @@ class Device:
             for start in range(0, len(updates), size):
                 with self.packets_held(), running.bound.control.batch():
                     results += running.writer.batch(updates[start : start + size], request.atomicity)
-        if all(result is None for result in results):
-            return None
-        return batch_status(results)
+        return results
 
     def read(self, request: Any) -> Iterator[Any]:
         return self.running.reader.responses(request.entities)

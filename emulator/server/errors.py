@@ -57,28 +57,43 @@ def from_control(error: Any) -> Refused:
     return Refused(code, str(error), remedy)
 
 
-def to_message(refused: Refused | None) -> Any:
+def to_message(refused: Refused | None, *, info: bool = True, text: bool = True) -> Any:
     """A p4.v1.Error; None is success. Cause and remedy also travel apart, in a google.rpc.ErrorInfo."""
     message = p4r.Error()
     if refused is None:
         return message
     message.canonical_code = int(refused.code)
-    message.message = str(refused)
     message.space = SPACE
-    info = ErrorInfo(reason=refused.code.name, domain=SPACE)
-    info.metadata["cause"] = refused.cause
-    if refused.remedy:
-        info.metadata["remedy"] = refused.remedy
-    message.details.Pack(info)
+    if text:
+        message.message = str(refused)
+    if info:
+        details = ErrorInfo(reason=refused.code.name, domain=SPACE)
+        details.metadata["cause"] = refused.cause
+        if refused.remedy:
+            details.metadata["remedy"] = refused.remedy
+        message.details.Pack(details)
     return message
 
 
-def batch_status(results: Sequence[Refused | None]) -> Any:
-    """The google.rpc.Status of a Write of which some updates failed: one p4.v1.Error per update, in order."""
-    failed = [r for r in results if r is not None]
-    first = next(r for r in failed if r.code != Code.ABORTED)
-    status = RpcStatus(code=int(Code.UNKNOWN))
-    status.message = f"{len(failed)} of {len(results)} updates failed; the first: {first}"
-    for result in results:
-        status.details.add().Pack(to_message(result))
+def batch_status(results: Sequence[Refused | None], limit: int) -> Any:
+    """The google.rpc.Status of a Write of which some updates failed: one p4.v1.Error per update, in order.
+
+    It travels as gRPC metadata, of which a client takes `limit` bytes. Where it would be longer, the parts that can
+    be spared go first: causes and remedies apart, then the words of all but the first failures, then the list.
+    """
+    first = next(i for i, r in enumerate(results) if r is not None and r.code != Code.ABORTED)
+    count = sum(r is not None for r in results)
+    head = f"{count} of {len(results)} updates failed; the first, number {first}: {results[first]}"[:1000]
+    status = RpcStatus(code=int(Code.UNKNOWN), message=head)
+    room = limit - len(status.message) * 2
+    for info, words in ((True, len(results)), (False, len(results)), (False, first + 8)):
+        if len(results) * 44 > room:
+            break
+        del status.details[:]
+        for place, result in enumerate(results):
+            status.details.add().Pack(to_message(result, info=info, text=place < words))
+        if status.ByteSize() <= room:
+            return status
+    del status.details[:]
+    status.message = f"{head}; send fewer updates at once to hear of each"
     return status

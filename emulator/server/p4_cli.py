@@ -67,28 +67,20 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = _command(
-        commands, "run", _run, "compile and start the switch; further options go to `fpisa switch`"
-    )
+    run = _command(commands, "run", _run, "compile and start the switch; further options go to `fpisa switch`")
     run.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
     test = _command(commands, "test", _test, "play a packet test; exit status 0 only if all of it holds")
     test.add_argument("case", nargs="+", help="packet tests (.stf), each played on a fresh switch")
-    test.add_argument(
-        "--form", choices=("auto", "golden", "reference"), default="auto", help="form of the test"
-    )
+    test.add_argument("--form", choices=("auto", "golden", "reference"), default="auto", help="form of the test")
     _engine_option(test, "auto")
     test.add_argument("--json", action="store_true", help="print the results as JSON")
     trace = _command(commands, "trace", _trace, "show what happens to one packet, step by step")
     trace.add_argument("--packet", required=True, metavar="HEX", help="the packet's bytes in hexadecimal")
     trace.add_argument("--port", type=int, default=0, help="port it comes in by (default 0)")
-    trace.add_argument(
-        "--setup", metavar="FILE", help="packet test whose table entries (and packets) come first"
-    )
+    trace.add_argument("--setup", metavar="FILE", help="packet test whose table entries (and packets) come first")
     trace.add_argument("--json", action="store_true", help="print the events as JSON")
     graph = _command(commands, "graph", _graph, "draw the parser and the control flow")
-    graph.add_argument(
-        "-o", "--output", metavar="FILE", help=".svg, .dot or .txt (default: text to the terminal)"
-    )
+    graph.add_argument("-o", "--output", metavar="FILE", help=".svg, .dot or .txt (default: text to the terminal)")
     graph.add_argument("--json", action="store_true", help="print vertices and edges as JSON")
     return parser
 
@@ -102,20 +94,14 @@ def _command(commands, name, function, text) -> argparse.ArgumentParser:  # type
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("program", help="P4_16 source (.p4) or bmv2 JSON (.json)")
-    parser.add_argument(
-        "-I", dest="include", action="append", default=[], metavar="DIR", help="include folder"
-    )
-    parser.add_argument(
-        "-D", dest="define", action="append", default=[], metavar="NAME[=V]", help="define a macro"
-    )
+    parser.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="include folder")
+    parser.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=V]", help="define a macro")
     parser.set_defaults(function=function)
     return parser
 
 
 def _engine_option(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument(
-        "--engine", choices=("auto", "jit", "interp"), default=default, help="(default %(default)s)"
-    )
+    parser.add_argument("--engine", choices=("auto", "jit", "interp"), default=default, help="(default %(default)s)")
 
 
 # --- Programs ---
@@ -136,9 +122,7 @@ def compiled(options: argparse.Namespace) -> Iterator[tuple[Path, Path | None]]:
     with tempfile.TemporaryDirectory(prefix="fpisa-") as folder:
         out, info = Path(folder, f"{program.stem}.json"), Path(folder, f"{program.stem}.p4info.txtpb")
         flags = [f"-I{name}" for name in options.include] + [f"-D{name}" for name in options.define]
-        status = int(
-            compiler.main([str(program), "-o", str(out), "--p4runtime-files", str(info), *flags]) or 0
-        )
+        status = int(compiler.main([str(program), "-o", str(out), "--p4runtime-files", str(info), *flags]) or 0)
         if status or not out.exists():
             raise Refused(status or 1)
         yield out, info

@@ -15,10 +15,11 @@ from typing import Any
 import grpc
 
 from controller.p4rt.arbitration import from_uint128
+from controller.p4rt.client import DETAILS_KEY
 from controller.p4rt.protos import METHODS, SERVICE, p4r
 
 from .device import Device
-from .errors import Refused
+from .errors import Refused, batch_status
 from .stream import Session
 
 log = logging.getLogger("fpisa.p4rt")
@@ -26,6 +27,7 @@ log = logging.getLogger("fpisa.p4rt")
 API_VERSION = "1.4.1"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _THREADS = 96  # a stream holds one for as long as it is open
+_DETAILS = 7000  # of the 8 KiB of metadata that a gRPC client accepts
 _MAX_MESSAGE = 256 << 20  # as simple_switch_grpc
 
 
@@ -54,8 +56,9 @@ class P4RuntimeService:
     def Write(self, request: Any, context: Any) -> Any:
         with _refusals(context):
             self._check(request)
-            status = self._device.write(request)
-        if status is not None:
+            results = self._device.write(request)
+        if any(result is not None for result in results):
+            status = batch_status(results, _details_limit(context))
             context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
             context.abort(grpc.StatusCode.UNKNOWN, status.message)
         return p4r.WriteResponse()
@@ -111,6 +114,14 @@ class P4RuntimeService:
         self._streams.check_writer(role, election_id or None)
 
 
+def _details_limit(context: Any) -> int:
+    """Bytes of error details that this client takes: gRPC's default, unless it says more."""
+    for key, value in context.invocation_metadata():
+        if key == DETAILS_KEY and value.isdecimal():
+            return int(value)
+    return _DETAILS
+
+
 class _refusals:
     """Ends the call with the status of a Refused; anything else is our fault and is logged, not shown."""
 
@@ -154,6 +165,8 @@ class Server:
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", _MAX_MESSAGE),
             ("grpc.max_send_message_length", -1),
+            ("grpc.max_metadata_size", 64 << 20),
+            ("grpc.absolute_max_metadata_size", 64 << 20),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", 1000),
             ("grpc.http2.max_ping_strikes", 0),

@@ -59,9 +59,7 @@ def test_join_refuses_and_names_the_field(name: str, value: object) -> None:
         JoinRequest.read({**GOOD, name: value})
 
 
-@pytest.mark.parametrize(
-    "line", [b"", b"x", b"[]", b"5", b'{"a":', b"\xff", b"[" * 50000, b"{" + b" " * MAX_LINE]
-)
+@pytest.mark.parametrize("line", [b"", b"x", b"[]", b"5", b'{"a":', b"\xff", b"[" * 50000, b"{" + b" " * MAX_LINE])
 def test_lines_that_are_no_message(line: bytes) -> None:
     with pytest.raises(WireError):
         decode(line)

@@ -86,6 +86,34 @@ def test_a_refusal_undoes_the_batch(live: Any, atomicity: str) -> None:
     assert len(list(client.read(TableEntry("Ig.dmac")))) == 1
 
 
+@pytest.mark.parametrize(("count", "told"), [(20, 20), (100, 100), (120, 120), (2000, 0)])
+def test_error_details_fit_an_ordinary_client(live: Any, count: int, told: int) -> None:
+    """gRPC drops a call whose metadata is longer than 8 KiB; the server shortens what it has to say."""
+    import grpc
+
+    from controller.p4rt.protos import METHODS
+    from controller.p4rt.status import from_rpc_error
+
+    found = live("01_l2_forward")
+    row = l2(found.client, 1).encode(found.client.schema)
+    request = found.request(*[("DELETE", row)] * count)
+    method = METHODS["Write"]
+    with grpc.insecure_channel(found.server.address) as channel:
+        call = channel.unary_unary(
+            method.path, request_serializer=method.request.SerializeToString,
+            response_deserializer=method.response.FromString,
+        )  # fmt: skip
+        with pytest.raises(grpc.RpcError) as caught:
+            call(request)
+    error = from_rpc_error(caught.value)
+    assert error.code == Code.UNKNOWN and len(error.failures) == told
+    assert "has no entry with this key" in error.message
+    assert all(f.code == Code.NOT_FOUND for f in error.failures)
+    full = batch(found.client, [("DELETE", l2(found.client, 1))] * count, "CONTINUE_ON_ERROR")
+    assert full is not None and len(full.failures) == count
+    assert all(f.remedy for f in full.failures)
+
+
 PROGRAMS = ("03_acl_ternary", "05_registers", "06_counters", "07_meters", "08_multicast", "12_action_profile",
             "13_action_selector", "11_digest")  # fmt: skip
 
@@ -121,7 +149,9 @@ def random_update(rng: random.Random, client: Any) -> tuple[str, Any]:
     makers += [lambda r=r: RegisterEntry(r.name, rng.randrange(r.size), rng.randrange(2) if not r.element.signed else 0)
                for r in schema.registers]  # fmt: skip
     makers += [lambda d=d: DigestEntry(d.name, rng.randrange(1, 9)) for d in schema.digests]
-    makers += [lambda p=p: ProfileMember(p.name, rng.randrange(1, 5), random_call(rng, schema, p)) for p in schema.profiles]
+    makers += [
+        lambda p=p: ProfileMember(p.name, rng.randrange(1, 5), random_call(rng, schema, p)) for p in schema.profiles
+    ]
     makers += [lambda p=p: ProfileGroup(p.name, rng.randrange(1, 4), (GroupMember(rng.randrange(1, 5), rng.randrange(1, 3)),))
                for p in schema.profiles]  # fmt: skip
     item = rng.choice(makers)()

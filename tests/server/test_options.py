@@ -31,7 +31,12 @@ def test_either_side_of_the_dashes() -> None:
 
 def test_defaults() -> None:
     options = parse(["p.json"])
-    assert (options.grpc_addr, options.drop_port, options.cpu_port, options.engine) == ("0.0.0.0:9559", 511, None, "auto")
+    assert (options.grpc_addr, options.drop_port, options.cpu_port, options.engine) == (
+        "0.0.0.0:9559",
+        511,
+        None,
+        "auto",
+    )
     assert options.notes == ()
 
 

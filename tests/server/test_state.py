@@ -80,9 +80,7 @@ def test_counters(live: Any) -> None:
 
 
 def entry_of(client: Any, table: Any, value: int = 1) -> TableEntry:
-    action = next(
-        client.schema.actions[i] for i, scope in table.scopes.items() if scope.name != "DEFAULT_ONLY"
-    )
+    action = next(client.schema.actions[i] for i, scope in table.scopes.items() if scope.name != "DEFAULT_ONLY")
     return TableEntry(
         table.name,
         {f.name: value for f in table.fields},

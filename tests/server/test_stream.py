@@ -84,7 +84,13 @@ def test_stream_errors_name_the_cause(live: Any) -> None:
     )  # fmt: skip
     for text, words in zip(
         errors,
-        ["no metadata 9; it has 1 (egress_port)", "does not fit in 9 bits", "given twice", "no digest", "no known kind"],
+        [
+            "no metadata 9; it has 1 (egress_port)",
+            "does not fit in 9 bits",
+            "given twice",
+            "no digest",
+            "no known kind",
+        ],
         strict=True,
     ):
         assert words in text

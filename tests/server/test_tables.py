@@ -17,7 +17,6 @@ def refusal(call: Any, *args: Any) -> P4RuntimeError:
     return caught.value
 
 
-
 def first_entry(client: Any) -> TableEntry:
     """An entry with made-up values that fits the L2 program, whatever its names are."""
     table = client.schema.tables["Ig.dmac"]
@@ -178,7 +177,9 @@ def test_every_key_kind_comes_back_as_written(live: Any, case: str) -> None:
         client.insert(*unique.values())
         assert list(client.read(TableEntry(table.name))) == list(unique.values())
         if table.needs_priority:
-            assert list(client.read(TableEntry(table.name, priority=2))) == [r for r in unique.values() if r.priority == 2]
+            assert list(client.read(TableEntry(table.name, priority=2))) == [
+                r for r in unique.values() if r.priority == 2
+            ]
             row = next(iter(unique.values()))
             assert list(client.read(TableEntry(table.name, row.match))) == [row], "priority 0 matches any"
             none = TableEntry(table.name, row.match, row.action)
