@@ -22,7 +22,14 @@ try:
 except ImportError:
     ffi = lib = None
 
-NATIVE_FORMATS = ("fp32", "fp16", "bf16")
+# Format -> the C functions that add and read, and C's name of its words.
+KERNELS: dict[str, tuple[Any, Any, str]] = {}
+if lib is not None:
+    KERNELS = {
+        "fp32": (lib.fp32_add, lib.fp32_read, "uint32_t[]"),
+        "fp16": (lib.fp16_add, lib.fp16_read, "uint16_t[]"),
+        "bf16": (lib.bf16_add, lib.bf16_read, "uint16_t[]"),
+    }
 FIRST = 2
 SHAPE_CODES = {"exact": 0, "approx": 1}
 MANTISSA_DTYPES = {16: np.int16, 32: np.int32, 64: np.int64}
@@ -30,30 +37,39 @@ MANTISSA_DTYPES = {16: np.int16, 32: np.int32, 64: np.int64}
 
 @dataclass(frozen=True)
 class Accumulators:
-    """n registers of one format: exponent uint8 (n), mantissa int16/int32/int64 (n), special uint8 (n)."""
+    """n registers of one format: exponent uint8 (n), mantissa int16/int32/int64 (n), special uint8 (n).
+
+    `pointers` are the three as C sees them, made once; empty where no kernel serves the format.
+    """
 
     fmt: Format
     exponent: Array
     mantissa: Array
     special: Array
+    pointers: tuple[Any, ...] = ()
 
 
 def native(fmt: Format) -> bool:
     """Whether C kernels serve this format and register width."""
-    return lib is not None and fmt.register_bits == 32 and fmt.name in NATIVE_FORMATS
+    return fmt.register_bits == 32 and fmt.name in KERNELS
 
 
 def allocate(fmt: Format, size: int) -> Accumulators:
     """Registers for vectors of `size` elements; their content is undefined until `first`."""
+    exponent, special = np.ones(size, np.uint8), np.zeros(size, np.uint8)
     mantissa = np.zeros(size, MANTISSA_DTYPES[fmt.register_bits])
-    return Accumulators(fmt, np.ones(size, np.uint8), mantissa, np.zeros(size, np.uint8))
+    pointers = ()
+    if native(fmt):
+        kinds = ("uint8_t[]", "int32_t[]", "uint8_t[]")
+        pointers = tuple(map(ffi.from_buffer, kinds, (exponent, mantissa, special)))
+    return Accumulators(fmt, exponent, mantissa, special, pointers)
 
 
 def first(registers: Accumulators, values: Array) -> None:
     """Start a round: `values` (n words, or floats of the format's width) overwrite the registers."""
     words = _checked(registers, values)
-    if native(registers.fmt):
-        _call("add", registers, words, registers.fmt.guard_bits, registers.fmt.headroom, FIRST)
+    if registers.pointers:
+        _add(registers, words, FIRST)
     else:
         _store(registers, batch.first(registers.fmt, words))
 
@@ -65,8 +81,8 @@ def add(registers: Accumulators, values: Array, shape: str = "exact") -> int:
     """
     words, fmt = _checked(registers, values), registers.fmt
     check_shape(shape)
-    if native(fmt):
-        return _call("add", registers, words, fmt.guard_bits, fmt.headroom, SHAPE_CODES[shape])
+    if registers.pointers:
+        return _add(registers, words, SHAPE_CODES[shape])
     state = batch.ADD[shape](fmt, _widened(registers), words)
     _store(registers, state)
     return int(np.bitwise_or.reduce(state.events, initial=0))
@@ -79,8 +95,11 @@ def read(registers: Accumulators, rounding: str = "rne", out: Array | None = Non
     if out is None:
         out = np.empty(registers.mantissa.size, word_dtype(fmt))
     words = _checked(registers, out, writable=True)
-    if native(fmt):
-        return out, _call("read", registers, words, fmt.guard_bits, int(rounding == "rne"))
+    if registers.pointers:
+        _, kernel, word = KERNELS[fmt.name]
+        words_out = ffi.from_buffer(word, words)
+        nearest = int(rounding == "rne")
+        return out, kernel(*registers.pointers, words_out, words.size, fmt.guard_bits, nearest)
     results = batch.read(fmt, _widened(registers), rounding)
     words[:] = results.words
     return out, int(np.bitwise_or.reduce(results.flags, initial=0))
@@ -111,15 +130,11 @@ def _checked(registers: Accumulators, values: Array, writable: bool = False) -> 
     return np.ascontiguousarray(words)
 
 
-def _call(name: str, registers: Accumulators, words: Array, *numbers: int) -> int:
-    word = "uint32_t[]" if words.itemsize == 4 else "uint16_t[]"
-    return getattr(lib, f"{registers.fmt.name}_{name}")(
-        ffi.from_buffer("uint8_t[]", registers.exponent),
-        ffi.from_buffer("int32_t[]", registers.mantissa),
-        ffi.from_buffer("uint8_t[]", registers.special),
-        ffi.from_buffer(word, words),
-        words.size,
-        *numbers,
+def _add(registers: Accumulators, words: Array, code: int) -> int:
+    kernel, _, word = KERNELS[registers.fmt.name]
+    fmt = registers.fmt
+    return kernel(
+        *registers.pointers, ffi.from_buffer(word, words), words.size, fmt.guard_bits, fmt.headroom, code
     )
 
 

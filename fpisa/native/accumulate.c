@@ -13,8 +13,11 @@ enum { EXACT = 0, APPROX = 1, FIRST = 2 };
 
 /* One copy of the hot loops per instruction set, chosen when the library is loaded: the same build runs on
  * any x86-64. Elsewhere the baseline has vectors already. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && __GNUC__ >= 12
 #define VECTORISED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), noinline)) static
+#elif defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && __GNUC__ >= 6
+/* Older compilers know the instruction sets, not the levels. */
+#define VECTORISED __attribute__((target_clones("avx512f", "avx2", "default"), noinline)) static
 #else
 #define VECTORISED __attribute__((noinline)) static
 #endif

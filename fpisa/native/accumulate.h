@@ -17,7 +17,7 @@ static inline __attribute__((always_inline)) void NAME(split)(uint32_t word, int
 {
     int32_t field = (int32_t)(word >> M & FIELD_MASK);
     int32_t significand = (int32_t)(word & (HIDDEN - 1)) | (field ? HIDDEN : 0);
-    int32_t sign = -(int32_t)(word >> (E + M) & 1);
+    int32_t sign = (int32_t)(word << (31 - E - M)) >> 31;
     *exponent = field ? field : 1;
     *mantissa = ((int32_t)((uint32_t)significand << guard) ^ sign) - sign;
 }
@@ -46,9 +46,9 @@ static inline __attribute__((always_inline)) void NAME(add_exact)(int32_t *expon
                                                                   int32_t m_in, int32_t *lost, int32_t *over)
 {
     int32_t e = *exponent, m = *mantissa;
-    int grows = e_in > e;
-    int32_t moved = grows ? m : m_in, still = grows ? m_in : m;
-    int32_t top = grows ? e_in : e, distance = top - (grows ? e : e_in);
+    int32_t rise = e_in - e, distance = rise < 0 ? -rise : rise;
+    int32_t moved = rise > 0 ? m : m_in, still = rise > 0 ? m_in : m;
+    int32_t top = rise > 0 ? e_in : e;
     int32_t near = distance > 31 ? 31 : distance;
     int32_t shifted = moved >> near;
     *lost |= (int32_t)((uint32_t)shifted << near) ^ moved;

@@ -23,7 +23,7 @@ ffibuilder.set_source(
     "fpisa.native._accumulate",
     (HERE / "accumulate.c").read_text(),
     include_dirs=[str(HERE)],
-    depends=[str(HERE / "accumulate.h"), str(HERE / "accumulate.c")],
+    depends=[str(path) for path in sorted(HERE.glob("accumulate*"))],
     extra_compile_args=["-O3", "-std=gnu11"],
 )
 
