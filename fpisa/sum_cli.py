@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 
@@ -60,8 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> Parser:
-    import argparse
-
+    """The command's options, with examples."""
     parser = Parser(
         prog="fpisa sum",
         description="Add floating-point values as the switch does, one after the other.",
@@ -80,7 +81,10 @@ def new_events(states: list[Register], index: int) -> int:
     return states[index].events & ~(states[index - 1].events if index else 0)
 
 
-def as_json(fmt: Format, options, words: list[int], states: list[Register], result: Result) -> dict:
+def as_json(
+    fmt: Format, options: argparse.Namespace, words: list[int], states: list[Register], result: Result
+) -> dict:
+    """The sum as plain data: settings, the registers after each step, the result."""
     steps = [
         {
             "word": show(fmt, word),
@@ -116,7 +120,10 @@ def digits(value: float) -> str:
     return f"{value:.9g}"
 
 
-def print_table(fmt: Format, options, words: list[int], states: list[Register], result: Result) -> None:
+def print_table(
+    fmt: Format, options: argparse.Namespace, words: list[int], states: list[Register], result: Result
+) -> None:
+    """The sum as a table, a row each addition, and the result below."""
     table = Table(
         title=f"{fmt.name}, {options.shape} shape, {fmt.register_bits}-bit mantissa, "
         f"{fmt.guard_bits} guard bits, headroom {fmt.headroom}",
@@ -148,6 +155,4 @@ def mantissa_text(fmt: Format, mantissa: int) -> str:
 
 def register_value(fmt: Format, state: Register) -> float:
     """The register's value to the nearest double; display only."""
-    import math
-
     return math.ldexp(state.mantissa, state.exponent + fmt.scale)

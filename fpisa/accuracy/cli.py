@@ -54,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> Parser:
+    """The command's options, with examples."""
     parser = Parser(
         prog="fpisa accuracy",
         description="Compare FPISA's sums with the exact sum, with IEEE's and with other systems'.",

@@ -81,6 +81,7 @@ class Curve:
     points: tuple[tuple[int, float, float], ...]
 
     def as_dict(self) -> dict[str, Any]:
+        """Columns by name, for JSON."""
         return {
             "study": self.study,
             "reducer": self.reducer,

@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> Parser:
+    """The command's options, with examples."""
     parser = Parser(
         prog="fpisa converge",
         description="Train small networks with simulated workers whose gradients are summed by FPISA and by IEEE.",
@@ -130,6 +131,7 @@ class Recorder:
 
 
 def report(results: dict[str, Any], options: argparse.Namespace) -> int:
+    """JSON to standard output, or a page and a table; returns the exit status."""
     if options.json:
         print(json.dumps(results))
         return 0
@@ -146,6 +148,7 @@ def report(results: dict[str, Any], options: argparse.Namespace) -> int:
 
 
 def terminal_table(results: dict[str, Any]) -> Table:
+    """Final accuracy of each reducer beside the baseline's."""
     table = Table(title=f"Final test accuracy, {results['workers']} workers", title_justify="left")
     for column in ("network", "reducer", "accuracy", "loss", "minus IEEE fp32 (points)", "95 % +-"):
         table.add_column(column, justify="left" if column in ("network", "reducer") else "right")

@@ -114,5 +114,5 @@ STUDIES = {
     "mlp": Study("MLP on handwritten digits", mlp, digits, 1.0, 200),
     "resnet": Study("small ResNet on handwritten digits", resnet, digits, 0.5, 80),
     "vgg": Study("small VGG on handwritten digits", vgg, digits, 1.0, 200),
-    "transformer": Study("small transformer on generated text", Transformer, sequences, 0.5, 160),
+    "transformer": Study("small transformer on generated text", Transformer, sequences, 0.5, 260),
 }
