@@ -216,6 +216,6 @@ class Batch:
     def results(self) -> list[tuple[int, bytes]]:
         found = []
         for k in range(int(self.n_out[0])):
-            place, size, port, _ = RECORD.unpack_from(self._out, 16 * k)
+            place, size, port, _ = RECORD.unpack_from(self._out.data, 16 * k)
             found.append((port, ctypes.string_at(place, size)))
         return found

@@ -49,7 +49,9 @@ def emit(g: Gen, out: str) -> Ref:
             continue
         at = _emit_header(g, out, at, header, valid)
     pointer, length = g.payload()
-    g.fn.memcpy(g.fn.gep(out, at), pointer, length)
+    # Often there is none, and then a call of memcpy is most of the cost.
+    some = g.fn.icmp("ne", 64, length, 0)
+    g.branch_if(some, lambda: g.fn.memcpy(g.fn.gep(out, at), pointer, length))
     return g.fn.op("add", 64, at, length)
 
 
@@ -86,8 +88,6 @@ def _write(g: Gen, pointer: str, header: int) -> None:
     buffer = g.phv.buffers[header, kind.varbit]
     count = g.arith.widen(g.arith.shr(g.get(buffer.used), const(3)), 64)
     after = [(g.get(g.phv.field(header, f)), kind.fields[f].width) for f in fields[cut + 1 :]]
-    if kind.fields[kind.varbit].offset % 8:
-        raise NotImplementedError(f"header {g.model.headers[header].name!r}: a varbit that does not begin on a byte")
     place = g.fn.gep(pointer, size)
     g.fn.memcpy(place, g.buffer(buffer), count)
     write_items(g, g.fn.gep(place, count), after, tag)

@@ -13,21 +13,17 @@ from emulator.native import tables as native
 from emulator.switch.control import Change, Control, Table
 from emulator.switch.engine import NO_LIST, Arrival, Requests
 from emulator.switch.expr import VALID, FieldRead
-from emulator.switch.jit import externs, fused, placement, program, stages
+from emulator.switch.jit import externs, fused, placement, program
 from emulator.switch.jit.batches import RECORD, Fused
 from emulator.switch.jit.gen import Site
-from emulator.switch.jit.machine import Code
 from emulator.switch.jit.mirror import Mirror
 from emulator.switch.jit.phv import Phv, Var
-from emulator.switch.jit.wiring import Wiring
+from emulator.switch.jit.single import Packet, Stages, growth, scratch_bytes
 from emulator.switch.model import Model
 
-MANY_LINES = 5000
-"""Lines of IR from which on the full optimiser is quicker as well: it leaves vectors, far less to generate code for."""
 if TYPE_CHECKING:
     from emulator.switch.traffic import Traffic
 
-STAGES = ("fp_parse", "fp_ingress", "fp_egress", "fp_deparse")
 EXTERN = ctypes.CFUNCTYPE(
     ctypes.c_int64, ctypes.c_int32, ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
 )
@@ -51,37 +47,6 @@ SlowPath = Callable[[bool, "Packet", int, int], list[tuple[int, bytes]]]
 traffic manager's after_ingress / after_egress."""
 
 
-class Packet:
-    """A packet between two stages. memory: its PHV (see phv.py)."""
-
-    __slots__ = ("address", "data", "memory", "now", "requests")
-
-    def __init__(self, memory: bytearray, data: bytes, now: int):
-        self.memory = memory
-        self.address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-        self.data = data
-        self.now = now
-        self.requests = Requests()
-
-
-class Stages:
-    """parse, ingress, egress and deparse, compiled and wired, for one packet at a time."""
-
-    def __init__(self, engine: JitEngine):
-        shared = program.new_shared(engine.model, engine.drop_port, sites=engine.sites)
-        functions = [stages.parse(shared), stages.ingress(shared), stages.egress(shared), stages.deparse(shared)]
-        level = 1 if sum(f.size for f in functions) < MANY_LINES else 3
-        self.code = Code(program.module_text(shared, functions), STAGES, level)
-        self.wiring = Wiring(shared, engine.resolve)
-        pointer = ctypes.c_void_p
-        plain = (pointer, pointer, ctypes.c_char_p, ctypes.c_int64)
-        self.parse = self.code.function("fp_parse", None, *plain)
-        self.ingress = self.code.function("fp_ingress", None, *plain)
-        self.egress = self.code.function("fp_egress", None, *plain)
-        self.deparse = self.code.function("fp_deparse", ctypes.c_int64, *plain, pointer)
-        self.out = np.zeros(program.MAX_LENGTH + growth(engine.model, engine.phv) + 64, np.uint8)
-
-
 class JitEngine:
     """Compiles a model; runs single packets stage by stage, or whole batches (`native_process`)."""
 
@@ -95,7 +60,7 @@ class JitEngine:
         self.phv: Phv = shared.phv
         self.blocks = placement.adopt(control.state, shared.layout)
         self.mirror = Mirror(model, control)
-        self.scratch = np.zeros(externs.SCRATCH, np.uint8)
+        self.scratch = np.zeros(scratch_bytes(model), np.uint8)
         self.now = np.zeros(1, np.uint64)
         self._now_packet = 0
         self.memories = [np.zeros(self.phv.size + 64, np.uint8) for _ in range(2)]
@@ -208,7 +173,9 @@ class JitEngine:
     def _refresh_hits(self, table: Table) -> None:
         """Brings the times of last hits that compiled code wrote to the control plane's entries."""
         held = self.mirror.tables[table.spec.table].native
-        for entry in table.entries() if held is not None else ():
+        if held is None:
+            return
+        for entry in table.entries():
             entry.last_hit_us = max(entry.last_hit_us, held.last_hit(entry.handle))
 
     def sync_events(self) -> None:
@@ -393,12 +360,6 @@ class JitEngine:
                 for var in self.phv.fields[h]:
                     if var is not None:
                         self._put(state, var, 0)
-
-
-def growth(model: Model, phv: Phv) -> int:
-    """Bytes by which a packet can become longer at most: all headers that are emitted."""
-    fixed = sum(model.header_type(h).fixed_bits // 8 + 1 for h in model.deparser.order)
-    return fixed + sum(b.size for b in phv.buffers.values())
 
 
 def _list(request: int) -> int:

@@ -128,26 +128,18 @@ def _unary(g: Gen, op: str, operand: x.Expr) -> Val:
 
 def _binary(g: Gen, op: str, left: x.Expr, right: x.Expr) -> Val:
     if op == "&":
-        for a, b in ((left, right), (right, left)):
-            if isinstance(b, x.Const) and b.value >= 0:
-                return _and_const(g, a, b.value)
+        for one, other in ((left, right), (right, left)):
+            if isinstance(other, x.Const) and other.value >= 0:
+                return _and_const(g, one, other.value)
     if op in ("two_comp_mod", "usat_cast", "sat_cast"):
         return _cast(g, op, left, right)
     a, b = exact(g, left), exact(g, right)
     if op in _BITWISE:
         return g.arith.bitwise(_BITWISE[op], a, b)
-    match op:
-        case "+":
-            return g.arith.add(a, b)
-        case "-":
-            return g.arith.sub(a, b)
-        case "*":
-            return g.arith.mul(a, b)
-        case "<<":
-            return g.arith.shl(a, b)
-        case ">>":
-            return g.arith.shr(a, b)
-    return g.arith.div(a, b, rest=op == "%")
+    if op in ("/", "%"):
+        return g.arith.div(a, b, rest=op == "%")
+    arith = g.arith
+    return {"+": arith.add, "-": arith.sub, "*": arith.mul, "<<": arith.shl, ">>": arith.shr}[op](a, b)
 
 
 def _cast(g: Gen, op: str, left: x.Expr, right: x.Expr) -> Val:

@@ -14,9 +14,6 @@ from emulator.switch.jit.values import Val
 LOG, RANDOM, HASH, METER, EVENT = range(5)
 """First argument of the callback."""
 
-SCRATCH = 1 << 16
-"""Bytes of scratch memory for a hash's input or a message's values."""
-
 
 def call(g: Gen, kind: int, site: int, a: Ref, b: Ref) -> str:
     """The callback: i64 (i32 kind, i32 site, i64 a, i64 b, ptr scratch)."""

@@ -149,9 +149,7 @@ def _primitive_cost(p: Primitive) -> int:
 
 def may_do_nothing(g: Gen, node: TableNode) -> bool:
     """Whether a look-up can end without an action."""
-    if node.profile is not None or node.default is None:
-        return True
-    return False
+    return node.profile is not None or node.default is None
 
 
 def run_pipeline(g: Gen, pipeline: Pipeline) -> None:

@@ -26,6 +26,8 @@ AFTER_INGRESS, AFTER_EGRESS = range(2)
 EVENTS = ("drop_ingress", "drop_egress", "unknown_multicast_group", "packet_too_long")
 DROP_INGRESS, DROP_EGRESS, UNKNOWN_GROUP, TOO_LONG = range(4)
 NORMAL, REPLICATION = 0, 5
+GROUPS = 1 << 16
+"""Multicast groups there can be; number 0 is none."""
 LIMITS = "limits"
 """State word: pointer to {largest number of copies, bytes a packet can grow, ...} as i64."""
 
@@ -262,7 +264,8 @@ class _Fused:
     def _replicas(self, g: Gen, number: Val, list_at: str, copies: str) -> None:
         fn = self.fn
         table = fn.hoisted("groups.0", self.shared.word("groups"))
-        cell = fn.gep(table, fn.op("mul", 64, g.arith.widen(number, 64), 8))
+        known = g.arith.select(g.arith.compare("<", number, const(GROUPS)), number, const(0))
+        cell = fn.gep(table, fn.op("mul", 64, g.arith.modulo(known, 64), 8))
         found = fn.load("ptr", cell, 8, g.tag("groups"))
         some = fn.label("group")
         missing = fn.pure(f"icmp eq ptr {found}, null")

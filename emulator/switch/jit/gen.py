@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from emulator.switch.jit.baked import Content
 from emulator.switch.jit.ir import Function, Ref
-from emulator.switch.jit.placement import RegisterLayout
 from emulator.switch.jit.phv import Buffer, Phv, Var
+from emulator.switch.jit.placement import RegisterLayout
 from emulator.switch.jit.values import Arith, Val, const, signed_range, unsigned_range
 from emulator.switch.model import Model
 

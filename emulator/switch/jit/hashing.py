@@ -15,7 +15,7 @@ from emulator.switch.jit.ir import Ref
 from emulator.switch.jit.packing import Item, combine, write_items
 from emulator.switch.jit.phv import Buffer
 from emulator.switch.jit.values import Val, const
-from emulator.switch.model import CalculationInput, ConstInput, FieldInput, HeaderInput, PayloadInput
+from emulator.switch.model import CalculationInput, ConstInput, FieldInput, HeaderInput, ModelError, PayloadInput
 
 CSUM = frozenset({"csum16", "cksum16"})
 
@@ -112,7 +112,7 @@ def _gather_bits(g: Gen, parts: list[Segment]) -> Ref:
     used: Ref = 0
     for part in parts:
         if part.varbit is not None:
-            raise NotImplementedError("a varbit beside a field that does not end on a byte, in a calculation")
+            raise ModelError("a hash over a varbit beside a field that does not end on a byte cannot be compiled")
         ref, own, width = combine(g, part.items)
         longer = g.fn.op("or", bits, g.fn.op("shl", bits, value, width) if width < bits else 0, g.fn.resize(ref, own, bits))
         value = g.fn.select(part.present, bits, longer, value)

@@ -12,12 +12,12 @@ import numpy as np
 
 from emulator.native import tables as native
 from emulator.switch.control import Change, Control, Entry, Table
+from emulator.switch.jit.fused import GROUPS
 from emulator.switch.jit.tables import GROUP, HEADER, NONE, arg_words
 from emulator.switch.keys import Exact, Lpm, Range, Ternary, full, prefix_mask
 from emulator.switch.model import Model, TableNode
 
 KINDS = {"exact": native.EXACT, "lpm": native.LPM, "ternary": native.TERNARY, "optional": native.TERNARY, "range": native.RANGE}
-GROUPS = 1 << 16
 
 
 def part_words(part: object, width: int) -> tuple[int, int]:
@@ -218,7 +218,11 @@ class Mirror:
 
     def _multicast(self, gid: int) -> None:
         """A group's list: number, then port and replication id as 32-bit numbers each."""
-        replicas = self.control.multicast.group(gid) or ()
+        replicas = self.control.multicast.group(gid)
+        if replicas is None:
+            self.group_index[gid] = 0
+            self._groups.pop(gid, None)
+            return
         cells = [len(replicas), 0]
         for port, rid in replicas:
             cells += [port, rid]

@@ -226,10 +226,7 @@ class ParserGen:
             if f != kind.varbit:
                 place = pointer if f < kind.varbit else behind
                 g.set(g.phv.field(header, f), self._field(place, field.offset, field.width))
-        if varbit.offset % 8:
-            self._shifted(buffer.offset, pointer, varbit.offset, count)
-        else:
-            g.fn.memcpy(g.buffer(buffer), g.fn.gep(pointer, varbit.offset // 8), g.arith.widen(count, 64))
+        g.fn.memcpy(g.buffer(buffer), g.fn.gep(pointer, varbit.offset // 8), g.arith.widen(count, 64))
         g.set(buffer.used, g.arith.clamp(wide, 0, varbit.width))
         headers.make_valid(g, header)
         self._move(size)
@@ -248,14 +245,6 @@ class ParserGen:
         headers.invalidate(g, header)
         whole = g.arith.shl(exprs.exact(g, kind.length_expr), const(3))
         return g.arith.sub(whole, const(kind.fixed_bits))
-
-    def _shifted(self, offset: int, pointer: str, bit: int, count: Val) -> None:
-        """A varbit that does not begin on a byte."""
-        g = self.g
-        g.helpers.add("fp_copy_bits")
-        to = g.fn.gep(g.address("buffers"), offset)
-        size = g.fn.ref(g.arith.widen(count, 64), 64)
-        g.fn.call_void("@fp_copy_bits", [f"ptr {to}", "i64 0", f"ptr {pointer}", f"i64 {bit}", f"i64 {size}"])
 
     # --- transitions ---
 

@@ -220,9 +220,7 @@ def run(g: Gen, primitive: Primitive) -> None:
 def is_flat(model: Model, body: tuple[Primitive, ...]) -> bool:
     """Whether a body can run on a predicated path: forward jumps only, nothing HARD."""
     for at, primitive in enumerate(body):
-        if primitive.op in HARD or (primitive.op == "_jump" and primitive.args[0] <= at):  # type: ignore[operator]
-            return False
-        if primitive.op == "_jump_if_zero" and primitive.args[1] <= at:  # type: ignore[operator]
+        if primitive.op in HARD or (primitive.op.startswith("_jump") and _target(primitive) <= at):
             return False
     return True
 
@@ -278,14 +276,15 @@ def _run_flat(g: Gen, body: tuple[Primitive, ...]) -> None:
     g.path = start
 
 
+def _target(jump: Primitive) -> int:
+    return int(jump.args[0] if jump.op == "_jump" else jump.args[1])  # type: ignore[call-overload]
+
+
 def _run_blocks(g: Gen, body: tuple[Primitive, ...]) -> None:
     """Jumps stay jumps."""
-    targets = {p.args[0] if p.op == "_jump" else p.args[1] for p in body if p.op.startswith("_jump")}
-    has_loop = any(
-        (p.args[0] if p.op == "_jump" else p.args[1]) <= at for at, p in enumerate(body) if p.op.startswith("_jump")
-    )
-    labels = {t: g.fn.label("at") for t in targets | {len(body)}}
-    if has_loop:
+    jumps = [(at, _target(p)) for at, p in enumerate(body) if p.op.startswith("_jump")]
+    labels = {t: g.fn.label("at") for t in sorted({len(body), *(t for _, t in jumps)})}
+    if any(target <= at for at, target in jumps):
         externs.reset_fuel(g, BACKWARD_JUMP_LIMIT)
     for at, primitive in enumerate(body):
         if at in labels:

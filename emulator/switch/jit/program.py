@@ -10,8 +10,8 @@ from emulator.switch.jit.baked import Content
 from emulator.switch.jit.gen import Shared, Site
 from emulator.switch.jit.helpers import HELPERS
 from emulator.switch.jit.ir import Function
-from emulator.switch.jit.placement import plan
 from emulator.switch.jit.phv import Phv
+from emulator.switch.jit.placement import plan
 from emulator.switch.model import Model
 
 MAX_LENGTH = 1 << 17
