@@ -115,6 +115,7 @@ def _layout(cx: Context, parser: InstanceV, decl: ast.Parser) -> tuple[Any, Any]
         headers: Any = _header_struct(cx, header_kind, "")
     else:
         headers = cx.storage.make(decl.params[1].name, header_kind)
+    cx.program.user_scalars = set(cx.program.scalars)
     return headers, meta
 
 

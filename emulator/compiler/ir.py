@@ -398,6 +398,7 @@ class Program:
     used_types: list[Type] = field(default_factory=list)
     parser_names: dict[str, str] = field(default_factory=dict)
     architecture: str = "v1model"
+    user_scalars: set[str] = field(default_factory=set)
     calls_externs: bool = False
     declared: list[str] = field(default_factory=list)
     called: list[tuple[str, Any, list[tuple[str, Type, Any]]]] = field(default_factory=list)

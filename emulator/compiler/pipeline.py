@@ -11,12 +11,17 @@ from .context import Options
 from .emit_json import emit_json
 from .inline_program import inline_program
 from .parse_decl import parse
+from .passes.dead_code import remove_dead_code
+from .passes.forward import forward_temporaries
 from .source import CompileError, Diagnostics
 
 Watch = Callable[[str, Any], None]
 Pass = tuple[str, Callable[[ir.Program], ir.Program]]
 
-CORE_PASSES: list[Pass] = []
+CORE_PASSES: list[Pass] = [
+    ("forward", forward_temporaries),    # before dead code: makes more of it
+    ("dead-code", remove_dead_code),
+]
 """Run in this order on the core program; each is (name, function)."""
 
 sys.setrecursionlimit(max(sys.getrecursionlimit(), 20_000))
