@@ -20,9 +20,9 @@ def train() -> list[str]:
     )
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
     torch.manual_seed(100 + dist.get_rank())
-    for step in range(2):
+    for step in range(3):
         optimiser.zero_grad()
-        if step == 1 and os.environ.get("DIE") == str(dist.get_rank()):
+        if step == 2 and os.environ.get("DIE") == str(dist.get_rank()):
             os._exit(9)
         loss = torch.nn.functional.cross_entropy(model(torch.randn(16, 64)), torch.randint(0, 10, (16,)))
         loss.backward()

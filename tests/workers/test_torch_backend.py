@@ -57,7 +57,7 @@ def network():
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("how", ["fpisa", "cpu:fpisa", "url"])
+@pytest.mark.parametrize("how", ["fpisa", pytest.param("cpu:fpisa", marks=pytest.mark.slow), "url"])
 def test_an_unmodified_script(network, how):
     controller, pairs, model = network
     words = ["fpisa", f"fpisa://{controller}/grad?slots=32"] if how == "url" else [how]
@@ -79,7 +79,7 @@ def test_a_rank_that_dies_is_named(network):
     controller, pairs, _ = network
     (status, _, errors), (killed, _, _) = run_ranks("fpisa", controller, pairs, DIE="1")
     assert killed == 9 and status not in (0, 9)
-    assert "rank 1 went silent: it hung up" in errors
+    assert "rank 1 went silent: it hung up" in errors, errors
 
 
 @pytest.mark.root

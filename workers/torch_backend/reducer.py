@@ -5,6 +5,7 @@ The caller goes on (backward passes overlap with communication) and waits on a t
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 from collections.abc import Callable
@@ -31,11 +32,13 @@ class Reducer:
     """Owns a client and the thread that uses it."""
 
     def __init__(self, client: AllReduce) -> None:
-        self.client = client
+        self.client, self.closed = client, False
         self.carried = CARRIED[client.options.format]
         self.waiting: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._serve, name="fpisa-allreduce", daemon=True)
         self.thread.start()
+        # A script may end without destroy_process_group: leave, or the others hear that this rank was lost.
+        atexit.register(self.close)
 
     def carries(self, tensor: torch.Tensor) -> bool:
         """Whether the switch can sum this tensor."""
@@ -43,25 +46,35 @@ class Reducer:
 
     def submit(self, tensors: list[torch.Tensor], average: bool, result: Any = None) -> Future[Any]:
         """Sum each tensor over all ranks, in place, in turn. The future's value is `result`, or the tensors."""
-        future: Future[Any] = Future()
+        done: Future[Any] = Future()
+        failures: list[str] = []
         events = [ready_event(tensor) for tensor in tensors]
 
         def work() -> None:
             try:
                 for tensor, event in zip(tensors, events, strict=True):
                     self._reduce(tensor, event, average)
-                future.set_result(tensors if result is None else result)
             except Exception as error:  # whatever it is, the one who waits must hear of it
-                future.set_exception(RuntimeError(f"fpisa: {error}"))
+                failures.append(f"fpisa: {error}")
+            done.set_result(tensors if result is None else result)
+
+        def outcome(finished: Future[Any]) -> Any:
+            # An error must arise here: one set by set_exception is unknown to the C++ side of torch.
+            if failures:
+                raise RuntimeError(failures[0])
+            return finished.value()
 
         self.waiting.put(work)
-        return future
+        return done.then(outcome)
 
     def close(self) -> None:
-        """Finish what was asked for and leave the job."""
+        """Finish what was asked for and leave the job; also twice."""
+        atexit.unregister(self.close)
         self.waiting.put(None)
         self.thread.join()
-        self.client.close()
+        if not self.closed:
+            self.closed = True
+            self.client.close()
 
     def _serve(self) -> None:
         while (work := self.waiting.get()) is not None:
