@@ -1,0 +1,171 @@
+"""Requests nobody would write: the server answers each with a status, and a refused one changes no register.
+
+Messages are grown from the schema of the messages themselves, with ids and values that are often right, so that most
+get past the first check. The slow run makes 50,000.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from controller.p4rt.protos import p4r
+from controller.p4rt.schema import from_p4info
+from controller.p4rt.status import Code
+from emulator.server.device import Device
+from emulator.server.errors import Refused
+from emulator.server.program import SwitchOptions, build
+
+from pathlib import Path  # isort: skip
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+CASES = ("03_acl_ternary", "05_registers", "06_counters", "07_meters", "11_digest", "12_action_profile",
+         "13_action_selector", "18_select_lookahead", "34_cpu_names")  # fmt: skip
+NUMBERS = (0, 1, 2, 3, 5, 255, 511, 512, 65535, 1 << 31, (1 << 32) - 1)
+BYTES = (b"", b"\x00", b"\x01", b"\x02", b"\x03", b"\x00\x01", b"\x00" * 9 + b"\x01", b"\xff", b"\xff" * 20)
+
+
+class Grower:
+    """Random protobuf messages of a program."""
+
+    def __init__(self, rng: random.Random, schema: Any) -> None:
+        self.rng = rng
+        self.ids = {
+            "table_id": [t.id for t in schema.tables], "action_id": [a.id for a in schema.actions],
+            "action_profile_id": [p.id for p in schema.profiles], "counter_id": [c.id for c in schema.counters],
+            "meter_id": [m.id for m in schema.meters], "register_id": [r.id for r in schema.registers],
+            "digest_id": [d.id for d in schema.digests], "value_set_id": [v.id for v in schema.value_sets],
+        }  # fmt: skip
+
+    def grow(self, message: Any, depth: int = 0) -> Any:
+        for field in message.DESCRIPTOR.fields:
+            if field.full_name.startswith("google.") or self.rng.random() < (0.35 if depth else 0.2):
+                continue
+            repeated = field.is_repeated
+            for _ in range(self.rng.choice((0, 1, 1, 1, 2)) if repeated else 1):
+                self._set(message, field, repeated, depth)
+        return message
+
+    def _set(self, message: Any, field: Any, repeated: bool, depth: int) -> None:
+        if field.message_type is not None:
+            if depth < 7 and field.message_type.full_name != "google.protobuf.Any":
+                self.grow(getattr(message, field.name).add() if repeated else getattr(message, field.name), depth + 1)
+                if not repeated:
+                    getattr(message, field.name).SetInParent()
+            return
+        value = self._value(field)
+        if repeated:
+            getattr(message, field.name).append(value)
+        else:
+            setattr(message, field.name, value)
+
+    def _value(self, field: Any) -> Any:
+        known = self.ids.get(field.name)
+        if known and self.rng.random() < 0.95:
+            return self.rng.choice(known)
+        if field.type == field.TYPE_BYTES:
+            return self.rng.choice(BYTES)
+        if field.type == field.TYPE_BOOL:
+            return self.rng.random() < 0.15
+        if field.type == field.TYPE_STRING:
+            return self.rng.choice(("", "x"))
+        if field.enum_type is not None:
+            return self.rng.choice([v.number for v in field.enum_type.values])
+        small = self.rng.choice((0, 1, 1, 1, 2, 3))
+        value = small if self.rng.random() < 0.85 else self.rng.choice(NUMBERS)
+        return min(value, (1 << 31) - 1) if field.type in (field.TYPE_INT32, field.TYPE_INT64) else value
+
+
+def devices() -> dict[str, Device]:
+    found = {}
+    for case in CASES:
+        from controller.p4rt.schema import read_p4info
+
+        config = p4r.ForwardingPipelineConfig(p4_device_config=(GOLDEN / case / "program.json").read_bytes())
+        config.p4info.CopyFrom(read_p4info(GOLDEN / case / "program.p4info.txtpb"))
+        device = Device(SwitchOptions("interp"))
+        device.commit(build(config, device.options))
+        found[case] = device
+    return found
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Any:
+    found = devices()
+    yield found
+    for device in found.values():
+        device.close()
+
+
+def registers(device: Device) -> list[list[int]]:
+    return [register.read_all() for register in device.switch.control.registers.values()]
+
+
+def one(device: Device, seed: int) -> bool:
+    """Send one random request; whether anything in it was refused."""
+    rng = random.Random(seed)
+    assert device.bound is not None
+    grower = Grower(rng, from_p4info(device.bound.schema.message))
+    if rng.random() < 0.3:
+        request = p4r.ReadRequest()
+        for _ in range(rng.randrange(1, 4)):
+            grower.grow(request.entities.add(), 1)
+        try:
+            for response in device.read(request):
+                response.SerializeToString()
+            return False
+        except Refused:
+            return True
+    request = p4r.WriteRequest(atomicity=rng.randrange(3))
+    for _ in range(rng.randrange(1, 5)):
+        grower.grow(request.updates.add())
+    before = registers(device)
+    results = device.write(request)
+    assert len(results) == len(request.updates)
+    assert all(r is None or (r.code != Code.INTERNAL and str(r)) for r in results)
+    refused = [i for i, r in enumerate(results) if r is not None]
+    touched = {u.entity.register_entry.register_id for i, u in enumerate(request.updates) if i not in refused}
+    if len(refused) == len(results) or not any(touched):
+        assert registers(device) == before, f"seed {seed}"
+    return bool(refused)
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=st.sampled_from(CASES), seed=st.integers(0, 1 << 60))
+def test_requests(fleet: Any, case: str, seed: int) -> None:
+    one(fleet[case], seed)
+
+
+@pytest.mark.slow
+def test_many_requests(fleet: Any) -> None:
+    base = random.randrange(1 << 40)
+    print(f"seeds from {base}")
+    refused = sum(one(fleet[CASES[i % len(CASES)]], base + i) for i in range(50_000))
+    assert 1_000 < refused < 49_900, "the requests are neither all wrong nor all right"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_program(data: bytes) -> None:
+    config = p4r.ForwardingPipelineConfig(p4_device_config=data)
+    with pytest.raises(Refused):
+        build(config, SwitchOptions("interp"))
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=st.sampled_from(CASES), seed=st.integers(0, 1 << 60))
+def test_stream_messages(fleet: Any, case: str, seed: int) -> None:
+    from emulator.server.stream import Session
+
+    device, rng = fleet[case], random.Random(seed)
+    session = Session("test")
+    device.streams.opened(session)
+    for _ in range(3):
+        message = Grower(rng, device.bound.schema).grow(p4r.StreamMessageRequest(), 0)
+        device.streams.received(session, message)
+    device.streams.closed(session)
+    assert len(device.streams.elections) == 0
