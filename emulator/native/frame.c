@@ -104,6 +104,8 @@ void build_frame(struct lane *lane, int64_t chunk, uint8_t *frame)
     charge_values(lane, start);
 }
 
+bool sent_again(const struct received *frame) { return (frame->data[AT_FPISA] & 15) == 2; }
+
 int64_t match_result(const struct lane *lane, const struct received *received)
 {
     const uint8_t *f = received->data, *fpisa = f + AT_FPISA, *mine = lane->headers;

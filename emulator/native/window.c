@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define OVERTAKEN_BY 24
+#define FLOOR_LIMIT_NS 32e6
 #define NS_PER_US 1000.0
 
 static double timeout_ns(const struct lane *lane)
@@ -16,6 +17,7 @@ static double timeout_ns(const struct lane *lane)
         return o->initial_us * NS_PER_US;
     double timeout = lane->trip.mean + 4 * lane->trip.deviation;
     double shortest = o->shortest_us * NS_PER_US, longest = o->longest_us * NS_PER_US;
+    shortest = lane->floor_ns > shortest ? lane->floor_ns : shortest;
     return timeout < shortest ? shortest : timeout > longest ? longest : timeout;
 }
 
@@ -93,11 +95,26 @@ static void release(struct lane *lane, int64_t chunk)
     make_ready(lane, chunk);
 }
 
-bool window_answer(struct lane *lane, int64_t chunk, uint64_t now)
+/* A result sent again on request, for a chunk answered already: the request was in vain, the first answer was late and not
+ * lost. On a crowded machine everyone waits for processors far longer than a smooth round trip tells. */
+static void raise_floor(struct lane *lane, int64_t chunk)
+{
+    if (!bit_get(lane->done, chunk))
+        return;
+    double shortest = lane->engine->options.shortest_us * NS_PER_US;
+    double floor = 1.25 * (lane->floor_ns > shortest ? lane->floor_ns : shortest);
+    lane->floor_ns = floor < FLOOR_LIMIT_NS ? floor : FLOOR_LIMIT_NS;
+}
+
+bool window_answer(struct lane *lane, int64_t chunk, bool again, uint64_t now)
 {
     struct flight *flight = flight_of(lane, chunk);
-    if (flight->chunk != chunk)
-        return false; /* answered before, or not yet sent */
+    if (flight->chunk != chunk) { /* answered before, or not yet sent */
+        if (again)
+            raise_floor(lane, chunk);
+        return false;
+    }
+    lane->floor_ns -= lane->floor_ns / 4096;
     if (!lane->first_answer)
         lane->first_answer = now;
     /* A chunk sent twice does not say which copy was answered (Karn and Partridge 1987). What was sent before the first
@@ -122,7 +139,7 @@ static bool overtaken(const struct lane *lane, const struct flight *flight, uint
            (double)(now - flight->sent_at) > lane->trip.mean + lane->trip.deviation;
 }
 
-static void again(struct lane *lane, struct flight *flight, uint64_t now)
+static void send_later_again(struct lane *lane, struct flight *flight, uint64_t now)
 {
     flight->tries++;
     double wait = timeout_ns(lane) * (double)(1u << (flight->tries < 16 ? flight->tries : 16));
@@ -145,7 +162,7 @@ int window_expired(struct lane *lane, uint64_t now, int64_t *chunks, int room)
             continue;
         if (n < room && (flight->expiry <= now || (early && overtaken(lane, flight, now)))) {
             lane->stats.timeouts += flight->expiry <= now;
-            again(lane, flight, now);
+            send_later_again(lane, flight, now);
             chunks[n++] = flight->chunk;
         }
         if (flight->expiry < next)

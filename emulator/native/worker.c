@@ -62,7 +62,7 @@ static int receive(struct lane *lane, uint64_t *now)
         lane->stats.packets_received++;
         lane->stats.bytes_received += frames[i].length;
         int64_t chunk = match_result(lane, &frames[i]);
-        if (chunk >= 0 && window_answer(lane, chunk, *now))
+        if (chunk >= 0 && window_answer(lane, chunk, sent_again(&frames[i]), *now))
             take_result(lane, chunk, frames[i].data);
         else
             lane->stats.discarded++;

@@ -44,6 +44,7 @@ struct lane {
     int queue;
     uint32_t share_first, share; /* slots */
     struct trip trip;
+    double floor_ns; /* shortest timeout, raised while answers come to chunks that were sent again in vain */
     uint8_t headers[FPW_HEADERS];
     struct flight *flights; /* share of them */
     /* One all-reduce. */
@@ -89,13 +90,15 @@ struct transport *memory_transport(const struct fpw_options *options, const char
 /* frame.c */
 void make_headers(struct lane *lane);
 void build_frame(struct lane *lane, int64_t chunk, uint8_t *frame);
+bool sent_again(const struct received *frame);
 int64_t match_result(const struct lane *lane, const struct received *frame); /* chunk, or -1: not ours */
 void take_result(struct lane *lane, int64_t chunk, const uint8_t *frame);
 uint32_t pool_index_of(const struct lane *lane, int64_t chunk);
 
 /* window.c */
 void window_start(struct lane *lane, uint64_t now);
-bool window_answer(struct lane *lane, int64_t chunk, uint64_t now); /* false: seen before, or never sent */
+/* again: the result was sent again on request. false: answered before, or never sent. */
+bool window_answer(struct lane *lane, int64_t chunk, bool again, uint64_t now);
 int64_t window_next(struct lane *lane, uint64_t now);               /* next chunk to send for the first time, or -1 */
 void window_unsend(struct lane *lane, int64_t chunk);               /* it found no room after all */
 int window_expired(struct lane *lane, uint64_t now, int64_t *chunks, int room);
