@@ -146,6 +146,10 @@ def _argument(ck: Checker, param: ast.Param, arg: ast.Expr, pos: int, name: str,
     formal = ck.type_of(param.type, env)
     if bindings:
         formal = substitute(formal, {k: v for k, v in bindings.items() if v is not INT}, ck.interner)
+    if param.direction == "out":
+        sym = _root_symbol(ck, arg)
+        if sym is not None:
+            sym.written = True
     actual = check_expr.value(ck, arg, formal if not _open(formal) else None)
     what = f"argument {param.name} of {name}"
     if param.direction in ("out", "inout"):
@@ -183,6 +187,13 @@ def is_lvalue(ck: Checker, expr: ast.Expr) -> bool:
             return False
         return is_lvalue(ck, expr.base)
     return isinstance(expr, ast.Name) and isinstance(ck.env.get(expr.name), Sym)
+
+
+def _root_symbol(ck: Checker, expr: ast.Expr) -> Sym | None:
+    while isinstance(expr, (ast.Member, ast.Index, ast.Slice)):
+        expr = expr.base
+    found = ck.env.get(expr.name) if isinstance(expr, ast.Name) else None
+    return found if isinstance(found, Sym) else None
 
 
 def check_writable(ck: Checker, expr: ast.Expr) -> None:

@@ -74,6 +74,10 @@ def _name(ck: Checker, expr: ast.Name, want: Type | None) -> Type:
     if found is None:
         return ck.error(expr.pos, f"'{expr.name}' is not declared")
     if isinstance(found, Sym):
+        if not found.written:
+            ck.diags.warn(expr.pos, f"variable '{expr.name}' is read before anything is written to it",
+                          "uninitialized")
+            found.written = True
         return found.type
     return ck.error(expr.pos, f"'{expr.name}' is not a value")
 

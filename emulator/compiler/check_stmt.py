@@ -22,6 +22,7 @@ from .types import (
     Tuple,
     Type,
     Varbit,
+    is_scalar,
     strip,
 )
 from .values import Env
@@ -62,7 +63,8 @@ def variable(ck: Checker, item: ast.Var) -> None:
     if item.value is not None:
         found = check_expr.check(ck, item.value, kind)
         ck.require(item.pos if found is VOID else item.value.pos, kind, found, f"variable {item.name}")
-    ck.variable(item.name, kind, item.pos, "variable", "inout", None, item)
+    sym = ck.variable(item.name, kind, item.pos, "variable", "inout", None, item)
+    sym.written = item.value is not None or not is_scalar(kind) or ck.where.kind == "parser"
 
 
 def constant(ck: Checker, item: ast.Const) -> None:
@@ -87,7 +89,13 @@ def constant(ck: Checker, item: ast.Const) -> None:
 
 
 def _assign(ck: Checker, item: ast.Assign) -> None:
+    target_sym = _symbol(ck, item.target)
+    before = target_sym.written if target_sym is not None else True
+    if target_sym is not None and not item.op:
+        target_sym.written = True
     kind = check_expr.check(ck, item.target)
+    if target_sym is not None:
+        target_sym.written = before or not isinstance(item.target, ast.Name)
     if isinstance(item.target, ast.Name):
         found = ck.env.get(item.target.name)
         if not isinstance(found, Sym) and found is not None:
@@ -111,6 +119,8 @@ def _assign(ck: Checker, item: ast.Assign) -> None:
     if item.op:
         value = ast.Binary(item.pos, item.op, item.target, item.value, item.pos)
     found = check_expr.check(ck, value, kind)
+    if sym is not None:
+        sym.written = True
     if found is VOID:
         ck.error(item.pos, "a call without a result is used as a value")
     elif kind is not UNKNOWN and found is not UNKNOWN:

@@ -46,6 +46,7 @@ class Sym:
     value: ir.Const | None = None
     decl: Any = None
     used: bool = False
+    written: bool = True
 
 
 @dataclass(eq=False, slots=True)
