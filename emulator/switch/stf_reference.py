@@ -43,6 +43,7 @@ class ReferenceCase:
         self._checks: list[tuple[Line, str, int, str, int]] = []
 
     def play(self, line: Line) -> None:
+        line = Line(line.number, line.command, line.rest.replace('"', ""))  # names may stand in quotes
         method = getattr(self, "_do_" + line.command, None)
         if method is None:
             raise CaseError(f"there is no command {line.command!r}")
