@@ -11,6 +11,7 @@ from typing import Any
 from . import ir
 from .emit_code import action_code
 from .emit_expr import ExprEmitter, Json
+from .emit_reuse import Places, count_places
 from .emit_table import table_json
 from .source import Diagnostics
 
@@ -67,7 +68,10 @@ class PipelineEmitter:
 
     def emit(self, name: str, number: int, body: Sequence[ir.Stmt]) -> Json:
         self.nodes, self.is_table, self.edges, self.applied = {}, {}, {}, {}
+        self.count = count_places(body)
+        self.places = Places(self)
         first = self.sequence(body, None)
+        self.places.finish()
         order = self._order(first)
         profiles = self._profiles(name)
         return {"name": name, "id": number, "init_table": first,
@@ -97,7 +101,7 @@ class PipelineEmitter:
             while start > 0 and self._straight(body[start - 1]):
                 start -= 1
             if start < index:
-                node = self._straight_code(body[start:index], node)
+                node = self.straight_code(body[start:index], node)
                 index = start
                 continue
             index -= 1
@@ -112,7 +116,7 @@ class PipelineEmitter:
             return True
         return isinstance(stmt, (ir.Assign, ir.Prim))
 
-    def _straight_code(self, body: Sequence[ir.Stmt], following: Node) -> Node:
+    def straight_code(self, body: Sequence[ir.Stmt], following: Node) -> Node:
         line = self.diags.line_of(body[0].pos)
         name = self.actions.unique(f"{self.stem}{line}" if line else "act")
         number = self.actions.add(name, [], body)
@@ -139,7 +143,7 @@ class PipelineEmitter:
         if isinstance(stmt, ir.If):
             then = self.sequence(stmt.then, following)
             orelse = self.sequence(stmt.orelse, following)
-            return self._condition(stmt.cond, then, orelse)
+            return self.condition(stmt.cond, then, orelse)
         if isinstance(stmt, ir.Block):
             self.labels[stmt.label] = following
             return self.sequence(stmt.body, following)
@@ -150,7 +154,7 @@ class PipelineEmitter:
         assert isinstance(stmt, ir.Apply), stmt
         return self._apply(stmt, following)
 
-    def _condition(self, cond: ir.Expr, then: Node, orelse: Node) -> Node:
+    def condition(self, cond: ir.Expr, then: Node, orelse: Node) -> Node:
         while isinstance(cond, ir.Op) and cond.op == "not":
             cond, then, orelse = cond.args[0], orelse, then
         if then == orelse:
@@ -179,25 +183,33 @@ class PipelineEmitter:
 
     def _table(self, table: ir.Table, nexts: dict[str, Node], base: Node, pos: int) -> str:
         """The node of a table; a second application shares it where the same nodes follow."""
-        key = (tuple(sorted(nexts.items())), base)
+        if "table-reuse" in self.allow and self.count[table.name] > 1:
+            return self.places.add(table, nexts, base, pos)
+        key = (tuple(sorted(nexts.items(), key=str)), base)
         known = self.applied.setdefault(table.name, [])
         for old, name in known:
             if old == key:
                 return name
-        name = table.name
         if known:
-            if "table-reuse" not in self.allow:
-                self.diags.error(table.decl.pos, f"table {table.decl.name} is applied at two places, which lead to "
-                                                 f"different code (second: {self.diags.describe(pos)}); this target "
-                                                 "has one place for each table (lift with --allow table-reuse)")
-            name = f"{table.name}$apply{len(known)}"
-        known.append((key, name))
+            self.diags.error(table.decl.pos, f"table {table.decl.name} is applied at two places, which lead to "
+                                             f"different code (second: {self.diags.describe(pos)}); this target "
+                                             "has one place for each table (lift with --allow table-reuse)")
+        known.append((key, table.name))
+        self.add_table(table, table.name, nexts, base)
+        return table.name
+
+    def add_table(self, table: ir.Table, name: str, nexts: dict[str, Node], base: Node) -> Json:
         body = table_json(self.program, self.exprs, self.actions, table, nexts, base)
-        if name != table.name:
-            body["name"] = name
-            body["shares_entries_with"] = table.name
+        body["name"] = name
         self._add(name, True, list(dict.fromkeys([*nexts.values(), base])), body)
-        return name
+        return body
+
+    def redirect(self, node: str, following: str) -> None:
+        """Let a piece of straight code go on elsewhere."""
+        body = self.nodes[node]
+        body["base_default_next"] = following
+        body["next_tables"] = dict.fromkeys(body["next_tables"], following)
+        self.edges[node] = [following]
 
     # -- action profiles
     def _profiles(self, pipeline: str) -> list[Json]:

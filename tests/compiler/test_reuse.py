@@ -1,0 +1,43 @@
+"""One table at several places, with --allow table-reuse."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .harness import compile_text, run, source
+
+IN = "0102030400050006"
+TABLE = ("action set(bit<8> v) { hdr.h.d = v; } table t { key = { hdr.h.a : exact; } actions = { set; NoAction; } "
+         "const entries = { 1 : set(0x11); 2 : set(0x22); } const default_action = NoAction(); }")
+REUSE = frozenset(["table-reuse"])
+
+
+@pytest.mark.parametrize("body, wanted", [
+    ("if (hdr.h.b == 2) { t.apply(); hdr.h.b = 7; } else { t.apply(); hdr.h.b = 8; }", "0107031100050006"),
+    ("if (hdr.h.b == 3) { t.apply(); hdr.h.b = 7; } else { if (t.apply().hit) { hdr.h.b = 8; } }", "0108031100050006"),
+    ("if (hdr.h.b == 3) { t.apply(); } else { switch (t.apply().action_run) { set: { hdr.h.c = 9; } } }",
+     "0102091100050006"),
+    ("t.apply(); hdr.h.c = hdr.h.d; hdr.h.a = 2; t.apply();", "0202112200050006"),
+    ("t.apply(); hdr.h.c = hdr.h.d; hdr.h.a = 7; if (t.apply().miss) { hdr.h.b = 0; }", "0700111100050006"),
+])
+def test_places(body: str, wanted: str, tmp_path: Path) -> None:
+    text = source(body, locals=TABLE)
+    assert not compile_text(text, tmp_path).ok
+    assert run(text, IN, tmp_path, allow=REUSE) == [(1, wanted)]
+
+
+def test_instance_applied_twice(tmp_path: Path) -> None:
+    top = ("control C(inout bit<8> v) { action inc(bit<8> k) { v = v + k; } table t { key = { v : exact; } actions = { inc; } "
+           "const entries = { 1 : inc(4); 5 : inc(0x10); } const default_action = inc(1); } apply { t.apply(); } }")
+    text = source("c.apply(hdr.h.a); c.apply(hdr.h.a); c.apply(hdr.h.b);", top=top, locals="C() c;")
+    assert run(text, IN, tmp_path, allow=REUSE) == [(1, "1503030400050006")]
+
+
+def test_table_with_entries_of_the_control_plane_is_marked(tmp_path: Path) -> None:
+    table = TABLE.replace("const entries = { 1 : set(0x11); 2 : set(0x22); }", "")
+    result = compile_text(source("t.apply(); hdr.h.a = 2; t.apply();", locals=table), tmp_path, allow=REUSE)
+    assert result.json is not None
+    marked = [t for t in result.json["pipelines"][0]["tables"] if t.get("shares_entries_with") == "Ig.t"]
+    assert len(marked) == 1
+    assert any("shares_entries_with" in d.message for d in result.diagnostics)
