@@ -26,7 +26,7 @@ _ready = False
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """seconds: of optimising and generating code (0 from the cache). size: bytes of machine code."""
+    """seconds: processor time of optimising and generating code, or of reading it from the cache. size: bytes of the object file."""
 
     seconds: float
     size: int
@@ -128,7 +128,7 @@ class Code:
     _count = 0
 
     def __init__(self, text: str, names: tuple[str, ...], level: int):
-        began = time.perf_counter()
+        began = time.thread_time()
         found, cached = build_object(text, level)
         Code._count += 1
         builder = llvm.JITLibraryBuilder().add_object_img(found).add_current_process()
@@ -137,7 +137,7 @@ class Code:
         self._jit = llvm.create_lljit_compiler(_target(level), use_jit_link=False)
         self._library = builder.link(self._jit, f"fpisa{Code._count}")
         self.addresses = {name: self._library[name] for name in names}
-        self.report = Report(time.perf_counter() - began, len(found), cached)
+        self.report = Report(time.thread_time() - began, len(found), cached)
 
     def function(self, name: str, result, *args):
         """A callable for a function; ctypes types."""
