@@ -159,7 +159,7 @@ class KeyCodec:
         return tuple(parts)  # type: ignore[arg-type]
 
     def _refuse_missing(self, parts: list[KeyPart | None]) -> None:
-        missing = [field.name for position, field in self._encoders if parts[position] is None]
+        missing = [field.name or str(field.id) for position, field in self._encoders if parts[position] is None]
         raise invalid(f"{self.owner}: exact match field {missing[0]} is missing", "an exact field must be given")
 
     def _known(self) -> str:

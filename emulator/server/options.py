@@ -102,7 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_grpc(parser)
     _add_data_plane(parser)
     _add_output(parser)
-    for flags, value, why in _IGNORED:
+    for flags, value, _ in _IGNORED:
         for flag in flags:
             keywords = {"metavar": "X"} if value else {"action": "store_true"}
             parser.add_argument(flag, help=argparse.SUPPRESS, default=None, **keywords)  # type: ignore[arg-type]

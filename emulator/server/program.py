@@ -128,7 +128,7 @@ def _agree(schema: Schema, model: Any) -> None:
         log.warning("table %s is in the P4Info but not in the bmv2 JSON", name)
     for table in schema.tables:
         node = nodes.get(table.name)
-        if node is not None and [k for k in node.keys] and len(node.keys) != len(table.fields):
+        if node is not None and node.keys and len(node.keys) != len(table.fields):
             raise invalid(
                 f"table {table.name} has {len(table.fields)} match fields in the P4Info"
                 f" and {len(node.keys)} in the bmv2 JSON",

@@ -14,6 +14,7 @@ from .match import KeyCodec, unsigned
 from .meters import check_rates, set_rates
 from .undo import Undo
 
+DONE = {"INSERT": "inserted", "DELETE": "deleted"}
 _MAX_COUNT = (1 << 63) - 1
 
 
@@ -35,7 +36,7 @@ def check_counts(data: Any, what: str) -> None:
 
 def only_modify(kind: str, what: str) -> None:
     if kind != "MODIFY":
-        raise invalid(f"{what} cannot be {kind.lower()}ed", "it is always there; use MODIFY")
+        raise invalid(f"{what} cannot be {DONE[kind]}", "it is always there; use MODIFY")
 
 
 def write_counter(kind: str, message: Any, info: Counter, control: Any) -> Undo:

@@ -94,7 +94,8 @@ class Streams:
         """Send to the primary of every role; whether anyone got it."""
         with self.lock:
             sessions = self.elections.primaries()
-        return any([session.send(message) for session in sessions])  # type: ignore[attr-defined]
+        sent = [session.send(message) for session in sessions]  # type: ignore[attr-defined]
+        return any(sent)
 
     # -- messages from a client ------------------------------------------------------------------------------
 

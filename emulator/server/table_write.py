@@ -13,6 +13,7 @@ from .errors import denied, invalid, not_found, unimplemented
 from .match import KeyCodec
 from .meters import check_rates, set_rates
 from .profiles import OneShot, Profile
+from .state_write import DONE
 from .undo import Undo
 
 
@@ -213,7 +214,7 @@ class BoundTable:
     def _write_default(self, kind: str, entry: Any) -> Undo:
         name = self.info.name
         if kind != "MODIFY":
-            raise invalid(f"the default entry of table {name} cannot be {kind.lower()}ed", "use MODIFY")
+            raise invalid(f"the default entry of table {name} cannot be {DONE[kind]}", "use MODIFY")
         if entry.match or entry.priority:
             raise invalid(f"the default entry of table {name} has no match and no priority", "leave them out")
         if entry.HasField("counter_data") or entry.HasField("meter_config") or entry.idle_timeout_ns:

@@ -34,6 +34,8 @@ class Grower:
 
     def __init__(self, rng: random.Random, schema: Any) -> None:
         self.rng = rng
+        self._schema = schema
+        self._tables = [t for t in schema.tables if t.fields]
         self.ids = {
             "table_id": [t.id for t in schema.tables], "action_id": [a.id for a in schema.actions],
             "action_profile_id": [p.id for p in schema.profiles], "counter_id": [c.id for c in schema.counters],
@@ -42,17 +44,73 @@ class Grower:
         }  # fmt: skip
 
     def grow(self, message: Any, depth: int = 0) -> Any:
+        """Fill in fields at random, one of each oneof, and an update's type nearly always."""
+        chosen = {self.rng.choice(one.fields).name for one in message.DESCRIPTOR.oneofs}
         for field in message.DESCRIPTOR.fields:
-            if field.full_name.startswith("google.") or self.rng.random() < (0.35 if depth else 0.2):
-                continue
-            repeated = field.is_repeated
-            for _ in range(self.rng.choice((0, 1, 1, 1, 2)) if repeated else 1):
-                self._set(message, field, repeated, depth)
+            if field.containing_oneof is not None:
+                wanted = field.name in chosen
+            else:
+                likely = 0.97 if field.name in self.ids or field.name in ("type", "entity", "index") else 0.6
+                wanted = self.rng.random() < likely
+            if wanted:
+                for _ in range(self.rng.choice((0, 1, 1, 1, 2)) if field.is_repeated else 1):
+                    self._set(message, field, field.is_repeated, depth)
         return message
+
+    def update(self) -> Any:
+        """An update that is random, or of a table entry that is nearly right."""
+        if self.rng.random() < 0.5 or not self._tables:
+            return self.grow(p4r.Update())
+        update = p4r.Update(type=self.rng.randrange(1, 4))
+        self._entry(self.rng.choice(self._tables), update.entity.table_entry)
+        if self.rng.random() < 0.4:
+            self._spoil(update)
+        return update
+
+    def _entry(self, table: Any, entry: Any) -> None:
+        entry.table_id, entry.priority = table.id, self.rng.randrange(1, 3) if table.needs_priority else 0
+        for field in table.fields:
+            match, value = entry.match.add(field_id=field.id), bytes([self.rng.randrange(2)])
+            part = getattr(match, field.kind)
+            if field.kind == "range":
+                part.low, part.high = value, b"\x01"
+            else:
+                part.value = value
+            if field.kind == "lpm":
+                part.prefix_len = field.bitwidth
+            if field.kind == "ternary":
+                part.mask = b"\x01"
+        if table.profile_id:
+            kind = self.rng.choice(("action_profile_member_id", "action_profile_group_id", "action_profile_action_set"))
+            if kind != "action_profile_action_set":
+                setattr(entry.action, kind, self.rng.randrange(1, 4))
+                return
+            for _ in range(self.rng.randrange(1, 3)):
+                one = entry.action.action_profile_action_set.action_profile_actions.add(weight=1)
+                self._call(table, one.action)
+        else:
+            self._call(table, entry.action.action)
+
+    def _call(self, table: Any, into: Any) -> None:
+        action = self._schema.actions[self.rng.choice(list(table.scopes))]
+        into.action_id = action.id
+        for param in action.params:
+            into.params.add(param_id=param.id, value=bytes([self.rng.randrange(2)]))
+
+    def _spoil(self, message: Any) -> None:
+        """Change one field somewhere below."""
+        while True:
+            present = [(f, v) for f, v in message.ListFields() if f.message_type is not None]
+            if not present or self.rng.random() < 0.2:
+                break
+            field, value = self.rng.choice(present)
+            message = self.rng.choice(list(value)) if field.is_repeated else value
+        field = self.rng.choice(message.DESCRIPTOR.fields)
+        self._set(message, field, field.is_repeated, 5)
 
     def _set(self, message: Any, field: Any, repeated: bool, depth: int) -> None:
         if field.message_type is not None:
-            if depth < 7 and field.message_type.full_name != "google.protobuf.Any":
+            if depth < 9 and field.message_type.full_name != "google.protobuf.Any":
                 self.grow(getattr(message, field.name).add() if repeated else getattr(message, field.name), depth + 1)
                 if not repeated:
                     getattr(message, field.name).SetInParent()
@@ -74,7 +132,8 @@ class Grower:
         if field.type == field.TYPE_STRING:
             return self.rng.choice(("", "x"))
         if field.enum_type is not None:
-            return self.rng.choice([v.number for v in field.enum_type.values])
+            numbers = [v.number for v in field.enum_type.values]
+            return self.rng.choice(numbers[1:] if len(numbers) > 1 and self.rng.random() < 0.95 else numbers)
         small = self.rng.choice((0, 1, 1, 1, 2, 3))
         value = small if self.rng.random() < 0.85 else self.rng.choice(NUMBERS)
         return min(value, (1 << 31) - 1) if field.type in (field.TYPE_INT32, field.TYPE_INT64) else value
@@ -122,7 +181,7 @@ def one(device: Device, seed: int) -> bool:
             return True
     request = p4r.WriteRequest(atomicity=rng.randrange(3))
     for _ in range(rng.randrange(1, 5)):
-        grower.grow(request.updates.add())
+        request.updates.add().CopyFrom(grower.update())
     before = registers(device)
     results = device.write(request)
     assert len(results) == len(request.updates)

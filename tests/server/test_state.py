@@ -214,7 +214,7 @@ def test_members_and_groups(live: Any) -> None:
 
 
 def test_profile_refusals(live: Any) -> None:
-    client, profile, table, call = profile_program(live)
+    client, profile, _, call = profile_program(live)
     client.insert(ProfileMember(profile.name, 1, call))
     assert refused(client.insert, ProfileMember(profile.name, 1, call))[0] == Code.ALREADY_EXISTS
     assert refused(client.delete, ProfileMember(profile.name, 9))[0] == Code.NOT_FOUND

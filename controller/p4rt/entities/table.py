@@ -72,7 +72,7 @@ class TableEntry:
         data = message.counter_data
         return cls(
             table.name,
-            {name: value for name, value in (_decode_field(table, m) for m in message.match)},
+            dict(_decode_field(table, m) for m in message.match),
             decode_target(schema, message.action) if message.HasField("action") else None,
             message.priority,
             message.is_default_action,
