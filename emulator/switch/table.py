@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from emulator.switch.errors import ControlError
-from emulator.switch.keys import EntryKey, Exact, KeyPart, Lpm, Range, Ternary, full, prefix_mask
+from emulator.switch.keys import EntryKey, Exact
 from emulator.switch.lookup import index_for
 from emulator.switch.meters import MeterArray
-from emulator.switch.model import Key, Model, TableNode
+from emulator.switch.model import Model, TableNode
 from emulator.switch.profile import ActionProfile
 from emulator.switch.state import CounterArray, State
+from emulator.switch.table_key import CHECKS
 
 
 @dataclass(slots=True, eq=False)
@@ -67,12 +68,9 @@ class Table:
         self.direct_counter: CounterArray | None = (
             None if self.spec.counter is None else state.counters[self.spec.counter]
         )
-        self.direct_meter: MeterArray | None = (
-            None if self.spec.meter is None else state.meters[self.spec.meter]
-        )
+        self.direct_meter: MeterArray | None = None if self.spec.meter is None else state.meters[self.spec.meter]
         self._actions = {
-            model.actions[a].name: (a, tuple(p.width for p in model.actions[a].params))
-            for a in self.spec.actions
+            model.actions[a].name: (a, tuple(p.width for p in model.actions[a].params)) for a in self.spec.actions
         }
         self._prioritised = any(key.kind in ("ternary", "range", "optional") for key in self.spec.keys)
         self._checks = tuple((CHECKS[key.kind], key) for key in self.spec.keys)
@@ -98,9 +96,7 @@ class Table:
         """Adds an entry and returns its handle. A key part may also be a plain integer (that value only) or
         None (anything). Among matching entries the larger priority wins, then the older one."""
         if self.profile is not None:
-            raise ControlError(
-                "invalid", f"table {self.name} has an action profile: its entries name members"
-            )
+            raise ControlError("invalid", f"table {self.name} has an action profile: its entries name members")
         self._changeable()
         action_id, values = self.checked_action(action, args)
         entry = self._add(self.checked_key(key), priority, action_id, values, ttl_us=ttl_us)
@@ -122,23 +118,17 @@ class Table:
     def insert_group(self, key: Sequence[Any], group: int, priority: int = 0, *, ttl_us: int = 0) -> int:
         profile = self._indirect()
         if not self.spec.selector:
-            raise ControlError(
-                "invalid", f"table {self.name} has no selector, so an entry cannot name a group"
-            )
+            raise ControlError("invalid", f"table {self.name} has no selector, so an entry cannot name a group")
         profile.group(group)
         entry = self._add(self.checked_key(key), priority, -1, (), group=group, ttl_us=ttl_us)
         profile.hold(None, group, 1)
         self.changed(self, "insert", entry)
         return entry.handle
 
-    def modify(
-        self, handle: int, action: str, args: Sequence[int] = (), *, ttl_us: int | None = None
-    ) -> None:
+    def modify(self, handle: int, action: str, args: Sequence[int] = (), *, ttl_us: int | None = None) -> None:
         entry = self._own(handle)
         if self.profile is not None:
-            raise ControlError(
-                "invalid", f"table {self.name} has an action profile: its entries name members"
-            )
+            raise ControlError("invalid", f"table {self.name} has an action profile: its entries name members")
         entry.action_id, entry.args = self.checked_action(action, args)
         self._modified(entry, ttl_us)
 
@@ -200,9 +190,7 @@ class Table:
 
     def set_default(self, action: str, args: Sequence[int] = ()) -> None:
         if self.profile is not None:
-            raise ControlError(
-                "unsupported", f"table {self.name} has an action profile, so no default of its own"
-            )
+            raise ControlError("unsupported", f"table {self.name} has an action profile, so no default of its own")
         action_id, values = self.checked_action(action, args)
         if self.spec.default_const and (action_id, values) != (self.default_id, self.default_args):
             raise ControlError("const", f"the default action of table {self.name} is constant")
@@ -244,9 +232,7 @@ class Table:
             raise ControlError("invalid", f"action {action} takes {len(widths)} arguments, not {len(args)}")
         for value, width in zip(args, widths):
             if not 0 <= value < 1 << width:
-                raise ControlError(
-                    "invalid", f"argument {value} of action {action} does not fit {width} bits"
-                )
+                raise ControlError("invalid", f"argument {value} of action {action} does not fit {width} bits")
         return action_id, tuple(args)
 
     def _changeable(self) -> None:
@@ -257,9 +243,7 @@ class Table:
 
     def _indirect(self) -> ActionProfile:
         if self.profile is None:
-            raise ControlError(
-                "invalid", f"table {self.name} has no action profile: its entries name actions"
-            )
+            raise ControlError("invalid", f"table {self.name} has no action profile: its entries name actions")
         self._changeable()
         return self.profile
 
@@ -292,9 +276,7 @@ class Table:
             raise ControlError("exists", f"table {self.name} has an entry with this key already")
         if len(self._entries) >= self.spec.max_size and not is_const:
             raise ControlError("full", f"table {self.name} is full: it holds {self.spec.max_size} entries")
-        entry = Entry(
-            self._next_handle, key, priority, action_id, args, self._slot(), member, group, is_const
-        )
+        entry = Entry(self._next_handle, key, priority, action_id, args, self._slot(), member, group, is_const)
         entry.table, entry.ttl_us, entry.last_hit_us = self, ttl_us, self._clock()
         self._next_handle += 1
         self._entries[entry.handle] = entry
@@ -335,84 +317,10 @@ class Table:
         if member is not None:
             profile.member(member)
         elif not self.spec.selector:
-            raise ControlError(
-                "invalid", f"table {self.name} has no selector, so an entry cannot name a group"
-            )
+            raise ControlError("invalid", f"table {self.name} has no selector, so an entry cannot name a group")
         else:
             profile.group(group)
         profile.hold(entry.member, entry.group, -1)
         entry.member, entry.group = member, group
         profile.hold(member, group, 1)
         self._modified(entry, ttl_us)
-
-
-# --- One check per match kind: part, key description, table name -> canonical part ---
-
-
-def _fits(value: Any, key: Key, table: str) -> int:
-    if not isinstance(value, int) or not 0 <= value < 1 << key.width:
-        raise ControlError("invalid", f"table {table}, key {key.name}: {value} does not fit {key.width} bits")
-    return value
-
-
-def _wrong(part: Any, key: Key, table: str) -> ControlError:
-    kind = type(part).__name__
-    return ControlError("invalid", f"table {table}, key {key.name}: it is matched by {key.kind}, not {kind}")
-
-
-def _exact(part: Any, key: Key, table: str) -> Exact:
-    if isinstance(part, int):
-        part = Exact(part)
-    if not isinstance(part, Exact):
-        raise _wrong(part, key, table)
-    _fits(part.value, key, table)
-    return part
-
-
-def _lpm(part: Any, key: Key, table: str) -> Lpm:
-    if part is None:
-        return Lpm(0, 0)
-    if isinstance(part, (int, Exact)):
-        part = Lpm(part[0] if isinstance(part, Exact) else part, key.width)
-    if not isinstance(part, Lpm) or not 0 <= part.prefix_len <= key.width:
-        raise _wrong(part, key, table)
-    return Lpm(_fits(part.value, key, table) & prefix_mask(key.width, part.prefix_len), part.prefix_len)
-
-
-def _ternary(part: Any, key: Key, table: str) -> Ternary:
-    if part is None:
-        return Ternary(0, 0)
-    if isinstance(part, (int, Exact)):
-        part = Ternary(part[0] if isinstance(part, Exact) else part, full(key.width))
-    if isinstance(part, Lpm):
-        part = Ternary(part.value, prefix_mask(key.width, part.prefix_len))
-    if not isinstance(part, Ternary):
-        raise _wrong(part, key, table)
-    mask = _fits(part.mask, key, table)
-    if key.kind == "optional" and mask not in (0, full(key.width)):
-        raise ControlError("invalid", f"table {table}, key {key.name}: an optional match has no partial mask")
-    return Ternary(_fits(part.value, key, table) & mask, mask)
-
-
-def _range(part: Any, key: Key, table: str) -> Range:
-    if part is None:
-        return Range(0, full(key.width))
-    if isinstance(part, (int, Exact)):
-        value = part[0] if isinstance(part, Exact) else part
-        part = Range(value, value)
-    if not isinstance(part, Range):
-        raise _wrong(part, key, table)
-    if _fits(part.low, key, table) > _fits(part.high, key, table):
-        raise ControlError(
-            "invalid", f"table {table}, key {key.name}: the range {part.low}..{part.high} is empty"
-        )
-    return part
-
-
-CHECKS: dict[str, Callable[[Any, Key, str], KeyPart]] = {
-    "exact": _exact,
-    "lpm": _lpm,
-    "ternary": _ternary,
-    "optional": _ternary,
-    "range": _range,
-}
