@@ -181,7 +181,7 @@ def _binary(ck: Checker, expr: ast.Binary, want: Type | None) -> Type:
 def _arithmetic(ck: Checker, expr: ast.Binary, left: Type, right: Type, a: Type, b: Type) -> Type:
     op = expr.op
     if not (isinstance(a, Bits) or a is INT) or not (isinstance(b, Bits) or b is INT):
-        bad, side = (left, expr.left) if not (isinstance(a, Bits) or a is INT) else (right, expr.right)
+        bad = left if not (isinstance(a, Bits) or a is INT) else right
         return ck.error(expr.pos, f"'{op}' needs numbers, found {bad}")
     if a is INT and b is INT:
         return BOOL if op in _COMPARE else INT

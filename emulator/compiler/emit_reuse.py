@@ -113,4 +113,4 @@ def _common_keys(table: ir.Table, places: list[Place]) -> list[str] | None:
 
 def _next(place: Place, key: str) -> Any:
     nexts, base, _ = place
-    return nexts.get(key, base if "__HIT__" not in nexts else nexts["__HIT__"])
+    return nexts.get(key, nexts.get("__HIT__", base))

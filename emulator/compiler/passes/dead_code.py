@@ -22,7 +22,7 @@ def remove_dead_code(program: ir.Program) -> ir.Program:
                 if _dead(stmt, live):  # noqa: B023 - used within this round only
                     removed = True
                     continue
-                new = inner(stmt, change)  # noqa: B023
+                new = inner(stmt, change)
                 if isinstance(new, ir.If) and not new.then and not new.orelse:
                     removed = True
                     continue
