@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from emulator.switch.load.headers import Data, load_data
 from emulator.switch.load.parser import load_deparser, load_parser, load_value_sets
 from emulator.switch.load.tables import load_pipelines
 from emulator.switch.model import (
+    Action,
     Counter,
     Meter,
     Model,
@@ -32,6 +33,9 @@ from emulator.switch.model import (
 )
 from emulator.switch.state import check_size
 from emulator.switch.widths import check_widths
+
+Bindings = dict[int, tuple[str, str]]
+"""Index of a direct counter or meter -> (table's name, where it stands in the file)."""
 
 VERSION = (2, 24)
 MAX_REGISTER_WIDTH = 8192
@@ -103,16 +107,7 @@ def _model(doc: dict, strict_select: bool) -> Model:
     )
     value_sets = load_value_sets(doc)
     parser = load_parser(doc, scope, names, value_sets)
-    deparser = load_deparser(doc, scope, names)
-    actions = load_actions(doc, scope, names)
-    pipelines, profiles = load_pipelines(doc, scope, actions)
-    tables = [n for p in pipelines.values() for n in p.nodes if isinstance(n, TableNode)]
-    tables.sort(key=lambda t: t.table)
-    index_by_name([t.name for t in tables], "tables")
-    tables, counters, meters = _bind(tables, counters, counter_tables, meters, meter_tables)
-    pipelines = {name: _with_tables(p, tables) for name, p in pipelines.items()}
     checksums, calculations = load_checksums(doc, scope, calculations)
-    empty = Pipeline("", (), None)
     model = Model(
         program=need(doc, "program", str, "the file", ""),
         header_types=tuple(data.types),
@@ -124,17 +119,13 @@ def _model(doc: dict, strict_select: bool) -> Model:
         enums=_enums(doc),
         value_sets=tuple(value_sets),
         parser=parser,
-        deparser=deparser,
+        deparser=load_deparser(doc, scope, names),
         calculations=calculations,
         checksums=checksums,
         registers=tuple(registers),
-        counters=tuple(counters),
-        meters=tuple(meters),
-        actions=actions,
-        action_profiles=tuple(profiles),
-        ingress=pipelines.get("ingress", empty),
-        egress=pipelines.get("egress", empty),
-        tables=tuple(tables),
+        **_pipelines(
+            doc, scope, load_actions(doc, scope, names), _State(counters, counter_tables, meters, meter_tables)
+        ),
         field_lists=field_lists,
         learn_lists=learn_lists,
         standard=_standard(data),
@@ -144,6 +135,35 @@ def _model(doc: dict, strict_select: bool) -> Model:
     check_widths(model)
     check_size(model)
     return model
+
+
+@dataclass(frozen=True)
+class _State:
+    """Counters and meters with the tables that direct ones are bound to."""
+
+    counters: list[Counter]
+    counter_tables: Bindings
+    meters: list[Meter]
+    meter_tables: Bindings
+
+
+def _pipelines(doc: dict, scope: Scope, actions: tuple[Action, ...], state: _State) -> dict[str, Any]:
+    """The fields of Model that tables have a part in."""
+    pipelines, profiles = load_pipelines(doc, scope, actions)
+    tables = [n for p in pipelines.values() for n in p.nodes if isinstance(n, TableNode)]
+    tables.sort(key=lambda t: t.table)
+    index_by_name([t.name for t in tables], "tables")
+    tables, counters, meters = _bind(tables, state.counters, state.counter_tables, state.meters, state.meter_tables)
+    empty = Pipeline("", (), None)
+    return {
+        "counters": tuple(counters),
+        "meters": tuple(meters),
+        "actions": actions,
+        "action_profiles": tuple(profiles),
+        "ingress": _with_tables(pipelines.get("ingress", empty), tables),
+        "egress": _with_tables(pipelines.get("egress", empty), tables),
+        "tables": tuple(tables),
+    }
 
 
 def _check_version(doc: dict) -> None:
@@ -195,9 +215,6 @@ def _registers(doc: dict) -> list[Register]:
             fail(where, "'bitwidth' is 0")
         found.append(Register(need(item, "name", str, where), width, natural(item, "size", where)))
     return found
-
-
-Bindings = dict[int, tuple[str, str]]
 
 
 def _counters(doc: dict) -> tuple[list[Counter], Bindings]:
@@ -307,9 +324,7 @@ def _standard(data: Data) -> StandardMetadata:
     fields = data.field_index[data.headers[header].type]
     for name in REQUIRED:
         if name not in fields:
-            raise ModelError(
-                f"'standard_metadata' has no field {name!r}; the program is not written for v1model"
-            )
+            raise ModelError(f"'standard_metadata' has no field {name!r}; the program is not written for v1model")
     required: list[Any] = [fields[name] for name in REQUIRED]
     optional: dict[str, Any] = {name: fields.get(name) for name in OPTIONAL}
     return StandardMetadata(header, *required, **optional)
