@@ -121,7 +121,7 @@ class App:
         wait = 0.2
         while True:
             try:
-                await self._call(lambda: self._plane.connect(fresh=False, jobs=self._registry.running))
+                await self._call(lambda: self._plane.connect(fresh=False, jobs=self._registry.running, patience=1.0))
                 log.warning("the switch is back; %d jobs installed again", len(self._registry.running))
                 self._reconnecting = False
                 return

@@ -70,9 +70,9 @@ class Plane:
 
     # -- the program -----------------------------------------------------------------------------------------
 
-    def connect(self, *, fresh: bool, jobs: Iterable[Job] = ()) -> None:
+    def connect(self, *, fresh: bool, jobs: Iterable[Job] = (), patience: float | None = None) -> None:
         """Connect, load the program (when `fresh` or when the switch runs another), install what is not a job's
-        and then `jobs`."""
+        and then `jobs`. patience: seconds to wait for the switch, where that is not the target's timeout."""
         self.close()
         target = self.target
         switch = P4Switch(
@@ -84,7 +84,7 @@ class Plane:
         )
         self._switch = switch
         try:
-            election = switch.connect()
+            election = switch.connect(patience)
             if not election.primary:
                 raise ValueError(
                     f"{target.address}: another controller is primary there with election id {election.primary_id}"

@@ -82,11 +82,11 @@ async def _serve(app: App, args: argparse.Namespace) -> int:
         line = json.dumps({"ready": True, **facts})
     else:
         line = "ready " + " ".join(f"{key}={value}" for key, value in facts.items())
-    print(line, flush=True)
     if args.ready_file is not None:
         partial = args.ready_file.with_name(args.ready_file.name + ".new")
         partial.write_text(line + "\n")
         partial.rename(args.ready_file)
+    print(line, flush=True)
     await stop.wait()
     await app.stop()
     return 0

@@ -22,6 +22,7 @@ from .status import Code, P4RuntimeError, from_rpc_error
 # server that knows no better has to shorten them.
 DETAILS_LIMIT = 64 << 20
 DETAILS_KEY = "p4rt-error-details-limit"
+_METADATA = ((DETAILS_KEY, str(DETAILS_LIMIT)),)
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", -1),
@@ -94,18 +95,29 @@ class Client:
 
     def _unary(self, name: str, request: Any, timeout: float | None = None) -> Any:
         try:
-            return self._calls[name](
-                request, timeout=timeout or self.timeout, metadata=((DETAILS_KEY, str(DETAILS_LIMIT)),)
-            )
+            return self._calls[name](request, timeout=timeout or self.timeout)
         except grpc.RpcError as error:
             raise from_rpc_error(error, self.address) from None
 
     def write(self, updates: Iterable[Any], election: Election | None, atomicity: int = 0) -> None:
         """Send p4.v1.Update messages as one request, in order."""
+        self.begin_write(updates, election, atomicity)()
+
+    def begin_write(self, updates: Iterable[Any], election: Election | None, atomicity: int = 0) -> Callable[[], None]:
+        """Send a request without waiting; the function returned waits, and raises what `write` would."""
         request = p4r.WriteRequest(device_id=self.device_id, atomicity=atomicity)
         request.updates.extend(updates)
         _sign(request, election)
-        self._unary("Write", request, timeout=max(self.timeout, len(request.updates) / 200))
+        limit = max(self.timeout, len(request.updates) / 200)
+        call = self._calls["Write"].future(request, timeout=limit, metadata=_METADATA)
+
+        def wait() -> None:
+            try:
+                call.result()
+            except grpc.RpcError as error:
+                raise from_rpc_error(error, self.address) from None
+
+        return wait
 
     def read(self, entities: Iterable[Any], role: str = "") -> Iterator[Any]:
         """Every p4.v1.Entity that matches one of `entities`, as they arrive."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ from .client import Client, Stream, Tls
 from .entities import DigestList, Encodable, PacketIn, PacketOut, TableEntry
 from .protos import p4r
 from .schema import Schema, from_p4info
-from .status import Code, P4RuntimeError
+from .status import Code, P4RuntimeError, UpdateFailure
 
 E = TypeVar("E")
 _Request = p4r.SetForwardingPipelineConfigRequest
@@ -72,9 +73,11 @@ class P4Switch:
 
     # -- session ---------------------------------------------------------------------------------------------
 
-    def connect(self) -> Election:
-        """Wait for the server and take part in the election; the outcome, which may be that of a backup."""
-        self.client.wait_ready()
+    def connect(self, patience: float | None = None) -> Election:
+        """Wait for the server and take part in the election; the outcome, which may be that of a backup.
+
+        patience: seconds to wait for the server, where that is not `timeout`."""
+        self.client.wait_ready(patience)
         while True:
             self._ended = None
             self._stream = self.client.stream(self._received, self._lost)
@@ -143,16 +146,17 @@ class P4Switch:
         if number:
             self.client.write(messages, self.election, number)
             return
-        failures: list[Any] = []
-        sent = 0
-        while batch := list(islice(messages, _BATCH)):
-            try:
-                self.client.write(batch, self.election, number)
-            except P4RuntimeError as error:
-                if not error.failures:
-                    raise
-                failures += [_shift(f, sent) for f in error.failures]
-            sent += len(batch)
+        failures: list[UpdateFailure] = []
+        waiting: Callable[[], None] | None = None
+        sent = size = 0
+        while True:  # the next request is put together while the switch works on the last one
+            batch = list(islice(messages, _BATCH))
+            if waiting is not None:
+                failures += _failures_of(waiting, sent)
+                sent += size
+            if not batch:
+                break
+            waiting, size = self.client.begin_write(batch, self.election, number), len(batch)
         if failures:
             raise P4RuntimeError(Code.UNKNOWN, "some updates failed", tuple(failures), self.address)
 
@@ -230,7 +234,12 @@ def _tell(callback: Callable[[E], None] | None, value: E) -> None:
         callback(value)
 
 
-def _shift(failure: Any, by: int) -> Any:
-    from dataclasses import replace
-
-    return replace(failure, index=failure.index + by)
+def _failures_of(wait: Callable[[], None], before: int) -> list[UpdateFailure]:
+    """Wait for a request; its failed updates, numbered after `before` others. Raises where it failed as a whole."""
+    try:
+        wait()
+    except P4RuntimeError as error:
+        if not error.failures:
+            raise
+        return [replace(failure, index=failure.index + before) for failure in error.failures]
+    return []

@@ -222,7 +222,6 @@ def _announce(options: Options, address: str, metrics: int | None, running: Exit
         listed = ",".join(f"{port}@{name}" for port, name in ports.items())
         more = f" metrics={metrics}" if metrics is not None else ""
         line = f"ready grpc={address} device={options.device_id} ports={listed}{more}"
-    print(line, flush=True)
     if options.ready_file is not None:
         partial = options.ready_file.with_name(options.ready_file.name + ".new")
         partial.write_text(line + "\n")
@@ -231,6 +230,7 @@ def _announce(options: Options, address: str, metrics: int | None, running: Exit
     if options.ready_fd is not None:
         with open(options.ready_fd, "w") as stream:
             stream.write(line + "\n")
+    print(line, flush=True)
 
 
 if __name__ == "__main__":
