@@ -168,6 +168,7 @@ static void accept_peer(struct memory_port *m)
     if (peer < 0)
         return;
     int memory = m->peer >= 0 ? -1 : make_memory(m); /* one peer at a time: a second is sent away */
+    m->port.stats.state = m->peer >= 0 || memory >= 0 ? FPN_UP : FPN_DOWN;
     if (memory >= 0 && (send_hello(m, peer, memory) || watch(m->port.runner, &m->port, peer, false))) {
         munmap(m->map, file_bytes(m));
         close(memory);
@@ -175,11 +176,11 @@ static void accept_peer(struct memory_port *m)
     }
     if (memory < 0) {
         close(peer);
+        m->port.stats.state = m->peer >= 0 ? FPN_UP : FPN_DOWN;
         return;
     }
     close(memory);
     m->peer = peer;
-    m->port.stats.state = FPN_UP;
 }
 
 /* Something happened on the listening or the connected socket: a peer, a doorbell, or the end. */
@@ -189,7 +190,11 @@ static void memory_event(struct port *port, uint32_t events)
     char bells[256];
     (void)events;
     if (m->peer >= 0) {
-        ssize_t bytes = recv(m->peer, bells, sizeof bells, MSG_DONTWAIT);
+        ssize_t bytes;
+        int reads = 0; /* bounded: the peer may ring faster than we read */
+        do
+            bytes = recv(m->peer, bells, sizeof bells, MSG_DONTWAIT);
+        while (bytes > 0 && ++reads < 64);
         if (bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR))
             disconnect(m);
     }
