@@ -1,4 +1,4 @@
-"""One table at several places, with --allow table-reuse."""
+"""Beyond the reference target: one table at several places, run-time division, what reject does."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -41,3 +41,16 @@ def test_table_with_entries_of_the_control_plane_is_marked(tmp_path: Path) -> No
     marked = [t for t in result.json["pipelines"][0]["tables"] if t.get("shares_entries_with") == "Ig.t"]
     assert len(marked) == 1
     assert any("shares_entries_with" in d.message for d in result.diagnostics)
+
+
+def test_reject_ends_parsing_or_drops(tmp_path: Path) -> None:
+    parser = ("state start { pkt.extract(hdr.h); transition select(hdr.h.a) { 1: reject; default: accept; } }")
+    text = source("hdr.h.b = 9;", parser=parser)
+    assert run(text, IN, tmp_path) == [(1, "0109030400050006")]
+    assert run(text, IN, tmp_path, reject="drop") == []
+    assert run(text, "02" + IN[2:], tmp_path, reject="drop") == [(1, "0209030400050006")]
+
+
+def test_division_at_run_time(tmp_path: Path) -> None:
+    text = source("hdr.h.w = hdr.h.x / (bit<16>)hdr.h.b; hdr.h.x = hdr.h.x % (bit<16>)hdr.h.d;")
+    assert run(text, IN, tmp_path, allow=frozenset(["division"])) == [(1, "0102030400030002")]
