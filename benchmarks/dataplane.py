@@ -145,7 +145,9 @@ def measure(program: str, elements: int, seconds: float = 3.0) -> dict[str, floa
             taken = call(*words)
             spent = time.perf_counter_ns() - began
             if taken != count or int(prepared[turn].n_out[0]) != WINDOW * WORKERS:
-                raise RuntimeError(f"{program}, {elements}: {taken} of {count} packets taken, {prepared[turn].n_out[0]} out")
+                raise RuntimeError(
+                    f"{program}, {elements}: {taken} of {count} packets taken, {prepared[turn].n_out[0]} out"
+                )
             best = min(best, spent / count)
         base += ROUNDS * WINDOW
         _advance(prepared, base)
@@ -163,8 +165,11 @@ def _advance(prepared: Sequence[Batch], base: int) -> None:
             batch.patch(k, CHUNK_AT, struct.pack(">I", chunk & 0xFFFFFFFF))
 
 
-def run(progress: Callable[[str], None], programs: Sequence[str] = ("fpisa", "approx", "int"),
-        sizes: Sequence[int] = (64, 256)) -> Rows:
+def run(
+    progress: Callable[[str], None],
+    programs: Sequence[str] = ("fpisa", "approx", "int"),
+    sizes: Sequence[int] = (64, 256),
+) -> Rows:
     rows: Rows = {}
     for program in programs:
         for elements in sizes:

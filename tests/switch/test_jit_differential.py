@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from emulator.switch.load import load_model
 from emulator.switch.stf import run_file
 from emulator.switch.switch import Switch
+from tests.switch.generate import install, random_entries, random_packet, random_program
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PROGRAMS = sorted(path.parent for path in GOLDEN.glob("*/case.stf"))
@@ -69,3 +71,21 @@ def test_broken_packets(folder: Path, form: str) -> None:
         found = per_port(fast.engine.process([(port, data)]) if form == "fused" else fast.send(port, data))
         assert found == expected, f"packet {port} {data.hex()}"
         assert left(fast) == left(slow), f"packet {port} {data.hex()}"
+
+
+def test_random_programs_fused() -> None:
+    """Random programs and packets: outputs and registers of the fused form equal the interpreter's."""
+    for number in range(1000, 1025):
+        rng = random.Random(number)
+        model = load_model(random_program(rng))
+        rows = random_entries(rng, Switch(model, engine="interp"))
+        slow, fast = (Switch(model, engine=e, seed=1, clock=lambda: 5, max_passes=20) for e in ("interp", "jit"))
+        fast.engine.background = False
+        for switch in (slow, fast):
+            install(switch, rows)
+        fast.engine.fused.specialise()
+        for _ in range(10):
+            port, data = random_packet(rng)
+            expected = per_port(slow.send(port, data))
+            assert per_port(fast.engine.process([(port, data)])) == expected, f"program {number}, {data.hex()}"
+            assert left(fast) == left(slow), f"program {number}, {data.hex()}"

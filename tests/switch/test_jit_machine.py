@@ -44,9 +44,7 @@ def test_a_damaged_object_is_compiled_anew(folder: Path) -> None:
     assert answer() == (42, True)
 
 
-def test_a_cache_that_cannot_be_written_does_not_matter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_that_cannot_be_written_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert answer() == (42, False)

@@ -44,9 +44,7 @@ def fill(switch: Switch, offset: int = 0) -> None:
 
 
 def contribution(rng: random.Random, worker: int, turn: int) -> tuple[int, bytes]:
-    values = b"".join(
-        struct.pack(">f", rng.gauss(0, 1) * 2.0 ** rng.randrange(-20, 20)) for _ in range(ELEMENTS)
-    )
+    values = b"".join(struct.pack(">f", rng.gauss(0, 1) * 2.0 ** rng.randrange(-20, 20)) for _ in range(ELEMENTS))
     return worker + 1, bytes([worker, turn % 2]) + values
 
 
@@ -148,9 +146,7 @@ def test_registers_are_ordinary_arrays() -> None:
     fast = Switch.load(wide_program(8), engine="jit")
     registers = [r for r in fast.state.registers if r.name.startswith("Ig.expo")]
     assert len(registers) == 8
-    assert {r.data.dtype for r in registers} == {np.dtype("u4")} and {r.data.strides for r in registers} != {
-        (4,)
-    }
+    assert {r.data.dtype for r in registers} == {np.dtype("u4")} and {r.data.strides for r in registers} != {(4,)}
     for k, register in enumerate(registers):
         for cell in range(register.size):
             register.write(cell, 300 + k + cell)

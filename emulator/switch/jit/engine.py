@@ -314,7 +314,9 @@ class JitEngine:
         value &= (1 << var.width) - 1
         if var.signed and value >> (var.width - 1):
             value -= 1 << var.width
-        packet.memory[var.offset : var.offset + var.bits // 8] = value.to_bytes(var.bits // 8, "little", signed=var.signed)
+        packet.memory[var.offset : var.offset + var.bits // 8] = value.to_bytes(
+            var.bits // 8, "little", signed=var.signed
+        )
 
     def _take(self, packet: Packet, var: Var) -> int:
         value = self._get(packet, var)

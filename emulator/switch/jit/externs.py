@@ -95,5 +95,3 @@ def burn_fuel(g: Gen) -> Ref:
     left = g.fn.load("i32", g.fuel(), 8)
     g.fn.store("i32", g.fn.ref(g.fn.op("sub", 32, left, 1), 32), g.fuel(), 8)
     return g.fn.icmp("ne", 32, left, 0)
-
-

@@ -209,9 +209,7 @@ class Gen:
             return const(1)
         if value is None:
             ref = self.fn.load(f"i{var.bits}", self.frame.slot(var), 8)
-            value = Val(
-                ref, var.bits, *(signed_range(var.width) if var.signed else unsigned_range(var.width))
-            )
+            value = Val(ref, var.bits, *(signed_range(var.width) if var.signed else unsigned_range(var.width)))
             self.path.root.env[var] = value
         return value
 
@@ -239,11 +237,7 @@ class Gen:
         assert self.path.base is None, "a path with a predicate cannot branch"
         for var in sorted(self.path.dirty, key=lambda v: v.offset):
             value = self.path.env[var]
-            ref = (
-                self.arith.widen(value, var.bits)
-                if value.bits <= var.bits
-                else self.arith.modulo(value, var.bits)
-            )
+            ref = self.arith.widen(value, var.bits) if value.bits <= var.bits else self.arith.modulo(value, var.bits)
             self.fn.store(f"i{var.bits}", self.fn.ref(ref, var.bits), self.frame.slot(var), 8)
         self.frame.written |= self.path.dirty
         self.path.dirty.clear()

@@ -114,7 +114,9 @@ def _gather_bits(g: Gen, parts: list[Segment]) -> Ref:
         if part.varbit is not None:
             raise ModelError("a hash over a varbit beside a field that does not end on a byte cannot be compiled")
         ref, own, width = combine(g, part.items)
-        longer = g.fn.op("or", bits, g.fn.op("shl", bits, value, width) if width < bits else 0, g.fn.resize(ref, own, bits))
+        longer = g.fn.op(
+            "or", bits, g.fn.op("shl", bits, value, width) if width < bits else 0, g.fn.resize(ref, own, bits)
+        )
         value = g.fn.select(part.present, bits, longer, value)
         used = g.fn.op("add", 64, used, g.fn.select(part.present, 64, width, 0))
     missing = g.fn.op("sub", 64, bits, used)

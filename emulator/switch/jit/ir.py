@@ -297,9 +297,7 @@ class Function:
         """A pure LLVM intrinsic on integers of one width, e.g. llvm.umin."""
         params = ", ".join([f"i{bits}"] * len(args))
         self.declared.add(f"declare i{bits} @{name}.i{bits}({params})")
-        return self.pure(
-            f"call i{bits} @{name}.i{bits}({', '.join(f'i{bits} {self.ref(a, bits)}' for a in args)})"
-        )
+        return self.pure(f"call i{bits} @{name}.i{bits}({', '.join(f'i{bits} {self.ref(a, bits)}' for a in args)})")
 
     def bswap(self, a: Ref, bits: int) -> Ref:
         if bits == 8:
@@ -328,9 +326,7 @@ class Function:
 
     def memcpy(self, to: str, source: str, size: Ref) -> None:
         self.declared.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
-        self.do(
-            f"call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {source}, i64 {self.ref(size, 64)}, i1 false)"
-        )
+        self.do(f"call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {source}, i64 {self.ref(size, 64)}, i1 false)")
 
     @staticmethod
     def ref(value: Ref, bits: int) -> str:

@@ -26,7 +26,7 @@ _ready = False
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """seconds: processor time of optimising and generating code, or of reading it from the cache. size: bytes of the object file."""
+    """seconds: processor time of optimising and generating code, or of reading it from the cache. size: of the object, bytes."""
 
     seconds: float
     size: int

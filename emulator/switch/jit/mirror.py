@@ -17,7 +17,13 @@ from emulator.switch.jit.tables import GROUP, HEADER, NONE, arg_words
 from emulator.switch.keys import Exact, Lpm, Range, Ternary, full, prefix_mask
 from emulator.switch.model import Model, TableNode
 
-KINDS = {"exact": native.EXACT, "lpm": native.LPM, "ternary": native.TERNARY, "optional": native.TERNARY, "range": native.RANGE}
+KINDS = {
+    "exact": native.EXACT,
+    "lpm": native.LPM,
+    "ternary": native.TERNARY,
+    "optional": native.TERNARY,
+    "range": native.RANGE,
+}
 
 
 def part_words(part: object, width: int) -> tuple[int, int]:

@@ -340,4 +340,3 @@ def _cyclic(states: tuple[ParseState, ...]) -> list[bool]:
                 todo |= nexts[at]
         result.append(number in seen)
     return result
-

@@ -82,9 +82,7 @@ class Phv:
                     used = self._var(f"{header.name}.{field.name}.$used$", 32)
                     varbits.append((h, f, (field.width + 7) // 8, used))
                 else:
-                    row.append(
-                        self._var(f"{header.name}.{field.name}", field.width, field.signed, header.metadata)
-                    )
+                    row.append(self._var(f"{header.name}.{field.name}", field.width, field.signed, header.metadata))
             self.fields.append(row)
         self.next = [self._var(f"{s.name}.$next$", 32) for s in model.stacks]
         self.union_next = [self._var(f"{s.name}.$next$", 32) for s in model.union_stacks]

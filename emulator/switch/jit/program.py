@@ -40,7 +40,9 @@ def module_text(shared: Shared, functions: list[Function]) -> str:
     declared = sorted({d for f in functions for d in f.declared})
     helpers = [HELPERS[name] for name in sorted(shared.helpers)]
     loose = [d for d in declared if not any(d in h for h in helpers)]
-    return "\n".join([*loose, *texts, *helpers, f"attributes #0 = {{ {machine.vector_attributes()} }}", *_metadata(shared)])
+    return "\n".join(
+        [*loose, *texts, *helpers, f"attributes #0 = {{ {machine.vector_attributes()} }}", *_metadata(shared)]
+    )
 
 
 def _metadata(shared: Shared) -> list[str]:

@@ -140,7 +140,9 @@ def _default_only(g: Gen, node: TableNode) -> Found:
         return Found(const(NONE), 0, (), True, args={})
     if node.default is not None and node.default_const:
         position = node.actions.index(node.default.action)
-        return Found(const(position), 0, (position,), False, args={position: _const_args(g, node, position, node.default.args)})
+        return Found(
+            const(position), 0, (position,), False, args={position: _const_args(g, node, position, node.default.args)}
+        )
     return _from_record(g, node, g.address("default", node.table), 0)
 
 
@@ -298,7 +300,11 @@ def _length_function(g: Gen, width: int, key: Val, values: list[int]) -> Val:
     result = _line(g, length, pieces[0])
     for piece in pieces[1:]:
         result = g.arith.select(g.arith.compare(">=", length, const(piece[0])), _line(g, length, piece), result)
-    return g.arith.clamp(result, min(values), max(values)) if result.lo < 0 or result.hi > full(64) else _bounded(result, values)
+    return (
+        g.arith.clamp(result, min(values), max(values))
+        if result.lo < 0 or result.hi > full(64)
+        else _bounded(result, values)
+    )
 
 
 def _line(g: Gen, length: Val, piece: tuple[int, int, int]) -> Val:

@@ -234,9 +234,7 @@ class Arith:
         if by.hi >= limit:
             wide = max(bits, by.bits)
             near = (
-                self.fn.icmp("ult", by.bits, by.ref, limit)
-                if wide > bits
-                else self.fn.icmp("ult", bits, count, limit)
+                self.fn.icmp("ult", by.bits, by.ref, limit) if wide > bits else self.fn.icmp("ult", bits, count, limit)
             )
             ref = self.fn.select(near, bits, ref, 0)
         return self.made(ref, bits, lo, hi)
