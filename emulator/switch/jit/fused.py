@@ -38,8 +38,10 @@ def has_primitive(model: Model, names: frozenset[str]) -> bool:
     return any(p.op in names for body in bodies for p in body)
 
 
-INGRESS_REQUESTS = frozenset({"clone_ingress_pkt_to_egress", "generate_digest", "resubmit"})
-EGRESS_REQUESTS = frozenset({"clone_egress_pkt_to_egress", "recirculate"})
+_CLONES = frozenset({"clone_ingress_pkt_to_egress", "clone_egress_pkt_to_egress"})
+# Either clone may be called in either pipeline: what it does depends on where the packet is.
+INGRESS_REQUESTS = _CLONES | {"generate_digest", "resubmit"}
+EGRESS_REQUESTS = _CLONES | {"recirculate"}
 
 
 def build(shared: Shared) -> Function:
