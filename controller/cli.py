@@ -13,7 +13,7 @@ examples:
   fpisa controller --switch 127.0.0.1:9559 --p4info build/allreduce_fpisa.p4info.txtpb \\
       --json-config build/allreduce_fpisa.json --hosts hosts.json --listen unix:/tmp/controller.sock
   fpisa controller inspect --switch 127.0.0.1:9559 tables
-  fpisa controller inspect --switch 127.0.0.1:9559 registers ingress.slot.round --json
+  fpisa controller inspect --switch 127.0.0.1:9559 registers ingress.slot.round_0 --json
 """
 
 

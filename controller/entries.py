@@ -19,7 +19,7 @@ MEMBERS = "ingress.admission.members"
 REPLICAS = "egress.reply.replicas"
 HOSTS = "ingress.forward.hosts"
 SEEN = "ingress.slot.seen"
-ROUND = "ingress.slot.round"
+ROUNDS = ("ingress.slot.round_0", "ingress.slot.round_1")  # one for each set, indexed by slot
 MISSING = "ingress.slot.missing"
 FATE = "ingress.fate"
 LEADING_ONE = ".leading_one"
@@ -54,7 +54,7 @@ def check_program(schema: Schema) -> None:
     needed: list[tuple[str, object, str]] = [
         ("table", schema.tables, name) for name in (JOBS, MEMBERS, REPLICAS, HOSTS)
     ]
-    needed += [("register", schema.registers, SEEN), ("register", schema.registers, ROUND)]
+    needed += [("register", schema.registers, name) for name in (SEEN, *ROUNDS)]
     for kind, index, name in needed:
         if name not in index:  # type: ignore[operator]
             raise ValueError(f"this is no all-reduce program: its P4Info has no {kind} {name}")

@@ -17,7 +17,8 @@ from .hosts import Hosts
 from .jobs import silent_ranks
 from .p4rt.client import Tls
 from .p4rt.entities import Encodable, MulticastGroup, RegisterEntry, TableEntry
-from .p4rt.schema import Schema, read_p4info
+from .p4rt.p4info import read_p4info
+from .p4rt.schema import Schema
 from .p4rt.status import P4RuntimeError
 from .p4rt.switch import P4Switch
 from .session import Job, SilentQuery
@@ -164,13 +165,13 @@ class Plane:
 
     def remembered_jobs(self) -> set[int]:
         """Job ids that the switch's registers still hold; empty where registers cannot be read."""
-        cells = self._read(RegisterEntry(entries.ROUND))
-        return {cell.value >> 32 for cell in cells or () if cell.value}
+        cells = [cell for name in entries.ROUNDS for cell in self._read(RegisterEntry(name)) or ()]
+        return {cell.value >> 32 for cell in cells if cell.value}
 
     def seen(self, job: Job, query: SilentQuery) -> Seen | None:
         """What the set of a silent query holds; None where registers cannot be read."""
         slot = query.pool_index >> 1
-        rounds = self._read(RegisterEntry(entries.ROUND, query.pool_index))
+        rounds = self._read(RegisterEntry(entries.ROUNDS[query.pool_index & 1], slot))
         bitmaps = self._read(RegisterEntry(entries.SEEN, slot))
         if not rounds or not bitmaps:
             return None

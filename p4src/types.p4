@@ -44,7 +44,7 @@ enum bit<8> fate_t {
     resent = 2,     // a duplicate of a complete set: the result went to its sender
     duplicate = 3,  // of an incomplete set: dropped
     stale = 4,      // of an earlier round: dropped
-    early = 5,      // some worker may still need the set's old result: dropped
+    early = 5,      // begins a round though some worker may still need the set's old result
     short = 6,      // the frame ends before its last value, or the UDP length is not that of a full packet
     version = 7,
     kind = 8,       // not a contribution

@@ -164,10 +164,14 @@ class Model:
         job = self.jobs[job_id]
         pair = self.slot_sets(pool >> 1)
         own, other = pair[pool & 1], pair[1 - (pool & 1)]
-        fate = self.verdict(own, job_id, chunk, rank)
+        fate = self.verdict(own, other, job_id, chunk, rank)
         if fate == "resent":
             return fate, [self.answer(frame, job, job.workers[rank], own, 2)]
-        if fate != "absorbed":
+        if fate == "overfull":  # only after a set was reused too soon: nothing is added, but the bit is marked by then
+            own.holders.add(rank)
+            other.holders.discard(rank)
+            return "stale", []
+        if fate not in ("absorbed", "early"):
             return fate, []
         self.absorb(own, job, chunk, rank, exponent, self.values(frame))
         other.holders.discard(rank)
@@ -176,13 +180,16 @@ class Model:
         return "completed", [self.answer(frame, job, worker, own, 1) for worker in job.workers]
 
     @staticmethod
-    def verdict(own: Set, job_id: int, chunk: int, rank: int) -> str:
+    def verdict(own: Set, other: Set, job_id: int, chunk: int, rank: int) -> str:
         if own.round is None or own.round[0] != job_id:
             return "absorbed"
         if own.round[1] == chunk:
             if rank in own.holders:
                 return "duplicate" if own.missing else "resent"
-            return "absorbed" if own.missing else "stale"
+            moved_on = other.round is not None and other.round[0] == job_id and later(other.round[1], chunk)
+            if moved_on and rank in other.holders:
+                return "stale"
+            return "absorbed" if own.missing else "overfull"
         if later(chunk, own.round[1]):
             return "early" if own.holders else "absorbed"
         return "stale"

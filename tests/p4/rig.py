@@ -165,7 +165,8 @@ def fill_leading_one(switch: Switch) -> None:
 def expected_registers(model: Model) -> dict[str, np.ndarray]:
     """The cells as the model would have them; 0 where no packet came."""
     program, pool = model.program, 2 * model.program.slots
-    names = {"round": pool, "seen": program.slots, "missing": pool}
+    slots = program.slots
+    names = {"round_0": slots, "round_1": slots, "seen": slots, "missing": pool}
     cells = {f"ingress.slot.{name}": np.zeros(size, np.uint64) for name, size in names.items()}
     kinds = ["integer"] if program.shape == "int" else ["exponent", "mantissa", "special"]
     single = "block.block_exponent" if program.shape == "int" else "status.status"
@@ -180,7 +181,7 @@ def expected_registers(model: Model) -> dict[str, np.ndarray]:
             cells["ingress.slot.seen"][slot] |= np.uint64(bitmap << 32 * which)
             if own.round is None:
                 continue
-            cells["ingress.slot.round"][at] = own.round[0] << 32 | own.round[1]
+            cells[f"ingress.slot.round_{which}"][slot] = own.round[0] << 32 | own.round[1]
             cells["ingress.slot.missing"][at] = own.missing
             fill_elements(program, own, at, cells, f"ingress.aggregate.{single}")
     return cells

@@ -235,9 +235,9 @@ def instructions(work: Gathering, number: int, needs: set[int], gates: set[int])
         else:
             needs.update(sources(work, argument))
     if node.label in ("<<", ">>") and work.graph.constant(node.args[1]) is None and not work.machine.operand_shift:
-        # One word for each distance but 0, which leaves the word as it is. Far to the right all is sign, far to the left 0.
+        # One word for each distance but 0, which leaves the word as it is; what lies past the word is the default action's.
         width, distance = work.graph[node.args[0]].width, work.graph[node.args[1]]
-        return min(min(width, 32) - (node.label == ">>"), (1 << distance.width) - 1)
+        return min(min(width, 32) - 1, (1 << distance.width) - 1)
     if isinstance(node.label, str) and byte_order(work.graph, number) is not None:
         return 2
     return 1
