@@ -20,8 +20,9 @@ from . import entities
 from .arbitration import Election
 from .client import Client, Stream, Tls
 from .entities import DigestList, Encodable, PacketIn, PacketOut, TableEntry
+from .p4info import from_p4info
 from .protos import p4r
-from .schema import Schema, from_p4info
+from .schema import Schema
 from .status import Code, P4RuntimeError, UpdateFailure
 
 E = TypeVar("E")
@@ -119,7 +120,7 @@ class P4Switch:
 
     def load(self, p4info: str | Path, config: str | Path) -> None:
         """`set_pipeline` from files."""
-        from .schema import read_p4info
+        from .p4info import read_p4info
 
         self.set_pipeline(read_p4info(p4info), Path(config).read_bytes())
 

@@ -148,8 +148,8 @@ def _bare_switch(data: bytes, device: Device) -> Any:
 
 
 def _commit(device: Device, data: bytes, p4info: Path) -> None:
+    from controller.p4rt.p4info import read_p4info
     from controller.p4rt.protos import p4r
-    from controller.p4rt.schema import read_p4info
 
     from .errors import Refused
     from .program import build

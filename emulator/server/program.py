@@ -6,7 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from controller.p4rt.schema import Schema, from_p4info
+from controller.p4rt.p4info import from_p4info
+from controller.p4rt.schema import Schema
 from controller.p4rt.status import Code
 
 from .errors import Refused, invalid

@@ -24,8 +24,9 @@ from controller.p4rt.entities import (
     TableEntry,
     decode,
 )
+from controller.p4rt.p4info import from_p4info, read_p4info
 from controller.p4rt.protos import p4r
-from controller.p4rt.schema import Schema, from_p4info, read_p4info
+from controller.p4rt.schema import Schema
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from controller.p4rt.p4info import from_p4info, read_p4info
 from controller.p4rt.protos import p4i
-from controller.p4rt.schema import Schema, from_p4info, read_p4info
+from controller.p4rt.schema import Schema
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

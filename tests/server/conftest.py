@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from controller.p4rt.p4info import read_p4info
 from controller.p4rt.protos import p4r
-from controller.p4rt.schema import read_p4info
 from controller.p4rt.switch import P4Switch
 from emulator.server.device import Device
 from emulator.server.program import SwitchOptions

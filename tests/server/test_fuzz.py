@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from controller.p4rt.p4info import from_p4info
 from controller.p4rt.protos import p4r
-from controller.p4rt.schema import from_p4info
 from controller.p4rt.status import Code
 from emulator.server.device import Device
 from emulator.server.errors import Refused
@@ -142,7 +142,7 @@ class Grower:
 def devices() -> dict[str, Device]:
     found = {}
     for case in CASES:
-        from controller.p4rt.schema import read_p4info
+        from controller.p4rt.p4info import read_p4info
 
         config = p4r.ForwardingPipelineConfig(p4_device_config=(GOLDEN / case / "program.json").read_bytes())
         config.p4info.CopyFrom(read_p4info(GOLDEN / case / "program.p4info.txtpb"))

@@ -18,7 +18,7 @@ import pytest
 
 from controller.p4rt.client import Tls
 from controller.p4rt.entities import TableEntry
-from controller.p4rt.schema import read_p4info
+from controller.p4rt.p4info import read_p4info
 from controller.p4rt.status import P4RuntimeError
 from controller.p4rt.switch import P4Switch
 

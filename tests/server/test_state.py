@@ -28,7 +28,7 @@ from controller.p4rt.entities import (
     ValueSetEntry,
     Weighted,
 )
-from controller.p4rt.schema import from_p4info, read_p4info
+from controller.p4rt.p4info import from_p4info, read_p4info
 from controller.p4rt.status import Code, P4RuntimeError
 
 GOLDEN = Path(__file__).parents[1] / "golden"

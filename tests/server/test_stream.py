@@ -42,7 +42,7 @@ def settle(found: Any) -> None:
 def test_header_packing() -> None:
     from pathlib import Path
 
-    from controller.p4rt.schema import from_p4info, read_p4info
+    from controller.p4rt.p4info import from_p4info, read_p4info
 
     path = Path(__file__).parents[1] / "golden/34_cpu_names/program.p4info.txtpb"
     io = PacketIo(from_p4info(read_p4info(path)))
