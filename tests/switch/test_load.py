@@ -49,6 +49,7 @@ BROKEN: list[tuple[str, Callable[[dict[str, Any]], None], str]] = [
     ("version", put(["__meta__", "version"], [3, 0]), "version 3.0 is not supported"),
     ("version shape", put(["__meta__", "version"], ["2"]), "list of two"),
     ("no standard metadata", put(["headers", 0, "name"], "meta"), "no header 'standard_metadata'"),
+    ("signed port", put(["header_types", 0, "fields", 1], ["egress_spec", 9, True]), "not of a type bit<W>"),
     ("header type", put(["headers", 1, "header_type"], "nix"), "no header type 'nix'"),
     ("width", put(["header_types", 1, "fields", 0], ["a", 1 << 20, False]), "bits wide"),
     ("odd header", put(["header_types", 1, "fields", 0], ["a", 7, False]), "whole number of bytes"),

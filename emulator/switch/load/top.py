@@ -325,6 +325,9 @@ def _standard(data: Data) -> StandardMetadata:
     for name in REQUIRED:
         if name not in fields:
             raise ModelError(f"'standard_metadata' has no field {name!r}; the program is not written for v1model")
+    for spec in data.types[data.headers[header].type].fields:
+        if spec.signed or spec.saturating or spec.varbit:
+            raise ModelError(f"field {spec.name!r} of 'standard_metadata' is not of a type bit<W>")
     required: list[Any] = [fields[name] for name in REQUIRED]
     optional: dict[str, Any] = {name: fields.get(name) for name in OPTIONAL}
     return StandardMetadata(header, *required, **optional)
