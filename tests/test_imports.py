@@ -46,7 +46,6 @@ ONLY: dict[str, tuple[str, ...]] = {
     "sklearn": ("workers.training", "fpisa.accuracy"),
     "mininet": ("emulator.topo",),
     "llvmlite": ("emulator.switch.jit", "benchmarks"),
-    "pcpp": ("emulator.compiler",),
     "grpc": ("controller", "emulator.server"),
     "p4": ("controller.p4rt",),
     "matplotlib": ("workers.report", "workers.compare", "fpisa.accuracy", "fpisa.banzai", "workers.query"),

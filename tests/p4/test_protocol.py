@@ -110,7 +110,7 @@ def test_a_slow_worker_still_gets_the_old_result(rig):
 
 
 def test_a_set_reused_too_soon_is_told_and_never_mixes(rig):
-    """Invariant 4 is the workers' to keep (tests/workers/test_window.py); one that breaks it is counted, and no sum mixes rounds."""
+    """Invariant 4 is the workers' to keep (tests/workers/test_window.py); a breach is counted, and no sum mixes rounds."""
     whole_round(rig, 0, (1.0, 2.0, 3.0))
     rig.feed([frame(0, 4, 1.0), frame(1, 4, 1.0)])
     rig.feed([frame(0, 8, 7.0)])

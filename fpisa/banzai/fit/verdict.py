@@ -13,7 +13,6 @@ from fpisa.banzai.fit.state import StateUnit, state_units
 from fpisa.banzai.fit.tasks import Task, gather
 from fpisa.banzai.machine import Machine
 
-
 MOST_ROUNDS = 4  # a chain of steps longer than this many pipelines is not worth recirculating
 
 
