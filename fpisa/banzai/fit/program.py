@@ -112,7 +112,8 @@ def rejoined(order: list[str], successors: dict[str, list[str | None]]) -> dict[
     """Node -> the earlier node all of whose paths come back together there, so that it runs under the same condition."""
     through: dict[str | None, set[str | None]] = {None: {None}}  # what every path from a node passes
     for name in reversed(order):
-        through[name] = {name} | set.intersection(*(through[after] for after in successors[name]))
+        passed_later: list[set[str | None]] = [through[after] for after in successors[name]]
+        through[name] = passed_later[0].intersection(*passed_later[1:]) | {name}
     before: dict[str, set[str]] = {}  # what every path to a node has passed
     for name in order:
         passed = before.get(name, set()) | {name}
