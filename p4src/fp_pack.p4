@@ -4,15 +4,6 @@
 #include "fp_normalize.p4"
 #include "fp_unpack.p4"
 
-// What a result too large becomes, itself the smallest pattern that is no number; and the canonical NaN.
-#if HAS_INFINITY
-const bit<32> OVERFLOW_BITS = ((1 << EXPONENT_BITS) - 1) << FRACTION_BITS;
-const bit<32> QUIET_NAN_BITS = OVERFLOW_BITS + (1 << (FRACTION_BITS - 1));
-#else
-const bit<32> OVERFLOW_BITS = (1 << (EXPONENT_BITS + FRACTION_BITS)) - 1;
-const bit<32> QUIET_NAN_BITS = OVERFLOW_BITS;
-#endif
-
 control FpPack(in normalized_t x, in special_t special, out value_t value, inout flags_t flags) {
     apply {
         magnitude_t significand = x.magnitude >> x.right;

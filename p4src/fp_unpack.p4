@@ -8,6 +8,15 @@
 const exponent_t LARGEST_FIELD = (1 << EXPONENT_BITS) - 1;
 const magnitude_t HIDDEN_BIT = 1 << FRACTION_BITS;
 
+// What a result too large becomes, itself the smallest pattern that is no number; and the canonical NaN.
+#if HAS_INFINITY
+const bit<32> OVERFLOW_BITS = ((1 << EXPONENT_BITS) - 1) << FRACTION_BITS;
+const bit<32> QUIET_NAN_BITS = OVERFLOW_BITS + (1 << (FRACTION_BITS - 1));
+#else
+const bit<32> OVERFLOW_BITS = (1 << (EXPONENT_BITS + FRACTION_BITS)) - 1;
+const bit<32> QUIET_NAN_BITS = OVERFLOW_BITS;
+#endif
+
 control FpUnpack(in value_t value, out accumulator_t x) {
     apply {
         bool negative = value[SIGN_BIT:SIGN_BIT] == 1;
