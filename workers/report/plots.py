@@ -20,17 +20,13 @@ def bars(values: Mapping[str, float], title: str, unit: str, limit: tuple[str, f
     if limit is not None:
         words, height = limit
         axes.axhline(height, color="#444444", linestyle="--", linewidth=1)
-        axes.annotate(
-            words, (0.99, height), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8
-        )
+        axes.annotate(words, (0.99, height), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
     axes.set(title=title, ylabel=unit)
     axes.margins(y=0.15)
     return finished(figure)
 
 
-def lines(
-    series: Mapping[str, Sequence[float]], title: str, x: str, y: str, floor: float | None = None
-) -> str:
+def lines(series: Mapping[str, Sequence[float]], title: str, x: str, y: str, floor: float | None = None) -> str:
     """One line a name over 1, 2, 3, ...; `floor` is the lower end of the y axis."""
     figure = Figure(figsize=SIZE_INCHES, layout="constrained")
     axes = figure.subplots()
