@@ -196,6 +196,10 @@ class Batch:
         at = self._starts[number] + offset
         self._source[at : at + len(data)] = np.frombuffer(data, np.uint8)
 
+    def rows(self, size: int) -> np.ndarray:
+        """The packets' bytes (packets, size), for batches of packets of one size; writing changes them."""
+        return self._source[: self.count * size].reshape(self.count, size)
+
     def arguments(self, state: int, first: int, now: int) -> tuple[int, ...]:
         """Of a fp_process_fn call for the packets from number `first` on."""
         return (
