@@ -1,0 +1,1 @@
+"""Database queries whose rows stream through the switch: pruning and float aggregation on the way to the master."""

@@ -1,0 +1,5 @@
+"""What can go wrong with a query, as one sentence for the user."""
+
+
+class QueryError(Exception):
+    """A query that cannot be run or finished; the text is the whole explanation."""
