@@ -1,0 +1,105 @@
+"""One worker of a comparison: a process with the native engine on a shared-memory port.
+
+Requests: open {aggregator, path, job, rank, workers, slots, elements}; reduce {count, repeats, seed, compute, check} ->
+{seconds, stats, sums, wrong, largest_error}; close.
+
+Each timed all-reduce follows one of a single packet, which lets all workers begin together; that one, filling the
+tensor and checking it are in no figure.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from typing import Any
+
+import numpy as np
+
+from emulator.native.engine import NativeEngine, NativeEngineError
+from workers.compare.child import Message, serve
+from workers.compare.plan import AGGREGATORS, Aggregator, CompareError
+from workers.compare.seats import seat
+from workers.compare.values import contribution, judge, wrong
+
+COUNTED = (
+    "packets_sent", "packets_received", "retransmissions", "timeouts", "discarded", "bytes_sent", "bytes_received",
+    "convert_ns", "copy_ns", "syscall_ns", "cpu_ns", "wall_ns",
+)  # fmt: skip
+
+
+class Worker:
+    def __init__(self) -> None:
+        self.engine: NativeEngine | None = None
+        self.aggregator: Aggregator = AGGREGATORS["fpisa"]
+        self.tensor: tuple[Any, Any, Any] = (None, None, None)  # (what it is, own values, (sum, bound))
+
+    def handle(self, message: Message) -> Message:
+        return dict(getattr(self, "do_" + message["op"])(message))
+
+    def do_open(self, message: Message) -> Message:
+        self.do_close(message)
+        self.aggregator = AGGREGATORS[message["aggregator"]]
+        place = seat(
+            self.aggregator, message["job"], message["rank"], message["workers"], message["slots"], message["elements"]
+        )
+        self.engine = NativeEngine(place, memory=message["path"])
+        return {}
+
+    def do_close(self, message: Message) -> Message:
+        if self.engine is not None:
+            self.engine.close()
+            self.engine = None
+        return {}
+
+    def do_reduce(self, message: Message) -> Message:
+        engine = self.engine
+        if engine is None:
+            raise CompareError("reduce came before open")
+        own, right = self.inputs(engine, message["count"], message["seed"], message["check"])
+        values, seconds, sums = np.empty_like(own), [], []
+        counts = dict.fromkeys(COUNTED, 0)
+        faults, largest = 0, 0.0
+        for _ in range(message["repeats"]):
+            np.copyto(values, own)
+            self.meet(engine, own.dtype)
+            before = engine.stats
+            began = time.perf_counter()
+            if message["compute"]:
+                time.sleep(message["compute"])
+            engine.allreduce(values, self.aggregator.representation)
+            seconds.append(time.perf_counter() - began)
+            after = engine.stats
+            for name in COUNTED:
+                counts[name] += after[name] - before[name]
+            sums.append(zlib.crc32(values))
+            if right is not None:
+                count, error = wrong(values, *right)
+                faults, largest = faults + count, max(largest, error)
+        return {"seconds": seconds, "stats": counts, "sums": sums, "wrong": faults, "largest_error": largest}
+
+    def meet(self, engine: NativeEngine, dtype: Any) -> None:
+        """Nobody goes on before all workers are here."""
+        engine.allreduce(np.zeros(1, dtype), self.aggregator.representation)
+
+    def inputs(self, engine: NativeEngine, count: int, seed: int, check: bool) -> tuple[Any, Any]:
+        """Own values and, where this worker checks, the judgement; kept for the next call alike."""
+        rank, workers = engine.seat.rank, engine.seat.workers
+        what = (self.aggregator.name, rank, workers, count, seed, check)
+        if self.tensor[0] != what:
+            right = judge(self.aggregator, workers, count, seed) if check else None
+            self.tensor = what, contribution(rank, count, seed, self.aggregator.dtype), right
+        return self.tensor[1], self.tensor[2]
+
+
+def main() -> None:
+    worker = Worker()
+    try:
+        serve(worker.handle, (CompareError, NativeEngineError, OSError, ValueError, MemoryError))
+    except KeyboardInterrupt:
+        pass
+    finally:
+        worker.do_close({})
+
+
+if __name__ == "__main__":
+    main()
