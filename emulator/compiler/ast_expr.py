@@ -162,6 +162,15 @@ class Slice(Expr):
 
 
 @node
+class PlusSlice(Expr):
+    """base[low +: width]; low may be known only at run time."""
+
+    base: Expr
+    low: Expr
+    width: Expr
+
+
+@node
 class Argument(Node):
     """Positional when name is None; value None is `_` (no argument)."""
 
@@ -230,7 +239,7 @@ class Range(Expr):
 
 __all__ = [
     "Annotation", "Annotations", "Argument", "Binary", "Bool", "Call", "Cast", "Construct", "Default",
-    "Dots", "Expr", "GenericType", "Index", "InvalidHeader", "ListExpr", "Mask", "Member", "Name",
+    "Dots", "Expr", "GenericType", "Index", "InvalidHeader", "ListExpr", "Mask", "Member", "Name", "PlusSlice",
     "NamedType", "Node", "Number", "Range", "SizedType", "Slice", "StackType", "String", "StructExpr",
     "Ternary", "TupleType", "TypeExpr", "TypeName", "Unary",
 ]

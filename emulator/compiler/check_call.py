@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import ast, check_expr
+from .check_block import block_fits, is_prototype
 from .checker import Checker, Sym
 from .types import (
     BOOL,
@@ -159,7 +160,10 @@ def _argument(ck: Checker, param: ast.Param, arg: ast.Expr, pos: int, name: str,
         check_writable(ck, arg)
     if actual is UNKNOWN:
         return
-    if bindings is not None and _open(formal):
+    if isinstance(formal, Object) and is_prototype(formal) and isinstance(actual, Object) and \
+            actual.kind == formal.kind and not is_prototype(actual):
+        block_fits(ck, formal, actual, what, param.name, {})
+    elif bindings is not None and _open(formal):
         if not unify(formal, actual, bindings, ck.interner):
             ck.error(arg.pos, f"{what}: expected {formal}, found {actual}")
     elif param.direction in ("out", "inout") and strip(formal) != strip(actual) and \
@@ -181,7 +185,7 @@ def _open(kind: Type) -> bool:
 
 # -- places that can be written
 def is_lvalue(ck: Checker, expr: ast.Expr) -> bool:
-    if isinstance(expr, (ast.Member, ast.Index, ast.Slice)):
+    if isinstance(expr, (ast.Member, ast.Index, ast.Slice, ast.PlusSlice)):
         if isinstance(expr, ast.Member) and expr.name in ("lastIndex", "size", "hit", "miss", "action_run") and \
                 isinstance(ck.types.get(expr.base), (Stack, ApplyResult)):
             return False
@@ -190,7 +194,7 @@ def is_lvalue(ck: Checker, expr: ast.Expr) -> bool:
 
 
 def _root_symbol(ck: Checker, expr: ast.Expr) -> Sym | None:
-    while isinstance(expr, (ast.Member, ast.Index, ast.Slice)):
+    while isinstance(expr, (ast.Member, ast.Index, ast.Slice, ast.PlusSlice)):
         expr = expr.base
     found = ck.env.get(expr.name) if isinstance(expr, ast.Name) else None
     return found if isinstance(found, Sym) else None
@@ -199,7 +203,7 @@ def _root_symbol(ck: Checker, expr: ast.Expr) -> Sym | None:
 def check_writable(ck: Checker, expr: ast.Expr) -> None:
     """Constants, in parameters and parameters without direction cannot be written."""
     base = expr
-    while isinstance(base, (ast.Member, ast.Index, ast.Slice)):
+    while isinstance(base, (ast.Member, ast.Index, ast.Slice, ast.PlusSlice)):
         base = base.base
     sym = ck.env.get(base.name) if isinstance(base, ast.Name) else None
     if not isinstance(sym, Sym) or isinstance(sym.type, Object):

@@ -183,6 +183,8 @@ def _arithmetic(ck: Checker, expr: ast.Binary, left: Type, right: Type, a: Type,
     if not (isinstance(a, Bits) or a is INT) or not (isinstance(b, Bits) or b is INT):
         bad = left if not (isinstance(a, Bits) or a is INT) else right
         return ck.error(expr.pos, f"'{op}' needs numbers, found {bad}")
+    if a is INT and b is INT and op in ("|+|", "|-|"):
+        return ck.error(expr.pos, f"'{op}' needs numbers with widths")
     if a is INT and b is INT:
         return BOOL if op in _COMPARE else INT
     kind = a if b is INT else b
@@ -194,8 +196,6 @@ def _arithmetic(ck: Checker, expr: ast.Binary, left: Type, right: Type, a: Type,
         zero = ck.known(expr.right)
         if zero is not None and zero.value <= 0:
             return ck.error(expr.pos, "division by zero" if zero.value == 0 else f"'{op}' by a negative number")
-    if op in ("|+|", "|-|") and kind is INT:
-        return ck.error(expr.pos, f"'{op}' needs numbers with widths")
     return BOOL if op in _COMPARE else kind
 
 
@@ -379,10 +379,31 @@ def _same_width(want: Type, kind: Type) -> bool:
     return isinstance(a, Bits) and isinstance(b, Bits) and a.width == b.width
 
 
+def _plus_slice(ck: Checker, expr: ast.PlusSlice, want: Type | None) -> Type:
+    base = value(ck, expr.base)
+    start = value(ck, expr.low)
+    value(ck, expr.width)
+    width = ck.known(expr.width)
+    if base is UNKNOWN or start is UNKNOWN:
+        return UNKNOWN
+    real = strip(base)
+    if width is None:
+        return ck.error(expr.width.pos, "the width of a slice must be known at compile time")
+    if not isinstance(real, Bits):
+        return ck.error(expr.pos, f"{base} cannot be sliced")
+    if not (isinstance(strip(start), Bits) or start is INT):
+        return ck.error(expr.low.pos, f"the start of a slice must be a number, found {start}")
+    low = ck.known(expr.low)
+    first = low.value if low is not None else 0
+    if width.value < 1 or first < 0 or first + width.value > real.width:
+        return ck.error(expr.pos, f"the slice [{first}+:{width.value}] lies outside {base}")
+    return Bits(width.value)
+
+
 _HANDLERS: dict[type, Any] = {
     ast.Number: _number, ast.Bool: _bool, ast.String: _string, ast.Name: _name, ast.TypeName: _type_name,
     ast.Member: _member, ast.Unary: _unary, ast.Binary: _binary, ast.Ternary: _ternary, ast.Cast: _cast,
-    ast.Index: _index, ast.Slice: _slice, ast.ListExpr: _list, ast.StructExpr: _struct,
+    ast.Index: _index, ast.Slice: _slice, ast.PlusSlice: _plus_slice, ast.ListExpr: _list, ast.StructExpr: _struct,
     ast.InvalidHeader: _invalid, ast.Dots: _dots, ast.Call: _call, ast.Construct: _construct,
     ast.Default: _default, ast.Mask: _pair, ast.Range: _pair,
 }

@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 from . import ast, check_call, check_expr
+from .check_block import block_fits
 from .checker import Checker
-from .types import UNKNOWN, Object, Type, TypeVar, unify
+from .types import UNKNOWN, Object, TypeVar
 from .values import Env, TypeV
 
 
@@ -48,28 +49,4 @@ def _main_argument(ck: Checker, param: ast.Param, arg: ast.Expr, env: Env, bindi
         pos = found.decl.pos if isinstance(found, Object) else arg.pos
         ck.error(pos, f"main's argument {param.name} must be a {getattr(wanted, 'kind', wanted)}, found {found}")
         return
-    decl = found.decl
-    head = wanted.decl
-    assert isinstance(head, ast.TypeDecl)
-    if len(head.params) != len(decl.params):
-        ck.error(decl.pos, f"main's argument {param.name} must have {len(head.params)} parameters, "
-                           f"{decl.name} has {len(decl.params)}")
-        return
-    inner = Env(ck.globals)
-    for formal, actual in zip(head.type_params, wanted.args):
-        inner.set(formal.name, TypeV(actual))
-    own = Env(ck.globals)
-    for type_param, given in zip(decl.type_params, found.args):
-        own.set(type_param.name, TypeV(given))
-    for want_param, have_param in zip(head.params, decl.params):
-        want_type, have_type = ck.type_of(want_param.type, inner), ck.type_of(have_param.type, own)
-        if want_param.direction != have_param.direction:
-            ck.error(have_param.pos, f"parameter {have_param.name} of {decl.name} must be "
-                                     f"{want_param.direction or 'without direction'} to serve as {param.name}")
-        elif not unify(want_type, have_type, bindings, ck.interner):
-            ck.error(have_param.pos, f"parameter {have_param.name} of {decl.name} has type {have_type}; as "
-                                     f"{param.name} it must be {_bound(want_type, bindings)}")
-
-
-def _bound(kind: Type, bindings: dict[TypeVar, Type]) -> Type:
-    return bindings.get(kind, kind) if isinstance(kind, TypeVar) else kind
+    block_fits(ck, wanted, found, f"main's argument {param.name}", param.name, bindings)

@@ -128,7 +128,7 @@ def _assign(ck: Checker, item: ast.Assign) -> None:
 
 
 def _symbol(ck: Checker, expr: ast.Expr) -> Sym | None:
-    while isinstance(expr, (ast.Member, ast.Index, ast.Slice)):
+    while isinstance(expr, (ast.Member, ast.Index, ast.Slice, ast.PlusSlice)):
         expr = expr.base
     found = ck.env.get(expr.name) if isinstance(expr, ast.Name) else None
     return found if isinstance(found, Sym) and not isinstance(found.type, Object) else None

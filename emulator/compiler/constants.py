@@ -106,6 +106,13 @@ def _slice(ck: Checker, expr: ast.Slice, env: Env) -> ir.Const | None:
     return fold.const(base.value >> low.value, Bits(high.value - low.value + 1))
 
 
+def _plus_slice(ck: Checker, expr: ast.PlusSlice, env: Env) -> ir.Const | None:
+    base, low, width = (evaluate(ck, e, env) for e in (expr.base, expr.low, expr.width))
+    if base is None or low is None or width is None or width.value < 1 or low.value < 0:
+        return None
+    return fold.const(base.value >> low.value, Bits(width.value))
+
+
 def _call(ck: Checker, expr: ast.Call, env: Env) -> ir.Const | None:
     """x.minSizeInBits() and its relatives."""
     func = expr.func
@@ -125,5 +132,6 @@ def _call(ck: Checker, expr: ast.Call, env: Env) -> ir.Const | None:
 _SIZES = frozenset(["minSizeInBits", "maxSizeInBits", "minSizeInBytes", "maxSizeInBytes"])
 _HANDLERS: dict[type, Any] = {
     ast.Number: _number, ast.Bool: _bool, ast.Name: _name, ast.Member: _member, ast.Unary: _unary,
-    ast.Binary: _binary, ast.Ternary: _ternary, ast.Cast: _cast, ast.Slice: _slice, ast.Call: _call,
+    ast.Binary: _binary, ast.Ternary: _ternary, ast.Cast: _cast, ast.Slice: _slice,
+    ast.PlusSlice: _plus_slice, ast.Call: _call,
 }

@@ -39,6 +39,7 @@ class Options:
     """What the command line can change about the language.
 
     allow: limits of the reference target to lift ("table-reuse", "division").
+    emit_externs: write externs that the program declares, for a switch with a module for them.
     reject: "accept" (as the reference: an explicit reject ends parsing), "drop" (the packet is dropped) .
     """
 
@@ -46,6 +47,7 @@ class Options:
     reject: str = "accept"
     ndebug: bool = False
     unroll: bool = True
+    emit_externs: bool = False
 
 
 @dataclass(slots=True)

@@ -124,6 +124,11 @@ class ExprEmitter:
             moved = wrapped(op(">>", moved, short_hex(low.value)), value.type)
         return _mask(moved, e.type.width)
 
+    def _window(self, e: ir.Op) -> Json:
+        value, low = e.args
+        assert isinstance(e.type, Bits)
+        return _mask(op(">>", self.expr(value), self.expr(low)), e.type.width)
+
     def _concat(self, e: ir.Op) -> Json:
         left, right = e.args
         assert isinstance(e.type, Bits) and isinstance(right.type, Bits)
@@ -191,7 +196,7 @@ _OPS = {
     "+": ExprEmitter._wrapping, "-": ExprEmitter._wrapping, "*": ExprEmitter._wrapping, "<<": ExprEmitter._wrapping,
     ">>": ExprEmitter._wrapping, "|+|": ExprEmitter._saturating, "|-|": ExprEmitter._saturating,
     "neg": ExprEmitter._unary, "~": ExprEmitter._unary, "not": ExprEmitter._not, "?": ExprEmitter._choice,
-    "slice": ExprEmitter._slice, "++": ExprEmitter._concat, "cast": ExprEmitter._cast, "==": ExprEmitter._equality,
+    "slice": ExprEmitter._slice, "window": ExprEmitter._window, "++": ExprEmitter._concat, "cast": ExprEmitter._cast, "==": ExprEmitter._equality,
     "!=": ExprEmitter._equality,
 }
 

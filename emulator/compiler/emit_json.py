@@ -5,6 +5,7 @@ from typing import Any
 
 from . import ast, ir
 from .context import Options
+from .emit_code import action_code
 from .emit_expr import ExprEmitter, Json, hexstr
 from .emit_parser import ParserEmitter
 from .emit_pipeline import ActionList, PipelineEmitter
@@ -40,7 +41,8 @@ def emit_json(program: ir.Program, diags: Diagnostics, options: Options) -> Json
         "parsers": [parser],
         "parse_vsets": [{"name": v.name, "id": i, "compressed_bitwidth": width_of(v.type), "max_size": v.size}
                         for i, v in enumerate(program.value_sets)],
-        "deparsers": [{"name": "deparser", "id": 0, "order": program.deparser, "primitives": []}],
+        "deparsers": [{"name": "deparser", "id": 0, "order": program.deparser,
+                       "primitives": action_code(exprs, program.deparser_body, list_ids)}],
         "meter_arrays": _meters(program),
         "counter_arrays": _counters(program),
         "register_arrays": _registers(program),
@@ -52,7 +54,7 @@ def emit_json(program: ir.Program, diags: Diagnostics, options: Options) -> Json
         "pipelines": [ingress, egress],
         "checksums": [_checksum(exprs, i, c) for i, c in enumerate(program.checksums)],
         "force_arith": [],
-        "extern_instances": [],
+        "extern_instances": _externs(program, options),
         "field_aliases": _aliases(program),
         "program": program.name,
         "__meta__": {"version": [2, 23], "compiler": COMPILER},
@@ -211,6 +213,20 @@ def _registers(program: ir.Program) -> list[Json]:
     registers = [i for i in program.instances.values() if i.kind == "register"]
     return [{"name": r.name, "id": n, "size": r.values["size"], "bitwidth": width_of(r.type_args[0])}
             for n, r in enumerate(registers)]
+
+
+KNOWN_EXTERNS = frozenset([
+    "register", "counter", "direct_counter", "meter", "direct_meter", "action_profile", "action_selector",
+    "packet_in", "packet_out", "Checksum16"])
+
+
+def _externs(program: ir.Program, options: Options) -> list[Json]:
+    """Objects of extern types that the program declares, for a switch that loads a module with them."""
+    found = [i for i in program.instances.values() if i.kind not in KNOWN_EXTERNS] if options.emit_externs else []
+    return [{"name": item.name, "id": number, "type": item.kind, "attribute_values": [
+        {"name": name, "type": "string" if isinstance(value, str) else "hexstr",
+         "value": value if isinstance(value, str) else hex(value)} for name, value in item.values.items()]}
+        for number, item in enumerate(found)]
 
 
 def _aliases(program: ir.Program) -> list[Any]:

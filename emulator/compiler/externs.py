@@ -65,7 +65,7 @@ def into_field(cx: Context, place: Any, make: Callable[[ir.Field], None], kind: 
 def call_function(cx: Context, decl: ast.ExternFunction, expr: ast.Call, want: Type | None) -> Any:
     handler = _FUNCTIONS.get(decl.name)
     if handler is None:
-        raise cx.fail(expr.pos, f"extern function {decl.name} is not known to this target")
+        return user_call(cx, decl, decl.name, [], expr)
     cx.program.calls_externs = cx.program.calls_externs or cx.pipeline != "parser"
     return handler(cx, Args(cx, decl, expr, cx.env), expr)
 
@@ -152,10 +152,24 @@ def _digest(cx: Context, args: Args, expr: ast.Call) -> None:
     cx.prim("generate_digest", receiver, ir.Raw(len(cx.program.learn_lists)))
 
 
+def _field_list(cx: Context, args: Args) -> int:
+    """The number of the field list to preserve: given, none (-1), or made from the fields of older calls' data."""
+    if args.has("index"):
+        return args.constant("index")
+    if "data" not in args.pairs:
+        return -1
+    fields: list[ir.Expr] = [p for p in scalars_of(cx, args.value("data")) if isinstance(p, ir.Field)]
+    if not fields:
+        return -1
+    number = max([255, *cx.program.field_lists]) + 1
+    cx.program.field_lists[number] = fields
+    return number
+
+
 def _clone(cx: Context, args: Args, expr: ast.Call) -> None:
     kind = args.constant("type")
     session = args.scalar("session", Bits(32))
-    index = args.constant("index") if args.has("index") else -1
+    index = _field_list(cx, args)
     op = "clone_ingress_pkt_to_egress" if kind == 0 else "clone_egress_pkt_to_egress"
     wanted = "ingress" if kind == 0 else "egress"
     if cx.pipeline != wanted:
@@ -166,13 +180,13 @@ def _clone(cx: Context, args: Args, expr: ast.Call) -> None:
 def _resubmit(cx: Context, args: Args, expr: ast.Call) -> None:
     if cx.pipeline != "ingress":
         raise cx.fail(expr.pos, "resubmit can only be asked for in ingress")
-    cx.prim("resubmit", ir.Raw(("field_list", args.constant("index") if args.has("index") else -1)))
+    cx.prim("resubmit", ir.Raw(("field_list", _field_list(cx, args))))
 
 
 def _recirculate(cx: Context, args: Args, expr: ast.Call) -> None:
     if cx.pipeline != "egress":
         raise cx.fail(expr.pos, "recirculate can only be asked for in egress")
-    cx.prim("recirculate", ir.Raw(("field_list", args.constant("index") if args.has("index") else -1)))
+    cx.prim("recirculate", ir.Raw(("field_list", _field_list(cx, args))))
 
 
 def _truncate(cx: Context, args: Args, expr: ast.Call) -> None:
@@ -210,12 +224,11 @@ def _checksum(cx: Context, args: Args, expr: ast.Call) -> None:
         place = {"verify": "checksum verification", "compute": "checksum computation"}[wanted]
         raise cx.fail(expr.pos, f"{name} can only be called in the control for {place}")
     cond = args.scalar("condition")
-    inputs = list(scalars_of(cx, args.value("data")))
-    for part in inputs:
-        if not isinstance(part, (ir.Field, ir.Const)):
-            cx.diags.error(args.expr("data").pos, "the data of a checksum must be fields and constants")
-        elif part.type is INT:
+    inputs: list[Any] = []
+    for part in scalars_of(cx, args.value("data")):
+        if part.type is INT:
             cx.diags.error(args.expr("data").pos, "constants in a checksum's data need a width")
+        inputs.append(part if isinstance(part, (ir.Field, ir.Const)) else cx.save(part))
     if name.endswith("_with_payload"):
         inputs.append("payload")
     target = args.scalar("checksum")
@@ -225,12 +238,55 @@ def _checksum(cx: Context, args: Args, expr: ast.Call) -> None:
 
 _FUNCTIONS: dict[str, Callable[[Context, Args, ast.Call], Any]] = {
     "mark_to_drop": _mark_to_drop, "verify": _verify, "hash": _hash, "random": _random, "digest": _digest,
-    "clone": _clone, "clone_preserving_field_list": _clone, "resubmit_preserving_field_list": _resubmit,
+    "clone": _clone, "clone_preserving_field_list": _clone, "clone3": _clone, "resubmit": _resubmit,
+    "recirculate": _recirculate, "resubmit_preserving_field_list": _resubmit,
     "recirculate_preserving_field_list": _recirculate, "truncate": _truncate, "assert": _assert, "assume": _assert,
     "log_msg": _log, "static_assert": _static_assert, "verify_checksum": _checksum,
     "update_checksum": _checksum, "verify_checksum_with_payload": _checksum,
     "update_checksum_with_payload": _checksum,
 }
+
+
+def user_call(cx: Context, decl: Any, op: str, front: list[Any], expr: ast.Call) -> None:
+    """A call of an extern the program declares: a primitive that a module of the switch must bring."""
+    from .inline_call import bind_types
+
+    if not cx.options.emit_externs:
+        raise cx.fail(expr.pos, f"extern {decl.name} is not known to this target (a switch with a module for it needs "
+                                "--emit-externs)")
+    if str(cx.type_of(decl.result, env := Env(cx.env))) != "void":
+        raise cx.fail(expr.pos, f"extern {decl.name} returns a value; this target knows out parameters only")
+    args: list[Any] = list(front)
+    after: list[tuple[Any, ir.Field]] = []
+    for param, value in bind_types(cx, decl, env, expr, None):
+        if param.direction in ("out", "inout") and isinstance(value, ir.Expr) and not isinstance(value, ir.Field):
+            temp = cx.temp(value.type)
+            if param.direction == "inout":
+                store(cx, temp, value)
+            after.append((value, temp))
+            value = temp
+        args.append(_user_argument(cx, value, expr.pos))
+    cx.prim(op, *args)
+    for place, temp in after:
+        store(cx, place, temp)
+
+
+def _user_argument(cx: Context, value: Any, pos: int) -> Any:
+    from .stores import header_arg
+
+    if isinstance(value, ir.Const) and value.type is INT:
+        return ir.Const(value.value, Bits(32))
+    if isinstance(value, ir.Expr):
+        return value
+    if isinstance(value, (HeaderV, StackEndV)):
+        return header_arg(value)
+    if isinstance(value, StackV):
+        return ir.StackArg(value.name)
+    if isinstance(value, StringV):
+        return ir.Raw(value.value)
+    if isinstance(value, (StructV, TupleV)):
+        return tuple(scalars_of(cx, value))
+    raise cx.fail(pos, "an extern takes numbers, bools, headers, stacks, strings and structs of numbers")
 
 
 # -- objects --------------------------------------------------------------------------------------------------------
@@ -265,8 +321,11 @@ def call_method(cx: Context, base: ExternV, name: str, expr: ast.Call, want: Typ
     assert isinstance(decl, ast.ExternObject)
     methods = [m for m in decl.methods if m.name == name and m.result is not None]
     handler = _METHODS.get((decl.name, name))
-    if not methods or handler is None:
+    if not methods:
         raise cx.fail(expr.pos, f"{decl.name} has no method {name}")
+    if handler is None:
+        method = choose(cx, methods, expr)
+        return user_call(cx, method, f"_{decl.name}_{name}", [ir.ObjectArg("extern", base.name)], expr)
     return handler(cx, base, Args(cx, choose(cx, methods, expr), expr, cx.env), expr)
 
 
@@ -371,6 +430,11 @@ def _advance(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
     cx.prim("advance", args.scalar("sizeInBits", Bits(32)))
 
 
+def _length(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> ir.Expr:
+    """The packet's length in bytes, which the target tells as metadata."""
+    return ir.Field("standard_metadata", "packet_length", Bits(32))
+
+
 def _emit(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
     cx.prim("emit", args.value("hdr"))
 
@@ -379,7 +443,8 @@ _METHODS: dict[tuple[str, str], Callable[[Context, ExternV, Args, ast.Call], Any
     ("register", "read"): _register_read, ("register", "write"): _register_write, ("counter", "count"): _count,
     ("direct_counter", "count"): _direct_count, ("meter", "execute_meter"): _execute_meter,
     ("direct_meter", "read"): _direct_meter, ("packet_in", "extract"): _extract,
-    ("packet_in", "lookahead"): _lookahead, ("packet_in", "advance"): _advance, ("packet_out", "emit"): _emit,
+    ("packet_in", "lookahead"): _lookahead, ("packet_in", "advance"): _advance, ("packet_in", "length"): _length,
+    ("packet_out", "emit"): _emit,
 }
 
 __all__ = ["Args", "call_function", "call_method", "construct", "copy_value", "from_bits", "places", "scalars_of"]

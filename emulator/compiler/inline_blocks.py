@@ -1,19 +1,30 @@
-"""The blocks that are not programs on this target: checksum controls become records, the deparser a list."""
+"""The blocks that are not programs on this target: checksum controls become records, the deparser a list.
+
+What they compute besides goes into code that the target runs just before: before deparsing and the update of
+checksums (`deparser_body`), or at the end of parsing for checksums to verify (`verify_body`).
+"""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from . import fold, ir
 from .context import Context
-from .values import HeaderV, StackV, StructV, TupleV, UnionV
+from .stores import store
+from .values import DynHeaderV, HeaderV, StackV, StructV, TupleV, UnionV
+
+Body = Sequence[ir.Stmt]
 
 
 def checksums(cx: Context, compute: tuple[ir.Stmt, ...], verify: tuple[ir.Stmt, ...]) -> None:
-    for body in (compute, verify):
+    for body, before in ((compute, cx.program.deparser_body), (verify, cx.program.verify_body)):
         _collect(cx, body, fold.TRUE)
+        rest = _without_checksums(cx, body)
+        if rest:
+            before.extend(rest)
 
 
-def _collect(cx: Context, body: tuple[ir.Stmt, ...], cond: ir.Expr) -> None:
+def _collect(cx: Context, body: Body, cond: ir.Expr) -> None:
     for stmt in body:
         if isinstance(stmt, ir.Prim) and stmt.op == "$checksum":
             name = cx.storage.unique("calc")
@@ -26,53 +37,112 @@ def _collect(cx: Context, body: tuple[ir.Stmt, ...], cond: ir.Expr) -> None:
             _collect(cx, stmt.orelse, fold.logic("and", cond, fold.negate(stmt.cond)))
         elif isinstance(stmt, ir.Block):
             _collect(cx, stmt.body, cond)
-        elif not (isinstance(stmt, ir.Jump) and stmt is body[-1]):
+
+
+def _without_checksums(cx: Context, body: Body) -> list[ir.Stmt]:
+    """The code of a checksum control that is not a call for a checksum."""
+    out: list[ir.Stmt] = []
+    for stmt in body:
+        if isinstance(stmt, ir.If):
+            then, orelse = _without_checksums(cx, stmt.then), _without_checksums(cx, stmt.orelse)
+            if then or orelse:
+                out.append(ir.If(stmt.cond, tuple(then), tuple(orelse), stmt.pos))
+        elif isinstance(stmt, ir.Block):
+            inner = _without_checksums(cx, stmt.body)
+            if any(not isinstance(s, ir.Jump) for s in inner):
+                out.append(ir.Block(stmt.label, tuple(inner), stmt.pos))
+        elif isinstance(stmt, (ir.Apply, ir.Exit, ir.Loop)):
             cx.diags.error(stmt.pos, "a checksum control can only verify or update checksums, under conditions")
+        elif not (isinstance(stmt, ir.Prim) and stmt.op == "$checksum"):
+            out.append(stmt)
+    return [] if all(isinstance(s, ir.Jump) for s in out) else out
 
 
-def deparser(cx: Context, body: tuple[ir.Stmt, ...]) -> None:
-    """Names of the headers in the order they are emitted."""
+def deparser(cx: Context, body: Body) -> None:
+    """The headers in the order they are emitted; where emitting depends on something, copies made beforehand."""
+    plain = all(_is_plain(s) for s in body)
+    cx.program.deparser_body.extend(_deparse(cx, body, plain))
+
+
+def _is_plain(stmt: ir.Stmt) -> bool:
+    """An emit, or if (h.isValid()) emit(h), where the condition is what emit tests anyway."""
+    if isinstance(stmt, ir.Block):
+        return all(_is_plain(s) for s in stmt.body)
+    if isinstance(stmt, ir.Prim):
+        return stmt.op == "emit" and _headers(stmt.args[0]) is not None
+    if not isinstance(stmt, ir.If) or stmt.orelse:
+        return False
+    cond = stmt.cond
+    return isinstance(cond, ir.Field) and cond.name == "$valid$" and all(
+        isinstance(s, ir.Prim) and s.op == "emit" and _headers(s.args[0]) == [cond.header] for s in stmt.then)
+
+
+def _deparse(cx: Context, body: Body, plain: bool) -> list[ir.Stmt]:
+    out: list[ir.Stmt] = []
     for stmt in body:
         if isinstance(stmt, ir.Prim) and stmt.op == "emit":
-            names = _headers(stmt.args[0])
-            if names is None:
-                cx.diags.error(stmt.pos, "only headers, stacks, unions and structs of them can be emitted")
-            else:
-                cx.program.deparser.extend(names)
+            out.extend(_emit(cx, stmt, plain))
+        elif isinstance(stmt, ir.If):
+            then, orelse = _deparse(cx, stmt.then, plain), _deparse(cx, stmt.orelse, plain)
+            if then or orelse:
+                out.append(ir.If(stmt.cond, tuple(then), tuple(orelse), stmt.pos))
         elif isinstance(stmt, ir.Block):
-            deparser(cx, stmt.body)
-        elif isinstance(stmt, ir.If) and not stmt.orelse and _only_if_valid(stmt):
-            deparser(cx, stmt.then)
+            inner = _deparse(cx, stmt.body, plain)
+            if inner:
+                out.append(ir.Block(stmt.label, tuple(inner), stmt.pos))
+        elif isinstance(stmt, (ir.Apply, ir.Exit, ir.Loop)):
+            cx.diags.error(stmt.pos, "a deparser can only compute and emit headers on this target")
         else:
-            cx.diags.error(stmt.pos, "a deparser can only emit headers on this target")
+            out.append(stmt)
+    return out
 
 
-def _only_if_valid(stmt: ir.If) -> bool:
-    """if (h.isValid()) emit(h): the condition is what emit tests anyway."""
-    cond = stmt.cond
-    emits = [s for s in stmt.then if isinstance(s, ir.Prim) and s.op == "emit"]
-    return isinstance(cond, ir.Field) and cond.name == "$valid$" and len(emits) == len(stmt.then) and all(
-        _headers(s.args[0]) == [cond.header] for s in emits)
+def _emit(cx: Context, stmt: ir.Prim, plain: bool) -> list[ir.Stmt]:
+    """Enter the headers in the order; answers the code that copies them first, where that is needed."""
+    value = stmt.args[0]
+    names = _headers(value)
+    if plain and names is not None:
+        cx.program.deparser.extend(names)
+        return []
+    parts = [value] if isinstance(value, DynHeaderV) else _parts(value)
+    if parts is None:
+        cx.diags.error(stmt.pos, "only headers, stacks, unions and structs of them can be emitted")
+        return []
+
+    def copies() -> None:
+        for part in parts:
+            made = cx.storage.header(cx.storage.unique("emitted"), part.type)
+            cx.program.deparser.append(made.name)
+            store(cx, made, part)
+
+    return cx.collect(copies)[0]
 
 
 def _headers(value: Any) -> list[str] | None:
+    parts = _parts(value)
+    return None if parts is None else [p.name for p in parts]
+
+
+def _parts(value: Any) -> list[HeaderV] | None:
+    """All headers in a value, in order; None where there is something else."""
     if isinstance(value, HeaderV):
-        return [value.name]
-    parts: list[Any]
+        return [value]
+    items: list[Any]
     if isinstance(value, StructV):
-        parts = list(value.fields.values())
+        items = list(value.fields.values())
     elif isinstance(value, TupleV):
-        parts = value.items
+        items = value.items
     elif isinstance(value, StackV):
-        parts = value.elements
+        items = value.elements
     elif isinstance(value, UnionV):
-        parts = list(value.members.values())
+        items = list(value.members.values())
     else:
         return None
-    out: list[str] = []
-    for part in parts:
-        names = _headers(part)
-        if names is None:
+    out: list[HeaderV] = []
+    for item in items:
+        found = _parts(item)
+        if found is None:
             return None
-        out.extend(names)
+        out.extend(found)
     return out
+

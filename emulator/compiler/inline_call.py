@@ -9,7 +9,7 @@ from .context import Context, Frame
 from .convert import coerce, validity
 from .naming import object_path
 from .stores import copy_value, header_arg, invalidate, overlap, places, store, type_of_value
-from .types import BOOL, INT, VOID, Object, Tuple, Type, TypeVar, is_scalar, substitute, unify, width_of
+from .types import BOOL, INT, VOID, Object, Tuple, Type, TypeVar, Varbit, is_scalar, substitute, unify, width_of
 from .values import (
     ActionV,
     ApplyV,
@@ -152,6 +152,8 @@ def _fix_index(cx: Context, value: Any) -> Any:
         return ir.DynField(value.stack, cx.save(value.index), value.name, value.type)
     if isinstance(value, ir.Op) and value.op == "slice":
         return ir.Op("slice", (_fix_index(cx, value.args[0]), *value.args[1:]), value.type)
+    if isinstance(value, ir.Op) and value.op == "window":
+        return ir.Op("window", (_fix_index(cx, value.args[0]), cx.save(value.args[1])), value.type)
     return value
 
 
@@ -204,7 +206,7 @@ def _invoke(cx: Context, decl: Any, values: list[tuple[ast.Param, Any]], env: En
     """Copy in, run the body, copy out (also when the body exits)."""
     if decl in cx.calls or len(cx.calls) > MAX_DEPTH:
         raise cx.fail(cx.pos, f"{decl.name} calls itself")
-    outputs = _copy_in(cx, values, env, by_reference, shared or {})
+    outputs = _copy_in(cx, values, env, by_reference, shared or {}, body)
     frame.parent = cx.frame
     frame.return_label = cx.label()
     frame.exit_label = cx.label() if outputs else None
@@ -229,7 +231,7 @@ def _run(cx: Context, body: ast.Block | Callable[[Env], None], env: Env) -> None
 
 
 def _copy_in(cx: Context, values: list[tuple[ast.Param, Any]], env: Env,
-             by_reference: bool, shared: dict[str, Any]) -> list[tuple[Any, Any]]:
+             by_reference: bool, shared: dict[str, Any], body: Any = None) -> list[tuple[Any, Any]]:
     """Bind the parameters; what is not bound to the argument itself comes back as (argument, copy) to copy out."""
     used = [places(v) if v is not None else set() for _, v in values]
     outputs: list[tuple[Any, Any]] = []
@@ -248,6 +250,8 @@ def _copy_in(cx: Context, values: list[tuple[ast.Param, Any]], env: Env,
         if free and _nameable(value, written):
             if param.direction == "out":
                 invalidate(cx, value)
+                if not _written_first(body, param.name):
+                    clear(cx, value)
             env.set(param.name, value)
             continue
         kind = cx.type_of(param.type, env)
@@ -263,6 +267,51 @@ def _copy_in(cx: Context, values: list[tuple[ast.Param, Any]], env: Env,
         if written:
             outputs.append((value, local))
     return outputs
+
+
+def _written_first(body: Any, name: str) -> bool:
+    """Does straight code at the start of the body set the whole parameter before anything reads it?"""
+    for stmt in body.body if isinstance(body, ast.Block) else ():
+        if not isinstance(stmt, (ast.Assign, ast.Var)) or (stmt.value is not None and mentions(stmt.value, name)):
+            return False
+        if isinstance(stmt, ast.Assign):
+            if isinstance(stmt.target, ast.Name) and stmt.target.name == name:
+                return not stmt.op
+            if mentions(stmt.target, name) or has_call(stmt.value):
+                return False
+    return False
+
+
+def mentions(node: Any, name: str) -> bool:
+    if isinstance(node, ast.Name):
+        return node.name == name
+    if isinstance(node, ast.Node):
+        return any(mentions(getattr(node, s), name) for c in type(node).__mro__ for s in getattr(c, "__slots__", ())
+                   if s != "pos")
+    return isinstance(node, tuple) and any(mentions(n, name) for n in node)
+
+
+def has_call(node: Any) -> bool:
+    if isinstance(node, ast.Call):
+        return True
+    if isinstance(node, ast.Node):
+        return any(has_call(getattr(node, s)) for c in type(node).__mro__ for s in getattr(c, "__slots__", ())
+                   if s != "pos")
+    return isinstance(node, tuple) and any(has_call(n) for n in node)
+
+
+def clear(cx: Context, value: Any) -> None:
+    """Zero the scalars of a value; what an `out` parameter is before it is written is then always the same."""
+    if isinstance(value, StructV):
+        for part in value.fields.values():
+            clear(cx, part)
+    elif isinstance(value, TupleV):
+        for part in value.items:
+            clear(cx, part)
+    elif isinstance(value, ir.Field) and not isinstance(value.type, Varbit):
+        cx.assign(value, fold.const(0, value.type))
+    elif isinstance(value, ir.DynField):
+        cx.assign(value, fold.const(0, value.type))
 
 
 _AGGREGATES = (StructV, HeaderV, DynHeaderV, StackEndV, StackV, UnionV, HeaderRV, TupleV, RecordV)
@@ -371,7 +420,10 @@ def construct(cx: Context, type_expr: ast.TypeExpr, args: tuple[ast.Argument, ..
         for ctor_param, value in match_args(decl.ctor_params, args):
             if value is not None:
                 wanted = cx.type_of(ctor_param.type, env)
-                env.set(ctor_param.name, inline_expr.expression(cx, value, wanted))
+                given = inline_expr.expression(cx, value, wanted)
+                if isinstance(given, InstanceV) and not given.path:
+                    given.path = f"{path}.{ctor_param.name}" if path else ctor_param.name
+                env.set(ctor_param.name, given)
         return InstanceV(kind, env, path)
     if isinstance(decl, ast.ExternObject):
         return externs.construct(cx, kind, args, path or name, pos, notes)

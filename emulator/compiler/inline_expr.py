@@ -311,6 +311,15 @@ def _slice(cx: Context, expr: ast.Slice, want: Type | None) -> Any:
     return fold.slice_of(base, high, low)
 
 
+def _plus_slice(cx: Context, expr: ast.PlusSlice, want: Type | None) -> Any:
+    base, low = ordered(cx, [expr.base, expr.low])
+    base, low = as_scalar(cx, base, expr.base.pos), as_scalar(cx, low, expr.low.pos)
+    width = cx.constant(expr.width)
+    if isinstance(low, ir.Const):
+        return fold.slice_of(base, low.value + width - 1, low.value)
+    return ir.Op("window", (base, low), Bits(width))
+
+
 def _list(cx: Context, expr: ast.ListExpr, want: Type | None) -> Any:
     real = strip(want) if want is not None else None
     wants: list[Type | None] = [None] * len(expr.items)
@@ -361,7 +370,7 @@ def _range(cx: Context, expr: ast.Range, want: Type | None) -> Any:
 _HANDLERS: dict[type, Any] = {
     ast.Number: _number, ast.Bool: _bool, ast.String: _string, ast.Name: _name, ast.TypeName: _type_name,
     ast.Member: _member, ast.Unary: _unary, ast.Binary: _binary, ast.Ternary: _ternary, ast.Cast: _cast,
-    ast.Index: _index, ast.Slice: _slice, ast.ListExpr: _list, ast.StructExpr: _struct,
+    ast.Index: _index, ast.Slice: _slice, ast.PlusSlice: _plus_slice, ast.ListExpr: _list, ast.StructExpr: _struct,
     ast.InvalidHeader: _invalid, ast.Dots: _dots, ast.Call: _call, ast.Construct: _construct,
     ast.Default: _default, ast.Mask: _mask, ast.Range: _range,
 }

@@ -125,7 +125,7 @@ def _harmless(call: ast.Call) -> bool:
 
 def root(expr: ast.Expr) -> str | None:
     """The variable an l-value lies in."""
-    while isinstance(expr, (ast.Member, ast.Index, ast.Slice)):
+    while isinstance(expr, (ast.Member, ast.Index, ast.Slice, ast.PlusSlice)):
         expr = expr.base
     return expr.name if isinstance(expr, ast.Name) else None
 

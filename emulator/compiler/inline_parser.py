@@ -48,6 +48,8 @@ def _states(cx: Context, instance: InstanceV, bound: Env, prefix: str, accept: s
     saved = cx.env
     cx.env = env
     names = {"accept": accept, "reject": "reject"}
+    entry = state_name(cx, prefix + "start") if any(isinstance(d, ast.Var) for d in decl.locals) and \
+        _comes_back(decl) else None
     for state in decl.states:
         given = ast.string_annotation(state.annotations, "name")
         names[state.name] = state_name(cx, prefix + (given.lstrip(".") if given and not prefix else state.name))
@@ -59,6 +61,9 @@ def _states(cx: Context, instance: InstanceV, bound: Env, prefix: str, accept: s
                 declare_variable(cx, item)
 
     before, _ = cx.collect(locals_)
+    if entry is not None:
+        cx.program.states.append(ir.State(entry, tuple(before), [], [(None, names["start"])], decl.pos))
+        before = []
     for state in decl.states:
         cx.env = Env(env)
         cx.pos = state.pos
@@ -69,11 +74,17 @@ def _states(cx: Context, instance: InstanceV, bound: Env, prefix: str, accept: s
             return _transition(cx, state.transition, names)
 
         stmts, (keys, cases) = cx.collect(body)
-        if state.name == "start" and before:
+        if state.name == "start":
             stmts = [*before, *stmts]
         cx.program.states.append(ir.State(names[state.name], tuple(stmts), keys, cases, state.pos))
     cx.env = saved
-    return names["start"]
+    return entry if entry is not None else names["start"]
+
+
+def _comes_back(decl: ast.Parser) -> bool:
+    """Does any state lead to start? Then the locals need a state of their own, to be set up once."""
+    return any(target == "start" for s in decl.states
+               for target in (s.transition.state, *(c.state for c in s.transition.cases or ())))
 
 
 def apply_parser(cx: Context, instance: InstanceV, args: tuple[ast.Argument, ...], pos: int) -> None:
@@ -97,6 +108,16 @@ def apply_parser(cx: Context, instance: InstanceV, args: tuple[ast.Argument, ...
 
     frame = Frame("parser", instance.path, VOID)
     inline_call._invoke(cx, decl, values, env, frame, body, by_reference=True)
+
+
+def run_at_end(cx: Context, body: list[ir.Stmt]) -> None:
+    """Run `body` in a state of its own before parsing ends."""
+    if not body:
+        return
+    last = state_name(cx, "before_verify")
+    for state in cx.program.states:
+        state.cases = [(match, last if target == "accept" else target) for match, target in state.cases]
+    cx.program.states.append(ir.State(last, tuple(body), [], [(None, "accept")], body[0].pos))
 
 
 # -- transitions

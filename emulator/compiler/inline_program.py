@@ -36,6 +36,7 @@ def inline_program(tree: ast.Program, name: str, diags: Diagnostics, options: Op
     emits = inline_control.run_top(cx, blocks[5], [packet_out, headers], "deparser")
     checksums(cx, compute, verify)
     deparser(cx, emits)
+    inline_parser.run_at_end(cx, program.verify_body)
     _reject(cx)
     _controller_headers(cx, tree)
     _report_unused(cx, tree)

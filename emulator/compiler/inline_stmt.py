@@ -87,6 +87,11 @@ def _hold_index(cx: Context, place: Any, mark: int) -> Any:
         return DynHeaderV(place.type, place.stack, _keep(cx, place.index, mark))
     if isinstance(place, ir.DynField):
         return ir.DynField(place.stack, _keep(cx, place.index, mark), place.name, place.type)
+    if isinstance(place, ir.Op) and place.op == "slice":
+        return ir.Op("slice", (_hold_index(cx, place.args[0], mark), *place.args[1:]), place.type)
+    if isinstance(place, ir.Op) and place.op == "window":
+        low = _keep(cx, place.args[1], mark)
+        return ir.Op("window", (_hold_index(cx, place.args[0], mark), low), place.type)
     return place
 
 

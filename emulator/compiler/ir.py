@@ -77,7 +77,7 @@ class Data(Expr):
 
 @node
 class Op(Expr):
-    """P4 operators by their sign; "neg", "slice" (value, high, low), "cast", "and", "or", "not", "?" (cond, a, b)."""
+    """P4 operators by their sign; "neg", "slice" (value, high, low), "window" (value, low), "cast", "and", "or", "not", "?" (cond, a, b)."""
 
     op: str
     args: tuple[Expr, ...]
@@ -386,6 +386,8 @@ class Program:
     states: list[State] = field(default_factory=list)
     value_sets: list[ValueSet] = field(default_factory=list)
     deparser: list[str] = field(default_factory=list)
+    deparser_body: list[Stmt] = field(default_factory=list)
+    verify_body: list[Stmt] = field(default_factory=list)
     instances: dict[str, Instance] = field(default_factory=dict)
     calculations: list[Calculation] = field(default_factory=list)
     checksums: list[Checksum] = field(default_factory=list)

@@ -49,6 +49,8 @@ def make_parser() -> argparse.ArgumentParser:
                    help=f"lift limits of the reference target: {', '.join(LIMITS)} (comma separated, or all)")
     p.add_argument("--parser-reject", choices=("accept", "drop"), default="accept",
                    help="what an explicit `transition reject` does: end parsing (as simple_switch) or drop the packet")
+    p.add_argument("--emit-externs", action="store_true",
+                   help="write externs that the program declares, for a switch that loads a module with them")
     p.add_argument("--ndebug", action="store_true", help="leave out assert and assume")
     p.add_argument("--no-unroll", action="store_true", help="keep loops in actions as loops")
     p.add_argument("--compiler", choices=("fpisa", "p4c"), default="fpisa",
@@ -104,7 +106,7 @@ def compile_one(args: argparse.Namespace) -> int:
         return _preprocess_only(args, diags)
     from .api import compile_file
 
-    options = Options(args.allowed, args.parser_reject, args.ndebug, not args.no_unroll)
+    options = Options(args.allowed, args.parser_reject, args.ndebug, not args.no_unroll, args.emit_externs)
     watch = _Watch(args)
     result = compile_file(args.source, include=args.include, defines=args.define, undefines=args.undefine,
                           options=options, diags=diags, watch=watch)
@@ -210,6 +212,7 @@ def run_p4c(args: argparse.Namespace) -> int:
         command += [flag, value] if value else []
     command += ["-E"] if args.preprocess else []
     command += ["--ndebug"] if args.ndebug else []
+    command += ["--emit-externs"] if args.emit_externs else []
     return subprocess.run(command, check=False).returncode
 
 

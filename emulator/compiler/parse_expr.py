@@ -166,6 +166,8 @@ class ExprParser(TokenReader):
                 return ">>"
             if self.peek() == ">=":
                 return ">>="
+        if text == "+" and self.adjacent(1) and self.peek() == ":":
+            return "+:"
         return text
 
     def _unary(self) -> ast.Expr:
@@ -258,7 +260,10 @@ class ExprParser(TokenReader):
             elif text == "[":
                 self.next()
                 first = self.expression()
-                if self.accept(":"):
+                if self._operator() == "+:":
+                    self.at += 2
+                    expr = ast.PlusSlice(expr.pos, expr, first, self.expression())
+                elif self.accept(":"):
                     expr = ast.Slice(expr.pos, expr, first, self.expression())
                 else:
                     expr = ast.Index(expr.pos, expr, first)

@@ -127,6 +127,9 @@ def _store_scalar(cx: Context, target: ir.Expr, value: Any) -> None:
     if isinstance(target, ir.Op) and target.op == "slice":
         _store_slice(cx, target, as_scalar(cx, value, cx.pos))
         return
+    if isinstance(target, ir.Op) and target.op == "window":
+        _store_window(cx, target, as_scalar(cx, value, cx.pos))
+        return
     if isinstance(target.type, Varbit):
         if target != value:
             cx.prim("assign_VL", target, value)
@@ -148,6 +151,19 @@ def _store_slice(cx: Context, target: ir.Op, value: ir.Expr) -> None:
     wide = fold.cast(fold.cast(value, Bits(high.value - low.value + 1)), plain)
     moved = fold.binary("<<", wide, ir.Const(low.value, INT), plain)
     kept = fold.binary("&", fold.cast(base, plain), fold.const(~mask, plain), plain)
+    _store_scalar(cx, base, fold.cast(fold.binary("|", kept, moved, plain), kind))
+
+
+def _store_window(cx: Context, target: ir.Op, value: ir.Expr) -> None:
+    """x[low +: w] = v as x = (x & ~(mask << low)) | (v << low), low known only at run time."""
+    base, low = target.args
+    kind = storage_type(base.type)
+    assert isinstance(kind, Bits) and isinstance(target.type, Bits)
+    plain = Bits(kind.width)
+    mask = fold.const((1 << target.type.width) - 1, plain)
+    hole = fold.unary("~", fold.binary("<<", mask, low, plain))
+    moved = fold.binary("<<", fold.cast(fold.cast(value, target.type), plain), low, plain)
+    kept = fold.binary("&", fold.cast(base, plain), hole, plain)
     _store_scalar(cx, base, fold.cast(fold.binary("|", kept, moved, plain), kind))
 
 

@@ -17,6 +17,7 @@ def bodies(program: ir.Program) -> Iterator[Body]:
         yield action.body
     for state in program.states:
         yield state.body
+    yield tuple(program.deparser_body)
 
 
 def rewrite(program: ir.Program, change: Callable[[Body], Body]) -> ir.Program:
@@ -27,6 +28,7 @@ def rewrite(program: ir.Program, change: Callable[[Body], Body]) -> ir.Program:
         action.body = change(action.body)
     for state in program.states:
         state.body = change(state.body)
+    program.deparser_body = list(change(tuple(program.deparser_body)))
     return program
 
 

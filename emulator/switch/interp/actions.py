@@ -13,7 +13,7 @@ from emulator.switch.interp.calculations import input_bytes
 from emulator.switch.interp.exprs import Args, Compiler, Evaluate
 from emulator.switch.interp.headers import Headers
 from emulator.switch.interp.phv import Phv
-from emulator.switch.model import Action, Model, Primitive
+from emulator.switch.model import Action, Deparser, Model, Primitive
 
 Step = Callable[[Phv, Args], int | None]
 """Runs one primitive; a number returned is the index of the primitive to go on with."""
@@ -32,7 +32,8 @@ class Actions:
         self.on_log: Callable[[str], None] = lambda text: None
         self.event = control.state.event
 
-    def action(self, action: Action) -> Callable[[Phv, Args], None]:
+    def action(self, action: Action | Deparser) -> Callable[[Phv, Args], None]:
+        """The code of an action, or what a deparser runs before it emits."""
         steps = tuple(self.primitive(step) for step in action.body)
         if not any(step.op.startswith("_jump") for step in action.body):
 

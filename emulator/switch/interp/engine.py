@@ -33,7 +33,7 @@ class Interpreter:
         self._parser = ParserProgram(model, self.actions)
         self._ingress = PipelineProgram(model.ingress, self.actions, bodies)
         self._egress = PipelineProgram(model.egress, self.actions, bodies)
-        self._deparser = [self.actions.primitive(step) for step in model.deparser.body]
+        self._deparser = self.actions.action(model.deparser) if model.deparser.body else None
         self._verify = checksum_steps(model, self._compiler, control.hashes, lambda c: c.verify)
         self._update = checksum_steps(model, self._compiler, control.hashes, lambda c: c.update)
         self._masks = {c.name: (1 << model.field(c.target).width) - 1 for c in model.checksums}
@@ -77,8 +77,8 @@ class Interpreter:
         self._egress.run(state)
 
     def deparse(self, state: Phv) -> bytes:
-        for step in self._deparser:
-            step(state, ())
+        if self._deparser is not None:
+            self._deparser(state, ())
         update_all(self._update, state)
         emit = self.actions.headers.emit
         return b"".join([emit(state, h) for h in self.model.deparser.order if state.valid[h]]) + state.payload
