@@ -77,6 +77,25 @@ int32_t fpt_set_default(struct fpt_table *table, uint32_t action, const uint64_t
 /* The entry with this handle, or NULL; for last_hit and for tests. */
 struct fpt_entry *fpt_find(struct fpt_table *table, uint32_t handle);
 
+/* Where a key word usually lies in a packet: eight bytes from `byte` on, read as a big-endian number, shifted right, masked. */
+#define FPT_GUESS_WORDS 8
+struct fpt_guess_word {
+    uint32_t byte;
+    uint32_t shift;
+    uint64_t mask;
+    uint64_t constant; /* or'ed in */
+};
+struct fpt_guess {
+    struct fpt_table *table;
+    uint32_t least; /* bytes that a packet must have */
+    uint32_t n_words; /* as many as the table's key has, at most FPT_GUESS_WORDS */
+    struct fpt_guess_word words[FPT_GUESS_WORDS];
+};
+
+/* Before a batch: asks the processor for the memory that look-ups with the guessed keys will read, where the table is too
+ * large for the near caches. Changes nothing. packets: struct fp_packet[n]. */
+void fpt_prefetch(const struct fpt_guess *guesses, int32_t n_guesses, const void *packets, int32_t n);
+
 /* Looks up n keys, row-major, and writes each winner's handle: tests and benchmarks without a compiled pipeline. */
 void fpt_lookup_many(struct fpt_table *table, int64_t n, const uint64_t *keys, uint32_t *handles);
 #endif

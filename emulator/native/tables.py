@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,41 @@ def lookup_address() -> int:
     """Address of fpt_lookup(table, key) -> entry, for generated code."""
     lib, ffi = lib_and_ffi()
     return int(ffi.cast("intptr_t", ffi.addressof(lib, "fpt_lookup")))
+
+
+def prefetch_address() -> int:
+    """Address of fpt_prefetch(guesses, number, packets, number), for generated code."""
+    lib, ffi = lib_and_ffi()
+    return int(ffi.cast("intptr_t", ffi.addressof(lib, "fpt_prefetch")))
+
+
+@dataclass(frozen=True, slots=True)
+class GuessedWord:
+    """A key word as a packet usually holds it: big-endian 8 bytes from `byte`, shifted right, masked, `constant` or'ed in."""
+
+    byte: int
+    shift: int
+    mask: int
+    constant: int = 0
+
+
+MAX_GUESS_WORDS = 8
+
+
+class Guesses:
+    """Memory of `struct fpt_guess[]`: (address of the table, its key's words) each."""
+
+    def __init__(self, tables: Sequence[tuple[int, Sequence[GuessedWord]]]) -> None:
+        _, ffi = lib_and_ffi()
+        self.count = len(tables)
+        self._memory = ffi.new("struct fpt_guess[]", max(1, len(tables)))
+        self.address = int(ffi.cast("intptr_t", self._memory))
+        for guess, (table, words) in zip(self._memory, tables, strict=False):
+            guess.table = ffi.cast("struct fpt_table *", table)
+            guess.n_words = len(words)
+            guess.least = max(w.byte + 8 for w in words)
+            for place, word in zip(guess.words, words, strict=False):
+                place.byte, place.shift, place.mask, place.constant = word.byte, word.shift, word.mask, word.constant
 
 
 class NativeTable:

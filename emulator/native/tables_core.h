@@ -142,4 +142,5 @@ bool slot_before(const struct fpt_table *t, uint32_t a, uint32_t b);
 void lpm_root_add(struct fpt_table *t, uint32_t slot);
 void lpm_root_remove(struct fpt_table *t, uint32_t slot);
 void lpm_root_free(struct fpt_table *t);
+void lpm_prefetch(const struct fpt_table *t, const uint64_t *keys, int n); /* at most 64 keys */
 #endif
