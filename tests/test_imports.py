@@ -30,6 +30,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "controller": (),
     "workers": ("fpisa", "controller.session", "emulator.native"),
     "workers.main_job": ("workers", "fpisa", "emulator", "controller"),
+    "workers.query.rack": ("workers", "emulator"),
     "workers.compare": ("workers", "fpisa", "emulator", "controller"),
     "benchmarks": EVERYTHING,
 }

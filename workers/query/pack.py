@@ -96,7 +96,7 @@ def pack(stream: Stream, address: Address, first_sequence: int, spread: bool) ->
     count = len(stream)
     if spread:
         place, lane = np.divmod(np.arange(count), LANES)
-        order = slice(None)
+        order = np.arange(count)
     else:
         lane = (stream.keys & np.uint64(LANES - 1)).astype(np.uint8)
         order = np.argsort(lane, kind="stable")

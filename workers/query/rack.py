@@ -134,6 +134,10 @@ class Rack:
                 table.delete(_handle(table, (region.slot,)))
         self.clear(region)
 
+    def region(self, query: int) -> Region:
+        """What an installed query owns."""
+        return self._regions[query]
+
     def clear(self, region: Region) -> None:
         """Zeroes what a query owns."""
         for name, array in self.switch.control.registers.items():

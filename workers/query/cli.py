@@ -1,0 +1,127 @@
+"""`fpisa query`: run a benchmark's query with pruning on the switch, and compare the answer with DuckDB's."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+from workers.query.errors import QueryError
+
+EXAMPLES = """examples:
+  fpisa query --benchmark tpch --query q3 --scale 0.01 --workers 2
+  fpisa query --benchmark bdb --query groupby --scale 0.1 --loss 0.01 --json
+  fpisa query --benchmark bdb --query topn --data /data/visits
+
+Queries of tpch: q3, q20. Of bdb: filter, topn, groupby, max, min, distinct, having, join.
+Workers, master and the compiled switch run in this process, and frames pass between them in memory.
+The exit status is 0 if the answer is DuckDB's, 1 if it is not or the query failed, 2 for options that make no sense."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (`{self.prog} --help` shows the options)\n")
+
+
+def number(low: float, high: float, kind: type = float) -> Any:
+    """A converter for numbers with low < x <= high (low may be met by whole numbers and 0 losses)."""
+
+    def convert(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
+        return value
+
+    return convert
+
+
+def build_parser() -> Parser:
+    parser = Parser(
+        prog="fpisa query",
+        description="Stream a query's rows through the switch, complete the answer at the master, and check it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--benchmark", choices=["tpch", "bdb"], default="tpch", help="whose tables and queries (tpch)")
+    parser.add_argument("--query", required=True, metavar="NAME", help="one of the benchmark's, named below")
+    parser.add_argument("--scale", type=number(0.0001, 1000), default=0.01, metavar="S", help="scale factor (0.01)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="Parquet files of one's own, named TABLE.parquet")
+    parser.add_argument("--workers", type=number(1, 32, int), default=2, metavar="W", help="1 to 32 (2)")
+    parser.add_argument("--loss", type=number(0, 0.5), default=0.0, metavar="P",
+                        help="probability that a packet is lost, on each hop (0)")
+    parser.add_argument("--seed", type=number(0, 2**32, int), default=1, metavar="N", help="of the losses (1)")
+    parser.add_argument("--cells", type=number(2, 1 << 18, int), default=4096, metavar="C",
+                        help="of each register array of a lane, a power of two (4096)")
+    parser.add_argument("--show", type=number(0, 10**6, int), default=10, metavar="N", help="rows to print (10)")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    options = build_parser().parse_args(argv)
+    try:
+        import duckdb  # noqa: F401
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        return _fail(f"{error.name} is not installed; `pip install 'fpisa[query]'` brings it")
+    from workers.query import data
+    from workers.query.plans import PLANS
+    from workers.query.run import run
+
+    plan = PLANS[options.benchmark].get(options.query)
+    if plan is None:
+        names = ", ".join(PLANS[options.benchmark])
+        build_parser().error(f"benchmark {options.benchmark} has no query {options.query!r}; it has {names}")
+    try:
+        tables = options.data or data.directory(options.benchmark, options.scale)
+        report = run(plan, tables, workers=options.workers, loss=options.loss, seed=options.seed, cells=options.cells)
+    except (QueryError, OSError) as error:
+        return _fail(str(error))
+    except MemoryError:
+        return _fail("the query's columns do not fit into memory")
+    if options.json:
+        shown = {f.name: getattr(report, f.name) for f in fields(report) if f.name != "answer"}
+        print(json.dumps({"benchmark": options.benchmark, "query": plan.name, "workers": options.workers, **shown}))
+    else:
+        _print(plan.says, report, options.show)
+    return 0 if report.answer_equal else 1
+
+
+def _fail(text: str) -> int:
+    print(f"fpisa query: error: {text}", file=sys.stderr)
+    return 1
+
+
+def _print(says: str, report: Any, show: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(f"[bold]{says}[/bold]: {report.answer_rows} rows")
+    table = Table(*report.answer.column_names)
+    for row in report.answer.slice(0, show).to_pylist():
+        table.add_row(*[str(value) for value in row.values()])
+    if show:
+        console.print(table)
+    sent = max(report.rows_sent, 1)
+    console.print(
+        f"rows sent {report.rows_sent}, kept from the master {report.rows_pruned} ({report.rows_pruned / sent:.1%}), "
+        f"delivered {report.rows_delivered}, fetched {report.rows_fetched}; dictionary {report.dictionary_keys} keys\n"
+        f"packets {report.packets}, repeated {report.repeats}, lost {report.lost}\n"
+        f"{report.seconds:.3f} s (and {report.setup_seconds:.2f} s to compile and load); DuckDB alone "
+        f"{report.duckdb_seconds:.3f} s"
+    )
+    if report.bound:
+        console.print(f"float sums are within {report.bound:.3g} of the exact ones")
+    verdict = "the answer is DuckDB's" if report.answer_equal else "[red]the answer is NOT DuckDB's[/red]"
+    console.print(verdict)

@@ -1,0 +1,177 @@
+"""Each operator from the workers' streams to what the master holds afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from workers.query.errors import QueryError
+from workers.query.exchange import Link, Phase, Survivors, Traffic
+from workers.query.floats import order
+from workers.query.pack import Stream
+from workers.query.rack import CELLS, GUARD_BITS, WINDOW, Rack
+
+UNIT = -(127 + 23 + GUARD_BITS)
+"""A sum's mantissa counts units of 2^(exponent + UNIT)."""
+SAMPLE = 4096
+RUNGS = 8
+
+
+@dataclass
+class Session:
+    """What the operators of one query share. racks are built when first needed, and kept."""
+
+    workers: int
+    cells: int = CELLS
+    window: int = WINDOW
+    link: Link = field(default_factory=Link)
+    traffic: Traffic = field(default_factory=Traffic)
+    engine: str = "jit"
+    racks: dict[str, Rack] = field(default_factory=dict)
+    query: int = 1
+
+    def rack(self, operator: str) -> Rack:
+        """The rack that runs `operator`."""
+        if operator not in self.racks:
+            self.racks[operator] = Rack.build(
+                operator, self.workers, cells=self.cells, window=self.window, engine=self.engine
+            )
+        return self.racks[operator]
+
+    @contextmanager
+    def phase(self, operator: str, **parameters: object) -> Iterator[tuple[Rack, Phase]]:
+        """An installed query; its entries and registers are gone afterwards."""
+        rack = self.rack(operator)
+        rack.install(self.query, **parameters)  # type: ignore[arg-type]
+        try:
+            yield rack, Phase(rack, self.query, [1] * self.workers, self.traffic, self.link)
+        finally:
+            rack.remove(self.query)
+
+
+def filtered(session: Session, streams: Sequence[Stream], low: np.float32, high: np.float32) -> Survivors:
+    """Rows with low <= value <= high; NaN is above +inf."""
+    bounds = order(np.array([low, high], np.float32))
+    with session.phase("filter", a=int(bounds[0]), b=int(bounds[1])) as (_, phase):
+        return phase.run(streams)
+
+
+def distinct(session: Session, streams: Sequence[Stream]) -> Survivors:
+    """At least one row of every key."""
+    with session.phase("distinct") as (_, phase):
+        return phase.run(streams)
+
+
+def extreme(session: Session, streams: Sequence[Stream], *, exact: bool, smallest: bool = False) -> Survivors:
+    """Rows among which every key's greatest (smallest) value is. exact: equal values are equal in full width."""
+    with session.phase("group_extreme", flip=smallest, a=int(exact)) as (_, phase):
+        return phase.run(streams)
+
+
+def joined(session: Session, build: Sequence[Stream], probe: Sequence[Stream]) -> Survivors:
+    """Rows of `probe` whose key may be in `build`."""
+    with session.phase("join") as (_, phase):
+        phase.run(build)
+        return phase.run(probe, second=True)
+
+
+def having(session: Session, streams: Sequence[Stream], bound: float) -> Survivors:
+    """All rows of every key whose sum may exceed `bound`. Raises QueryError for negative values."""
+    if any(bool((s.values < 0).any()) for s in streams):
+        raise QueryError("HAVING SUM is pruned for columns without negative numbers only")
+    # Narrowing to binary32 may have taken 2^-24 of each value; four times as much is given back.
+    wanted = np.float32(bound * (1 - 2.0**-22)) if bound > 1e-30 else np.float32(0)
+    bits = int(wanted.view(np.uint32))
+    exponent = bits >> 23
+    significand = (bits & 0x7FFFFF) | (0x800000 if exponent else 0)
+    with session.phase("having", a=max(exponent, 1), b=significand) as (_, phase):
+        phase.run(streams)
+        return phase.run(streams, second=True)
+
+
+# ---- top-N ----
+
+
+def ladder(streams: Sequence[Stream], n: int, flip: bool) -> list[int]:
+    """Up to eight thresholds from a sample of the columns: the values about N, 2N, 4N, ... rows from the top."""
+    total = sum(map(len, streams))
+    if not total:
+        return []
+    sample = np.concatenate([order(s.values[:: max(1, total // SAMPLE)], flip) for s in streams])
+    sample = np.sort(sample)[::-1]
+    ranks = n * 2.0 ** np.arange(RUNGS) * len(sample) / total
+    return sorted({int(sample[int(r)]) for r in ranks if r < len(sample)}, reverse=True)
+
+
+def top(session: Session, streams: Sequence[Stream], n: int, *, smallest: bool = False,
+        use_ladder: bool = True, use_matrix: bool = True) -> Survivors:
+    """Rows among which the N greatest (smallest) values are, ties with the last included."""
+    if n < 1:
+        raise QueryError(f"the N of a top-N is at least 1, not {n}")
+    rungs = ladder(streams, n, smallest) if use_ladder else []
+    with session.phase("topn", flip=smallest, a=n, b=2 * use_matrix, ladder=rungs) as (rack, phase):
+        found = phase.run(streams)
+        matrix = rack.registers(rack.region(session.query), "four.largest") if use_matrix else None
+    if matrix is None or len(found) == sum(map(len, streams)):
+        return found
+    orders = np.sort(order(found.values, smallest))
+    last = int(orders[-n]) if len(orders) >= n else 0
+    if last >= int(matrix.max()):
+        return found  # whatever the matrix dropped was below the N-th
+    with session.phase("topn", flip=smallest, a=0, ladder=[last]) as (_, phase):
+        return phase.run(streams)
+
+
+# ---- sums ----
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Per key, each (n,): keys uint64, sums and the bound of their error float64, counts int64."""
+
+    keys: np.ndarray
+    sums: np.ndarray
+    bounds: np.ndarray
+    counts: np.ndarray
+
+
+def summed(session: Session, streams: Sequence[Stream]) -> tuple[Sums, Survivors]:
+    """What the switch's cells hold, and the rows that found no cell of their own.
+
+    A cell's bound is what its additions cut off, under one unit of its exponent for each inexact one, and the
+    rounding to binary64."""
+    with session.phase("group_sum") as (rack, phase):
+        survivors = phase.run(streams)
+        region = rack.region(session.query)
+        names = ("owner", "count", "inexact", "add.exponent", "add.mantissa", "add.special")
+        owner, count, inexact, exponent, mantissa, special = (rack.registers(region, name) for name in names)
+    held = owner != 0
+    scale = exponent[held].astype(np.int64) + UNIT
+    sums = np.ldexp(mantissa[held].view(np.int64).astype(np.float64), scale)
+    bounds = np.ldexp(inexact[held].astype(np.float64), scale) + np.abs(sums) * 2.0**-53
+    flags = special[held]
+    sums = np.where(flags & 1, np.inf, sums)
+    sums = np.where(flags & 2, -np.inf, sums)
+    sums = np.where((flags & 4 != 0) | (flags & 3 == 3), np.nan, sums)
+    return Sums(owner[held], sums, bounds, count[held].astype(np.int64)), survivors
+
+
+def merge(sums: Sums, survivors: Survivors, values: np.ndarray) -> Sums:
+    """Cells and survivors together, by key. values: (n,) float64, the survivors' in full width."""
+    keys = np.concatenate([sums.keys, survivors.keys])
+    unique, place = np.unique(keys, return_inverse=True)
+    rows = np.concatenate([sums.counts, np.ones(len(survivors), np.int64)])
+    parts = np.concatenate([sums.sums, values])
+    total, counts = np.zeros(len(unique)), np.zeros(len(unique), np.int64)
+    bounds, magnitude, terms = (np.zeros(len(unique)) for _ in range(3))
+    with np.errstate(invalid="ignore"):
+        np.add.at(total, place, parts)
+    np.add.at(counts, place, rows)
+    np.add.at(bounds, place[: len(sums.keys)], sums.bounds)
+    np.add.at(magnitude, place, np.abs(np.where(np.isfinite(parts), parts, 0)))
+    np.add.at(terms, place, 1)
+    bounds += np.maximum(terms - 1, 0) * magnitude * 2.0**-53
+    return Sums(unique, total, bounds, counts)

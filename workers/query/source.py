@@ -1,0 +1,131 @@
+"""Tables as Parquet files, and a worker's part of them.
+
+A worker reads only the columns that go through the switch; what else the answer needs is fetched for surviving rows,
+by row id, afterwards. DuckDB scans the files; Arrow tables carry what is fetched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from workers.query.errors import QueryError
+from workers.query.floats import narrow
+from workers.query.keys import mix
+from workers.query.pack import Stream
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """A worker's stream; wide: values before narrowing, (n,) float64; names: its distinct keys by hash, if hashed."""
+
+    stream: Stream
+    wide: np.ndarray
+    exact: bool
+    largest: float
+    names: pa.Table | None = None
+
+
+def check(directory: Path, needed: dict[str, list[str]]) -> None:
+    """Raises QueryError unless every table is a Parquet file with the needed columns."""
+    for table, columns in needed.items():
+        path = directory / f"{table}.parquet"
+        if not path.is_file():
+            raise QueryError(f"there is no table {table}: {path} does not exist")
+        try:
+            present = pq.read_schema(path).names
+        except (pa.ArrowInvalid, OSError):
+            raise QueryError(f"{path} is not a Parquet file that can be read") from None
+        for column in columns:
+            if column not in present:
+                raise QueryError(f"table {table} has no column {column}; it has {', '.join(present)}")
+        if pq.read_metadata(path).num_rows >= 1 << 32:
+            raise QueryError(f"table {table} has more rows than a 32-bit row id can name")
+
+
+def connect(directory: Path, tables: list[str]) -> duckdb.DuckDBPyConnection:
+    """DuckDB with each whole table as a view."""
+    connection = duckdb.connect()
+    for table in tables:
+        path = str(directory / f"{table}.parquet").replace("'", "''")
+        connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{path}')")
+    return connection
+
+
+class Worker:
+    """Rank `number` of `count`, with an equal run of every table's rows, as views with the column `row_id`."""
+
+    def __init__(self, directory: Path, tables: list[str], number: int, count: int):
+        self.number = number
+        self.connection = duckdb.connect()
+        for table in tables:
+            path = directory / f"{table}.parquet"
+            rows = pq.read_metadata(path).num_rows
+            low, high = rows * number // count, rows * (number + 1) // count
+            quoted = str(path).replace("'", "''")
+            self.connection.execute(
+                f"CREATE VIEW {table} AS SELECT * EXCLUDE (file_row_number), file_row_number AS row_id "
+                f"FROM read_parquet('{quoted}', file_row_number=true) "
+                f"WHERE file_row_number >= {low} AND file_row_number < {high}"
+            )
+
+    def scan(self, table: str, *, key: str = "0", value: str = "0", where: str = "true", hashed: bool = False,
+             salt: int = 0) -> Scanned:
+        """Row ids, keys and values by SQL expressions, of rows in file order.
+
+        hashed: `key` may be of any type; otherwise it must be an integer. Raises QueryError for a null or a wrong
+        type."""
+        shown = f"hash({key}, {salt}::INTEGER)" if hashed else key
+        found = self._arrow(
+            f"SELECT row_id, {shown} AS key, {value} AS value, {key} IS NULL AS missing "
+            f"FROM {table} WHERE {where} ORDER BY row_id"
+        )
+        for name, text in (("key", key), ("value", value)):
+            if found[name].null_count or (name == "key" and found["missing"].to_numpy().any()):
+                raise QueryError(f"{text} of table {table} holds nulls, which cannot go through the switch")
+        if not (pa.types.is_integer(found["key"].type)):
+            raise QueryError(f"{key} of table {table} is of type {found['key'].type}, not an integer")
+        kind = found["value"].type
+        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+            raise QueryError(f"{value} of table {table} is of type {kind}, not a number")
+        column = found["value"].cast(pa.float64()) if pa.types.is_decimal(kind) else found["value"]
+        wide = column.to_numpy()
+        narrowed = narrow(wide, value)
+        keys = mix(found["key"].to_numpy())
+        names = self._names(table, key, where, salt) if hashed else None
+        stream = Stream(found["row_id"].to_numpy().astype(np.uint32), keys, narrowed.values)
+        return Scanned(stream, wide.astype(np.float64), narrowed.exact, narrowed.largest, names)
+
+    def _names(self, table: str, key: str, where: str, salt: int) -> pa.Table:
+        """The dictionary: columns key (uint64) and name, one row for each distinct key."""
+        names = self._arrow(f"SELECT DISTINCT hash({key}, {salt}::INTEGER) AS key, {key} AS name "
+                            f"FROM {table} WHERE {where}")
+        return pa.table({"key": mix(names["key"].to_numpy()), "name": names["name"]})
+
+    def fetch(self, table: str, rows: np.ndarray, columns: str) -> pa.Table:
+        """Columns (an SQL list) of the rows with these ids, with their row_id, in the ids' ascending order."""
+        self.connection.register("wanted", pa.table({"wanted_id": rows.astype(np.int64)}))
+        try:
+            return self._arrow(f"SELECT row_id, {columns} FROM {table} JOIN wanted ON row_id = wanted_id ORDER BY row_id")
+        finally:
+            self.connection.unregister("wanted")
+
+    def select(self, sql: str) -> pa.Table:
+        """Any query over the worker's own rows."""
+        return self._arrow(sql)
+
+    def _arrow(self, sql: str) -> pa.Table:
+        try:
+            return self.connection.sql(sql).to_arrow_table()
+        except duckdb.Error as error:
+            raise QueryError(f"a worker cannot scan its rows: {str(error).splitlines()[0]}") from None
+
+
+def dictionary(parts: list[pa.Table]) -> pa.Table | None:
+    """The workers' dictionaries as one; None if two different keys have the same hash."""
+    merged = pa.concat_tables(parts).group_by(["key", "name"]).aggregate([])
+    return merged if len(merged) == len(merged.group_by(["key"]).aggregate([])) else None
