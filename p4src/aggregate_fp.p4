@@ -5,14 +5,24 @@
 #include "byte_order.p4"
 #include "fp_normalize.p4"
 #include "fp_pack.p4"
+#include "fp_readout.p4"
 #include "headers.p4"
 #include "status.p4"
 
-#define INSTANCES(i) ADDER() add##i; FpNormalize() normalize##i; FpPack() pack##i; accumulator_t sum##i;
+#if AVERAGE
+#define READOUT FpAverage
+#define FACTOR step.average,
+#else
+#define READOUT FpReadout
+#define FACTOR
+#endif
+
+#define INSTANCES(i) ADDER() add##i; READOUT() readout##i; \
+    FpNormalize(FRACTION_BITS, GUARD_BITS) normalize##i; FpPack(OWN_FORMAT) pack##i; accumulator_t sum##i;
 #define CLEAR(i) values.v##i = 0;
 #define ADD(i) add##i.apply(values.v##i, step.index, step.first, sum##i, residue);
-#define READ(i) normalize##i.apply(sum##i, normalized); \
-    pack##i.apply(normalized, sum##i.special, packed, flags); values.v##i = swap_bytes(packed);
+#define READ(i) readout##i.apply(sum##i, FACTOR number); normalize##i.apply(number, normalized); \
+    pack##i.apply(normalized, number.special, packed, flags); values.v##i = swap_bytes((value_t)packed);
 
 control Aggregate(inout values_h values, in step_t step, inout int<8> exponent, out flags_t flags) {
     FOR_EACH_ELEMENT(INSTANCES)
@@ -31,8 +41,9 @@ control Aggregate(inout values_h values, in step_t step, inout int<8> exponent, 
         status.apply(step.index, step.first, flags);
 
         if (step.read) {
+            unrounded_t number;
             normalized_t normalized;
-            value_t packed;
+            bit<32> packed;
             FOR_EACH_ELEMENT(READ)
         }
     }

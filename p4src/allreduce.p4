@@ -1,6 +1,9 @@
 // The story of a packet, told once for all programs. The file that includes this one has chosen the parts:
 // which Aggregate, and HOST_BYTE_ORDER. Only here is `standard_metadata` seen.
 #include "admission.p4"
+#if AVERAGE
+#include "average.p4"
+#endif
 #include "forward.p4"
 #include "parser.p4"
 #include "reply.p4"
@@ -10,6 +13,9 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
     counter(32, CounterType.packets) fate;
     Admission() admission;
     Slot() slot;
+#if AVERAGE
+    Average() average;
+#endif
     Aggregate() aggregate;
     ReplyCommon() reply;
     Forward() forward;
@@ -27,6 +33,9 @@ control ingress(inout headers_t hdr, inout metadata_t meta, inout standard_metad
                 slot.apply(hdr.fpisa, info.workers, outcome, step);
                 if (step.absorb || step.read) {
                     flags_t flags;
+#if AVERAGE
+                    average.apply(hdr.fpisa.job, step.average);
+#endif
                     aggregate.apply(hdr.values, step, hdr.fpisa.exponent, flags);
                     if (step.read) {
                         reply.apply(hdr, step.absorb ? kind_t.result : kind_t.result_again, flags);

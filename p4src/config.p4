@@ -98,9 +98,44 @@
 #error "REGISTER_BITS leaves no headroom above the hidden bit"
 #endif
 
+// -DAVERAGE=1: what leaves is the sum times a constant of the job's, such as 1 / workers; both round once.
+#ifndef AVERAGE
+#define AVERAGE 0
+#endif
+
+// Bits of a magnitude on its way out: a mantissa's, or those of its product with a 32-bit constant.
+#ifndef EXIT_BITS
+#if AVERAGE
+#define EXIT_BITS (REGISTER_BITS + 32)
+#else
+#define EXIT_BITS REGISTER_BITS
+#endif
+#endif
+
 // Whether an addition that drops a nonzero bit is reported. Costs one shift and one xor an element.
 #ifndef TRACK_INEXACT
 #define TRACK_INEXACT 1
+#endif
+
+// Functions by table: 2^TABLE_BITS entries, or, -DBIPARTITE=1, two tables of about 2^(2/3 TABLE_BITS) that are added.
+#ifndef TABLE_BITS
+#if FRACTION_BITS < 8
+#define TABLE_BITS FRACTION_BITS
+#else
+#define TABLE_BITS 8
+#endif
+#endif
+#if TABLE_BITS > FRACTION_BITS
+#error "TABLE_BITS must be at most the format's fraction bits"
+#endif
+#if TABLE_BITS < 1
+#error "TABLE_BITS must be at least 1"
+#endif
+#ifndef BIPARTITE
+#define BIPARTITE 0
+#endif
+#if BIPARTITE && TABLE_BITS < 3
+#error "BIPARTITE needs TABLE_BITS of at least 3"
 #endif
 
 // Values a packet. 64 floats are 256 bytes; 256 of them, 1 KiB, still fit an Ethernet frame.

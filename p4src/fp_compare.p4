@@ -4,7 +4,7 @@
 #include "fp_unpack.p4"
 
 // What comparing values finds; zeros of both signs are equal, NaN has no place.
-enum bit<8> order_t { less = 0, equal = 1, greater = 2, unordered = 3 }
+enum bit<8> compared_t { less = 0, equal = 1, greater = 2, unordered = 3 }
 
 const value_t SIGN = 1 << SIGN_BIT;
 
@@ -26,13 +26,13 @@ bool is_nan(in value_t value) {
 #endif
 }
 
-control FpCompare(in value_t left, in value_t right, out order_t order) {
+control FpCompare(in value_t left, in value_t right, out compared_t order) {
     apply {
         value_t a = order_key(left);
         value_t b = order_key(right);
-        order = a < b ? order_t.less : order_t.greater;
-        if (a == b || ((left | right) & ~SIGN) == 0) { order = order_t.equal; }
-        if (is_nan(left) || is_nan(right)) { order = order_t.unordered; }
+        order = a < b ? compared_t.less : compared_t.greater;
+        if (a == b || ((left | right) & ~SIGN) == 0) { order = compared_t.equal; }
+        if (is_nan(left) || is_nan(right)) { order = compared_t.unordered; }
     }
 }
 

@@ -20,6 +20,7 @@ typedef bit<VALUE_BITS> value_t;         // one float as on the wire, in the ord
 typedef bit<8> exponent_t;               // biased; 8 bits hold that of every format
 typedef int<REGISTER_BITS> mantissa_t;   // signed, not normalised
 typedef bit<REGISTER_BITS> magnitude_t;  // the same bits; what a register stores
+typedef bit<EXIT_BITS> exit_t;           // a magnitude before it is rounded
 typedef bit<3> special_t;                // sticky: bit 0 +inf, bit 1 -inf, bit 2 NaN
 typedef bit<8> flags_t;                  // bit 0 inexact, bit 1 overflow, bit 2 invalid
 
@@ -69,6 +70,14 @@ struct accumulator_t {
     special_t special;
 }
 
+// A number on its way out: magnitude * 2^(exponent - bias - FRACTION_BITS - GUARD_BITS), unless a special bit is set.
+struct unrounded_t {
+    bool negative;
+    exit_t magnitude;
+    int<16> exponent;
+    special_t special;
+}
+
 // What additions lost, ORed over the elements: nonzero in `lost` means inexact, in `clamped` overflow.
 // Whole words rather than flags, so that one test at the end serves all elements.
 struct residue_t {
@@ -84,12 +93,21 @@ struct job_info_t {
     group_t group;
 }
 
+// A job's factor, constant * 2^-shift: for an average 1 / workers, to 32 bits.
+struct average_t {
+    bit<32> constant;
+    bit<8> shift;
+}
+
 // What is to be done with an admitted contribution.
 struct step_t {
     index_t index;  // slot * 2 + set
     bool first;     // it starts a round: overwrite, do not add
     bool absorb;    // it changes the slot
     bool read;      // the result is wanted
+#if AVERAGE
+    average_t average;
+#endif
 }
 
 struct metadata_t {

@@ -41,7 +41,7 @@ def _tables(fmt: Format, index_bits: int) -> tuple[Table, Table]:
     return log2, exp2_table(places, index_bits, fmt.fraction_bits + 1)
 
 
-def multiply_by_tables(fmt: Format, left: int, right: int, index_bits: int) -> Result:
+def multiply_by_tables(fmt: Format, left: int, right: int, index_bits: int, rounding: str = "rne") -> Result:
     """left * right as 2^(log2 |left| + log2 |right|): three look-ups in tables of `index_bits`, and
     additions.
 
@@ -59,7 +59,7 @@ def multiply_by_tables(fmt: Format, left: int, right: int, index_bits: int) -> R
     exponent, fraction = total >> log2.out_places, total & ((1 << log2.out_places) - 1)
     significand = exp2.look_up(fraction)
     negative = bool((left ^ right) & fmt.sign_bit)
-    word, overflowed = round_pack(fmt, negative, significand, exponent - exp2.out_places, "rne")
+    word, overflowed = round_pack(fmt, negative, significand, exponent - exp2.out_places, rounding)
     return Result(word, overflow_flags(fmt) if overflowed else 0)
 
 

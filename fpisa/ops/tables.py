@@ -117,7 +117,9 @@ def square_root_tables(fmt: Format, index_bits: int, kind: str = "plain") -> tup
     )
 
 
-def reciprocal(fmt: Format, word: int, index_bits: int, kind: str = "plain") -> Result:
+def reciprocal(
+    fmt: Format, word: int, index_bits: int, kind: str = "plain", rounding: str = "rne"
+) -> Result:
     """1 / word by table. Zeros give infinities and infinities zeros, with their signs; NaN gives NaN."""
     from fpisa.ops.multiply import normalised
 
@@ -132,12 +134,14 @@ def reciprocal(fmt: Format, word: int, index_bits: int, kind: str = "plain") -> 
     exponent, fraction = normalised(fmt, word)
     table = reciprocal_table(fmt, index_bits, kind)
     out, overflowed = round_pack(
-        fmt, bool(sign), table.look_up(fraction), -exponent - table.out_places, "rne"
+        fmt, bool(sign), table.look_up(fraction), -exponent - table.out_places, rounding
     )
     return Result(out, overflow_flags(fmt) if overflowed else 0)
 
 
-def square_root(fmt: Format, word: int, index_bits: int, kind: str = "plain") -> Result:
+def square_root(
+    fmt: Format, word: int, index_bits: int, kind: str = "plain", rounding: str = "rne"
+) -> Result:
     """sqrt(word) by table. Zeros stay; NaN and what is below zero give NaN."""
     from fpisa.ops.multiply import normalised
 
@@ -148,7 +152,7 @@ def square_root(fmt: Format, word: int, index_bits: int, kind: str = "plain") ->
         return Result(word, 0)
     exponent, fraction = normalised(fmt, word)
     table = square_root_tables(fmt, index_bits, kind)[exponent & 1]
-    out, _ = round_pack(fmt, False, table.look_up(fraction), (exponent >> 1) - table.out_places, "rne")
+    out, _ = round_pack(fmt, False, table.look_up(fraction), (exponent >> 1) - table.out_places, rounding)
     return Result(out, 0)
 
 
