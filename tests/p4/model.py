@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from fpisa import normalize, register, register_approx
 from fpisa.formats import FP32, Format
+from fpisa.ops import scale
 
 # In the order of the counter's indices.
 FATES = [
@@ -33,6 +34,7 @@ class Program:
     slots: int = 1024
     rounding: str = "rne"
     track_inexact: bool = True
+    average: bool = False  # jobs of several workers read their average
 
     @property
     def code(self) -> int:
@@ -217,10 +219,11 @@ class Model:
         end = 58 + self.program.elements * self.program.value_bytes
         return list(struct.unpack(self.order(), frame[58:end]))
 
-    def result(self, own: Set) -> tuple[int, list[int]]:
+    def result(self, own: Set, count: int) -> tuple[int, list[int]]:
         if self.program.shape == "int":
             return 0, own.sums
-        results = [normalize.read(self.program.fmt, state, self.program.rounding) for state in own.sums]
+        divisor = count if self.program.average else 1
+        results = [self.read(state, divisor) for state in own.sums]
         flags = 0
         for _, raised in results:
             flags |= raised
@@ -228,9 +231,14 @@ class Model:
             flags &= ~1
         return flags, [word for word, _ in results]
 
+    def read(self, state: register.Register, divisor: int) -> normalize.Result:
+        if divisor == 1:
+            return normalize.read(self.program.fmt, state, self.program.rounding)
+        return scale.read_average(self.program.fmt, state, divisor, self.program.rounding)
+
     def answer(self, frame: bytes, job: Job, worker: Worker, own: Set, kind: int) -> tuple[int, bytes]:
         """The reply to one worker, made from the frame that asked for it."""
-        flags, words = self.result(own)
+        flags, words = self.result(own, len(job.workers))
         end = 58 + len(words) * self.program.value_bytes
         queue = frame[47]
         ip = bytearray(frame[14:34])

@@ -14,6 +14,7 @@ import numpy as np
 
 from emulator.switch.keys import Lpm
 from emulator.switch.switch import Switch
+from fpisa.ops.scale import reciprocal_constant
 from tests.p4.model import FATES, Job, Model, Program
 from tests.p4.traffic import Frame
 
@@ -35,6 +36,7 @@ def define_options(program: Program) -> tuple[str, ...]:
             f"REGISTER_BITS={fmt.register_bits}",
             f"GUARD_BITS={fmt.guard_bits}",
         ]
+        options += [f"AVERAGE={int(program.average)}"]
         options += [f"ROUNDING={program.rounding}", f"TRACK_INEXACT={int(program.track_inexact)}"]
     return tuple(f"-D{option}" for option in options)
 
@@ -89,6 +91,9 @@ class Rig:
             mac, ip = int.from_bytes(worker.mac, "big"), int.from_bytes(worker.ip, "big")
             tables["egress.reply.replicas"].insert(key, "egress.reply.to_worker", (mac, ip, worker.udp_port))
             tables["ingress.admission.members"].insert(key, "ingress.admission.member", (worker.port, mac, ip))
+        if self.program.average and len(job.workers) > 1:
+            constant = reciprocal_constant(len(job.workers))
+            tables["ingress.average.constants"].insert((job.id,), "ingress.average.times", constant)
         values = (len(job.workers), job.first_slot, job.slots, job.id)
         tables["ingress.admission.jobs"].insert((job.id,), "ingress.admission.job", values)
 
@@ -96,7 +101,9 @@ class Rig:
         """What the controller does when a job ends."""
         del self.model.jobs[job.id]
         tables = self.switch.control.tables
+        averaged = self.program.average and len(job.workers) > 1
         for name, keys in (
+            ("ingress.average.constants", [(job.id,)] if averaged else []),
             ("ingress.admission.jobs", [(job.id,)]),
             ("ingress.admission.members", [(job.id, worker.rank) for worker in job.workers]),
             ("egress.reply.replicas", [(job.id, worker.rank) for worker in job.workers]),

@@ -118,7 +118,11 @@ def test_corners_meet_corners(build):
 def test_what_is_no_question_is_dropped():
     switch = calculator(Build(), "jit").switch
     good = Question("multiply", 0x40400000, 0x40400000).frame()
-    for bad in (good[:14] + bytes([18]) + good[15:], good[:14] + b"\xff" + good[15:], good[:12] + b"\x08\0" + good[14:]):
+    for bad in (
+        good[:14] + bytes([18]) + good[15:],
+        good[:14] + b"\xff" + good[15:],
+        good[:12] + b"\x08\0" + good[14:],
+    ):
         assert switch.send(1, bad) == []
     assert switch.send(1, good[:-1]) == [] and switch.send(1, b"") == []
     assert switch.send(3, good + b"tail")[0][1].endswith((0x41100000).to_bytes(4, "big") + b"tail")

@@ -19,6 +19,9 @@ VARIANTS = [
     Program("exact", FP32, 32, 16, rounding="rtz"),
     Program("exact", FP32, 32, 16, track_inexact=False),
     Program("approx", get_format("fp32", 32, 2), 32, 16, rounding="rtz"),
+    Program("exact", FP32, 32, 16, average=True),
+    Program("approx", get_format("fp32", 64, 32), 32, 16, rounding="rtz", average=True),
+    Program("exact", get_format("fp8_e4m3", 16, 2), 32, 16, average=True),
     Program("exact", get_format("fp16", 16, 1), 32, 16),
     Program("exact", get_format("fp16", 32, 8), 32, 16),
     Program("approx", get_format("fp16", 16), 32, 16),
@@ -32,7 +35,7 @@ VARIANTS = [
 
 def name_of(program: Program) -> str:
     fmt = program.fmt
-    return f"{program.shape}-{fmt.name}-R{fmt.register_bits}-G{fmt.guard_bits}-{program.rounding}"
+    return f"{program.shape}-{fmt.name}-R{fmt.register_bits}-G{fmt.guard_bits}-{program.rounding}{'-average' * program.average}"
 
 
 def drive(program: Program, engine: str, additions: int, seed: int) -> None:
