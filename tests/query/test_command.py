@@ -1,0 +1,119 @@
+"""`fpisa query` as a user sees it: answers equal to DuckDB's on both benchmarks, and errors of one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from workers.query import data
+from workers.query.cli import main
+from workers.query.compare import equal
+from workers.query.plans import PLANS, Answer
+
+ALL = [(b, q) for b, plans in PLANS.items() for q in plans]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Tables of both benchmarks at scale 0.01 and 0.002."""
+    made = {}
+    for benchmark, make, scale in (("tpch", data.tpch, 0.01), ("bdb", data.bdb, 0.002)):
+        made[benchmark] = tmp_path_factory.mktemp(benchmark)
+        make(made[benchmark], scale)
+    return made
+
+
+def report(capsys: pytest.CaptureFixture[str], *options: object) -> dict:
+    assert main([*map(str, options), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("benchmark, query", ALL)
+def test_the_answer_is_duckdbs(tables, capsys, benchmark: str, query: str) -> None:
+    found = report(capsys, "--benchmark", benchmark, "--query", query, "--data", tables[benchmark], "--loss", 0.01,
+                   "--cells", 64, "--workers", 3)  # fmt: skip
+    assert found["answer_equal"] and found["answer_rows"] > 0
+    assert found["rows_sent"] == found["rows_pruned"] + found["rows_delivered"]
+    assert found["rows_pruned"] > 0 and found["lost"] > 0
+    assert found["spark_seconds"] is None and found["seconds"] > 0 and found["duckdb_seconds"] > 0
+
+
+def small(target: Path, **columns: object) -> Path:
+    plain = {"sourceIP": ["1.2.3.4"] * 3, "destURL": ["a", "b", "a"], "userAgent": ["x", "y", "x"],
+             "visitDate": pa.array([0, 1, 2], pa.int32()).cast(pa.date32()), "countryCode": ["A", "B", "A"],
+             "adRevenue": np.array([1.5, -0.0, 2.0])}  # fmt: skip
+    pq.write_table(pa.table({**plain, **columns}), target / "uservisits.parquet")
+    return target
+
+
+@pytest.mark.parametrize("query", ["topn", "groupby", "max", "min", "distinct", "having"])
+def test_empty_and_special(tmp_path: Path, capsys, query: str) -> None:
+    """No rows at all; then NaN, infinities, both zeros, and values that differ only beyond binary32."""
+    empty = pq.read_table(small(tmp_path) / "uservisits.parquet").slice(0, 0)
+    pq.write_table(empty, tmp_path / "uservisits.parquet")
+    options = ["--benchmark", "bdb", "--query", query, "--data", tmp_path]
+    assert report(capsys, *options)["rows_sent"] == 0
+    if query != "having":
+        small(tmp_path, adRevenue=np.array([np.inf, np.nan, -np.inf]))
+        assert report(capsys, *options)["answer_rows"] > 0
+    small(tmp_path, adRevenue=np.array([1.0, 0.0, 1.0 + 2**-40]))
+    assert report(capsys, *options)["answer_equal"]
+
+
+@pytest.mark.parametrize(
+    "columns, query, says",
+    [
+        ({"adRevenue": ["a", "b", "c"]}, "topn", "not a number"),
+        ({"adRevenue": pa.array([1.0, None, 2.0])}, "groupby", "holds nulls"),
+        ({"countryCode": pa.array(["A", None, "A"])}, "max", "holds nulls"),
+        ({"adRevenue": np.array([1.0, -1.0, 1.0])}, "having", "without negative numbers"),
+        ({"adRevenue": np.array([1.0, 1e300, 1.0])}, "max", "range of binary32"),
+        ({"visitDate": ["x", "y", "z"]}, "topn", None),
+    ],
+)
+def test_columns_that_do_not_fit(tmp_path: Path, capsys, columns, query: str, says: str | None) -> None:
+    small(tmp_path, **columns)
+    status = main(["--benchmark", "bdb", "--query", query, "--data", str(tmp_path)])
+    error = capsys.readouterr().err
+    assert status == (1 if says else 0)
+    assert (says or "") in error and error.count("\n") == (1 if says else 0)
+
+
+def test_missing_things(tmp_path: Path, capsys) -> None:
+    options = ["--benchmark", "bdb", "--query", "max", "--data", str(tmp_path)]
+    assert main(options) == 1
+    assert "there is no table uservisits" in capsys.readouterr().err
+    (tmp_path / "uservisits.parquet").write_text("not parquet")
+    assert main(options) == 1
+    assert "not a Parquet file" in capsys.readouterr().err
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "uservisits.parquet")
+    assert main(options) == 1
+    assert "has no column sourceIP; it has a" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--query", "q99"], ["--query", "q3", "--scale", "x"],
+                                     ["--query", "q3", "--workers", "0"], ["--query", "q3", "--loss", "1"]])  # fmt: skip
+def test_options_that_make_no_sense(options, capsys) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(options)
+    assert left.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_wrong_answer_is_noticed() -> None:
+    plan = PLANS["bdb"]["groupby"]
+    right = pa.table({"prefix": ["b", "a"], "revenue": [1.0, 2.0], "visits": [1, 2], "mean": [1.0, 1.0]})
+    bounds = {"revenue": np.array([0.0, 0.1]), "mean": np.array([0.0, 0.0])}
+    assert equal(plan, Answer(right, bounds), right)
+    for name, values in (("revenue", [1.0, 2.2]), ("revenue", [1.05, 2.0]), ("visits", [1, 3]), ("prefix", ["b", "c"]),
+                         ("revenue", [float("nan"), 2.0])):
+        wrong = right.set_column(right.column_names.index(name), name, [values])
+        assert not equal(plan, Answer(wrong, bounds), right)
+    close = right.set_column(1, "revenue", [[1.0, 2.05]])
+    assert equal(plan, Answer(close, bounds), right)
+    assert not equal(plan, Answer(right.slice(0, 1), bounds), right)
