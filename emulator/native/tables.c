@@ -120,7 +120,7 @@ struct fpt_table *fpt_new(const struct fpt_field *fields, int32_t n_fields, int3
     t->flat = table_memory(sizeof *t->flat * FLAT_LIMIT + 16 * FLAT_LIMIT);
     if (t->fields && t->field_word)
         describe(t, fields, n_fields);
-    t->scratch = calloc(2 * (size_t)t->key_words + 1, sizeof *t->scratch);
+    t->scratch = calloc(3 * (size_t)t->key_words + 1, sizeof *t->scratch);
     if (!t->fields || !t->field_word || !t->default_entry || !t->flat || !t->scratch) {
         fpt_free(t);
         return NULL;
@@ -138,6 +138,7 @@ struct fpt_table *fpt_new(const struct fpt_field *fields, int32_t n_fields, int3
 static void forget_entries(struct fpt_table *t)
 {
     tuples_free(t);
+    sieve_free(t);
     lpm_root_free(t);
     index_free(&t->exact);
     index_free(&t->handles);
@@ -149,6 +150,7 @@ static void forget_entries(struct fpt_table *t)
     t->capacity = t->used = t->count = 0;
     t->free_slot = NO_SLOT;
     t->flat_valid = true;
+    t->merged = false;
 }
 
 void fpt_clear(struct fpt_table *t)

@@ -36,6 +36,7 @@ struct fpt_table {
     size_t stride;
     int32_t key_words, args_words, n_fields;
     bool has_mask, has_range;
+    bool merged; /* some tuple's mask is a part only of its entries' masks (tables_merge.c) */
     int32_t lpm_field; /* -1: none */
     enum fpt_kind kind; /* exact, lpm or ternary: how the whole table is searched */
     struct fpt_field *fields;
@@ -52,8 +53,9 @@ struct fpt_table {
     uint32_t *flat;       /* slots best first, while count <= FLAT_LIMIT; flat_valid says whether in use */
     bool flat_valid;
     struct lpm_root *root; /* lpm: first step by the top bits, built once the table is large */
+    struct sieve *sieve;   /* ternary: which tuples are worth a probe, built once there are many */
     uint8_t *default_entry;
-    uint64_t *scratch; /* key words */
+    uint64_t *scratch; /* three times the key words */
 };
 
 static inline uint64_t fold(uint64_t a, uint64_t b)
@@ -133,7 +135,19 @@ struct tuple *tuple_for(struct fpt_table *t, const uint64_t *mask, bool create, 
 void tuples_free(struct fpt_table *t);
 uint32_t ternary_find(struct fpt_table *t, const uint64_t *key);
 void slot_tuple_mask(const struct fpt_table *t, uint32_t slot, uint64_t *mask);
+bool same_entry(const struct fpt_table *t, uint32_t a, uint32_t b);
+/* tables_merge.c: the mask of the tuple that the slot is to join, from its own; whether an equal entry is in any tuple. */
+void merged_mask(struct fpt_table *t, uint32_t slot, uint64_t *mask);
+bool merged_duplicate(const struct fpt_table *t, uint32_t slot);
 int32_t slot_prefix(const struct fpt_table *t, uint32_t slot);
+
+/* tables_sieve.c. Bit i % 64 of the answer: tuple i is worth a probe. */
+struct sieve;
+uint64_t sieve_pass(const struct sieve *sieve, const uint64_t *key);
+void sieve_add(struct fpt_table *t, uint32_t slot);
+void sieve_remove(struct fpt_table *t, bool renumbered);
+void sieve_free(struct fpt_table *t);
+void sieve_prefetch(const struct fpt_table *t, const uint64_t *keys, int n);
 
 uint32_t lpm_find(struct fpt_table *t, const uint64_t *key);
 uint32_t tuple_probe(const struct fpt_table *t, const struct tuple *tuple, const uint64_t *key);

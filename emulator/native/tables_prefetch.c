@@ -49,14 +49,16 @@ void fpt_prefetch(const struct fpt_guess *guesses, int32_t n_guesses, const void
     uint64_t keys[CHUNK * FPT_GUESS_WORDS];
     for (int32_t g = 0; g < n_guesses; g++) {
         const struct fpt_table *t = guesses[g].table;
-        if (t->count * t->stride < WORTHWHILE || t->kind == FPT_TERNARY)
+        if (t->sieve == NULL && t->count * t->stride < WORTHWHILE)
             continue;
         for (int32_t from = 0; from < n; from += CHUNK) {
             int32_t count = n - from < CHUNK ? n - from : CHUNK;
             count = guess_keys(&guesses[g], (const struct fp_packet *)packets + from, count, keys);
             if (t->kind == FPT_EXACT)
                 prefetch_exact(t, keys, count);
-            else
+            else if (t->sieve)
+                sieve_prefetch(t, keys, count);
+            else if (t->kind == FPT_LPM)
                 lpm_prefetch(t, keys, count);
         }
     }

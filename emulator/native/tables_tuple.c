@@ -181,7 +181,7 @@ struct tuple *tuple_for(struct fpt_table *t, const uint64_t *mask, bool create, 
     return tuple;
 }
 
-static bool same_entry(const struct fpt_table *t, uint32_t a, uint32_t b)
+bool same_entry(const struct fpt_table *t, uint32_t a, uint32_t b)
 {
     return same_words(slot_value(t, a), slot_value(t, b), 2 * t->key_words) &&
            (t->kind == FPT_LPM || slot_entry(t, a)->priority == slot_entry(t, b)->priority);
@@ -228,6 +228,9 @@ int32_t tuple_link(struct fpt_table *t, uint32_t slot)
 {
     uint64_t *mask = t->scratch + t->key_words;
     slot_tuple_mask(t, slot, mask);
+    if (merged_duplicate(t, slot))
+        return FPT_EXISTS;
+    merged_mask(t, slot, mask);
     uint32_t position;
     struct tuple *tuple = tuple_for(t, mask, true, &position);
     if (!tuple || !index_reserve(&tuple->index))
@@ -248,18 +251,20 @@ int32_t tuple_link(struct fpt_table *t, uint32_t slot)
     }
     if (t->kind == FPT_LPM)
         lpm_root_add(t, slot);
+    else
+        sieve_add(t, slot);
     return FPT_OK;
 }
 
 /* Masks that came and went would pile up: once most tuples are empty they are dropped. A longest-prefix table is exempt;
  * it has at most one tuple per length, and its root points at them. */
-static void drop_empty_tuples(struct fpt_table *t)
+static bool drop_empty_tuples(struct fpt_table *t)
 {
     if (t->kind == FPT_LPM || t->n_tuples < 64 || t->n_tuples < 2 * t->n_order)
-        return;
+        return false;
     uint32_t *moved = malloc(t->n_tuples * sizeof *moved), kept = 0;
     if (!moved)
-        return; /* another deletion will try again */
+        return false; /* another deletion will try again */
     for (uint32_t i = 0; i < t->n_tuples; i++) {
         moved[i] = kept;
         if (t->tuples[i]->index.count) {
@@ -280,6 +285,7 @@ static void drop_empty_tuples(struct fpt_table *t)
             t->tuple_of[slot] = moved[t->tuple_of[slot]];
     t->n_tuples = kept;
     free(moved);
+    return true;
 }
 
 static void leave_order(struct fpt_table *t, uint32_t position)
@@ -315,8 +321,9 @@ void tuple_unlink(struct fpt_table *t, uint32_t slot)
     if (t->kind == FPT_LPM)
         lpm_root_remove(t, slot);
     slot_entry(t, slot)->hit = 0;
-    if (!tuple->index.count)
-        drop_empty_tuples(t);
+    bool renumbered = !tuple->index.count && drop_empty_tuples(t);
+    if (t->kind != FPT_LPM)
+        sieve_remove(t, renumbered);
 }
 
 void tuples_free(struct fpt_table *t)
@@ -373,24 +380,55 @@ static inline uint32_t probe_chain(const struct fpt_table *t, const struct probe
     }
 }
 
-uint32_t ternary_find(struct fpt_table *t, const uint64_t *key)
+struct winner {
+    uint32_t slot;
+    int32_t priority;
+};
+
+static inline void probe_into(const struct fpt_table *t, const struct probe *probe, const uint64_t *key, bool in_full,
+                              struct winner *best)
+{
+    uint32_t slot = probe_chain(t, probe, key);
+    while (in_full && slot != NO_SLOT && !slot_matches(t, slot, key))
+        slot = t->next[slot];
+    if (slot != NO_SLOT && (best->slot == NO_SLOT || slot_before(t, slot, best->slot)))
+        *best = (struct winner){slot, slot_entry(t, slot)->priority};
+}
+
+static uint32_t all_tuples(struct fpt_table *t, const uint64_t *key)
 {
     struct probe probes[GROUP];
-    uint32_t best = NO_SLOT;
-    int32_t best_priority = INT32_MIN;
+    struct winner best = {NO_SLOT, INT32_MIN};
+    const bool in_full = t->has_range || t->merged;
     for (uint32_t from = 0; from < t->n_order; from += GROUP) {
         int n = prepare_group(t, from, key, probes);
         for (int i = 0; i < n; i++) {
-            if (best != NO_SLOT && best_priority > probes[i].tuple->max_priority)
-                return best;
-            uint32_t slot = probe_chain(t, &probes[i], key);
-            while (t->has_range && slot != NO_SLOT && !slot_matches(t, slot, key))
-                slot = t->next[slot];
-            if (slot != NO_SLOT && (best == NO_SLOT || slot_before(t, slot, best))) {
-                best = slot;
-                best_priority = slot_entry(t, slot)->priority;
-            }
+            if (best.slot != NO_SLOT && best.priority > probes[i].tuple->max_priority)
+                return best.slot;
+            probe_into(t, &probes[i], key, in_full, &best);
         }
     }
-    return best;
+    return best.slot;
+}
+
+static uint32_t sieved_tuples(struct fpt_table *t, const uint64_t *key)
+{
+    uint64_t small[8], *masked = t->key_words <= 8 ? small : t->scratch;
+    struct winner best = {NO_SLOT, INT32_MIN};
+    const bool in_full = t->has_range || t->merged;
+    for (uint64_t left = sieve_pass(t->sieve, key); left; left &= left - 1)
+        for (uint32_t i = (uint32_t)__builtin_ctzll(left); i < t->n_tuples; i += 64) {
+            const struct tuple *tuple = t->tuples[i];
+            if (!tuple->index.count || (best.slot != NO_SLOT && best.priority > tuple->max_priority))
+                continue;
+            mask_key(tuple, key, t->key_words, masked);
+            struct probe probe = {tuple, hash_words(masked, t->key_words)};
+            probe_into(t, &probe, key, in_full, &best);
+        }
+    return best.slot;
+}
+
+uint32_t ternary_find(struct fpt_table *t, const uint64_t *key)
+{
+    return t->sieve ? sieved_tuples(t, key) : all_tuples(t, key);
 }
