@@ -239,7 +239,7 @@ class Range(Expr):
 
 __all__ = [
     "Annotation", "Annotations", "Argument", "Binary", "Bool", "Call", "Cast", "Construct", "Default",
-    "Dots", "Expr", "GenericType", "Index", "InvalidHeader", "ListExpr", "Mask", "Member", "Name", "PlusSlice",
-    "NamedType", "Node", "Number", "Range", "SizedType", "Slice", "StackType", "String", "StructExpr",
+    "Dots", "Expr", "GenericType", "Index", "InvalidHeader", "ListExpr", "Mask", "Member", "Name",
+    "NamedType", "Node", "Number", "PlusSlice", "Range", "SizedType", "Slice", "StackType", "String", "StructExpr",
     "Ternary", "TupleType", "TypeExpr", "TypeName", "Unary",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 from . import ast, check_call, check_expr
 from .check_block import block_fits
 from .checker import Checker
-from .types import UNKNOWN, Object, TypeVar
+from .types import UNKNOWN, Object, Type, TypeVar
 from .values import Env, TypeV
 
 

@@ -54,7 +54,8 @@ class Options:
 class Frame:
     """One inlined body. `kind` is control, action, function or parser.
 
-    copy_out holds the statements to run when the body is left by `exit`; has_exit is set when it may be.
+    exit_label: where `exit` goes first, so that copies still pending are made. repeats: an action that several tables
+    may run, for one packet.
     """
 
     kind: str
@@ -67,6 +68,7 @@ class Frame:
     continue_label: int | None = None
     used: set[int] = field(default_factory=set)
     parent: Frame | None = None
+    repeats: bool = False
 
 
 class Context:

@@ -196,7 +196,8 @@ _OPS = {
     "+": ExprEmitter._wrapping, "-": ExprEmitter._wrapping, "*": ExprEmitter._wrapping, "<<": ExprEmitter._wrapping,
     ">>": ExprEmitter._wrapping, "|+|": ExprEmitter._saturating, "|-|": ExprEmitter._saturating,
     "neg": ExprEmitter._unary, "~": ExprEmitter._unary, "not": ExprEmitter._not, "?": ExprEmitter._choice,
-    "slice": ExprEmitter._slice, "window": ExprEmitter._window, "++": ExprEmitter._concat, "cast": ExprEmitter._cast, "==": ExprEmitter._equality,
+    "slice": ExprEmitter._slice, "window": ExprEmitter._window,
+    "++": ExprEmitter._concat, "cast": ExprEmitter._cast, "==": ExprEmitter._equality,
     "!=": ExprEmitter._equality,
 }
 

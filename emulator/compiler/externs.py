@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import ast, fold, ir
+from . import ast, extern_user, fold, ir
 from .context import Context
 from .stores import copy_value, places, store
 from .types import BOOL, INT, Bits, Object, Struct, Tuple, Type, is_header, storage_type, strip, width_of
@@ -65,7 +65,7 @@ def into_field(cx: Context, place: Any, make: Callable[[ir.Field], None], kind: 
 def call_function(cx: Context, decl: ast.ExternFunction, expr: ast.Call, want: Type | None) -> Any:
     handler = _FUNCTIONS.get(decl.name)
     if handler is None:
-        return user_call(cx, decl, decl.name, [], expr)
+        return extern_user.user_call(cx, decl, decl.name, [], expr)
     cx.program.calls_externs = cx.program.calls_externs or cx.pipeline != "parser"
     return handler(cx, Args(cx, decl, expr, cx.env), expr)
 
@@ -247,48 +247,6 @@ _FUNCTIONS: dict[str, Callable[[Context, Args, ast.Call], Any]] = {
 }
 
 
-def user_call(cx: Context, decl: Any, op: str, front: list[Any], expr: ast.Call) -> None:
-    """A call of an extern the program declares: a primitive that a module of the switch must bring."""
-    from .inline_call import bind_types
-
-    if not cx.options.emit_externs:
-        raise cx.fail(expr.pos, f"extern {decl.name} is not known to this target (a switch with a module for it needs "
-                                "--emit-externs)")
-    if str(cx.type_of(decl.result, env := Env(cx.env))) != "void":
-        raise cx.fail(expr.pos, f"extern {decl.name} returns a value; this target knows out parameters only")
-    args: list[Any] = list(front)
-    after: list[tuple[Any, ir.Field]] = []
-    for param, value in bind_types(cx, decl, env, expr, None):
-        if param.direction in ("out", "inout") and isinstance(value, ir.Expr) and not isinstance(value, ir.Field):
-            temp = cx.temp(value.type)
-            if param.direction == "inout":
-                store(cx, temp, value)
-            after.append((value, temp))
-            value = temp
-        args.append(_user_argument(cx, value, expr.pos))
-    cx.prim(op, *args)
-    for place, temp in after:
-        store(cx, place, temp)
-
-
-def _user_argument(cx: Context, value: Any, pos: int) -> Any:
-    from .stores import header_arg
-
-    if isinstance(value, ir.Const) and value.type is INT:
-        return ir.Const(value.value, Bits(32))
-    if isinstance(value, ir.Expr):
-        return value
-    if isinstance(value, (HeaderV, StackEndV)):
-        return header_arg(value)
-    if isinstance(value, StackV):
-        return ir.StackArg(value.name)
-    if isinstance(value, StringV):
-        return ir.Raw(value.value)
-    if isinstance(value, (StructV, TupleV)):
-        return tuple(scalars_of(cx, value))
-    raise cx.fail(pos, "an extern takes numbers, bools, headers, stacks, strings and structs of numbers")
-
-
 # -- objects --------------------------------------------------------------------------------------------------------
 def construct(cx: Context, kind: Object, args: tuple[ast.Argument, ...], name: str, pos: int,
               notes: ast.Annotations) -> ExternV:
@@ -325,7 +283,7 @@ def call_method(cx: Context, base: ExternV, name: str, expr: ast.Call, want: Typ
         raise cx.fail(expr.pos, f"{decl.name} has no method {name}")
     if handler is None:
         method = choose(cx, methods, expr)
-        return user_call(cx, method, f"_{decl.name}_{name}", [ir.ObjectArg("extern", base.name)], expr)
+        return extern_user.user_call(cx, method, f"_{decl.name}_{name}", [ir.ObjectArg("extern", base.name)], expr)
     return handler(cx, base, Args(cx, choose(cx, methods, expr), expr, cx.env), expr)
 
 

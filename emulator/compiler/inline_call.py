@@ -7,9 +7,10 @@ from typing import Any
 from . import ast, externs, fold, inline_expr, ir
 from .context import Context, Frame
 from .convert import coerce, validity
+from .inline_init import clear, may_run_again, written_first
 from .naming import object_path
-from .stores import copy_value, header_arg, invalidate, overlap, places, store, type_of_value
-from .types import BOOL, INT, VOID, Object, Tuple, Type, TypeVar, Varbit, is_scalar, substitute, unify, width_of
+from .stores import copy_value, header_arg, invalidate, overlap, places, store, touches, type_of_value
+from .types import BOOL, INT, VOID, Object, Tuple, Type, TypeVar, is_scalar, substitute, unify, width_of
 from .values import (
     ActionV,
     ApplyV,
@@ -22,6 +23,7 @@ from .values import (
     InstanceV,
     MethodV,
     RecordV,
+    SavedV,
     StackEndV,
     StackV,
     StructV,
@@ -134,8 +136,14 @@ def _evaluate(cx: Context, pairs: list[tuple[ast.Param, ast.Expr | None]],
         marks.append(len(cx.out))
     for number in range(len(values) - 2, -1, -1):
         param, value = values[number]
-        if len(cx.out) > marks[number] and param.direction not in ("out", "inout"):
+        if len(cx.out) == marks[number]:
+            continue
+        if param.direction not in ("out", "inout"):
             values[number] = (param, inline_expr._keep(cx, value, marks[number]))
+        elif param.direction == "inout" and value is not None and \
+                touches(cx, cx.out[marks[number]:], places(value)):
+            kept = inline_expr._keep(cx, value, marks[number])
+            values[number] = (param, SavedV(value, kept, type_of_value(value)))
     return values
 
 
@@ -233,12 +241,18 @@ def _run(cx: Context, body: ast.Block | Callable[[Env], None], env: Env) -> None
 def _copy_in(cx: Context, values: list[tuple[ast.Param, Any]], env: Env,
              by_reference: bool, shared: dict[str, Any], body: Any = None) -> list[tuple[Any, Any]]:
     """Bind the parameters; what is not bound to the argument itself comes back as (argument, copy) to copy out."""
-    used = [places(v) if v is not None else set() for _, v in values]
+    used = [places(v.place if isinstance(v, SavedV) else v) if v is not None else set() for _, v in values]
     outputs: list[tuple[Any, Any]] = []
     for number, (param, value) in enumerate(values):
         if value is None:
             kind = cx.type_of(param.type, env)
             env.set(param.name, cx.storage.make(param.name, kind))
+            continue
+        if isinstance(value, SavedV):
+            local = shared.get(param.name) or cx.storage.make(param.name, cx.type_of(param.type, env))
+            store(cx, local, value.value)
+            env.set(param.name, local)
+            outputs.append((value.place, local))
             continue
         if not isinstance(value, (ir.Expr, *_AGGREGATES)) or isinstance(value, ir.Const):
             env.set(param.name, value)
@@ -250,7 +264,7 @@ def _copy_in(cx: Context, values: list[tuple[ast.Param, Any]], env: Env,
         if free and _nameable(value, written):
             if param.direction == "out":
                 invalidate(cx, value)
-                if not _written_first(body, param.name):
+                if not written_first(body, param.name):
                     clear(cx, value)
             env.set(param.name, value)
             continue
@@ -263,55 +277,12 @@ def _copy_in(cx: Context, values: list[tuple[ast.Param, Any]], env: Env,
             store(cx, local, value)
         else:
             invalidate(cx, local)
+            if may_run_again(cx) and not written_first(body, param.name):
+                clear(cx, local)
         env.set(param.name, local)
         if written:
             outputs.append((value, local))
     return outputs
-
-
-def _written_first(body: Any, name: str) -> bool:
-    """Does straight code at the start of the body set the whole parameter before anything reads it?"""
-    for stmt in body.body if isinstance(body, ast.Block) else ():
-        if not isinstance(stmt, (ast.Assign, ast.Var)) or (stmt.value is not None and mentions(stmt.value, name)):
-            return False
-        if isinstance(stmt, ast.Assign):
-            if isinstance(stmt.target, ast.Name) and stmt.target.name == name:
-                return not stmt.op
-            if mentions(stmt.target, name) or has_call(stmt.value):
-                return False
-    return False
-
-
-def mentions(node: Any, name: str) -> bool:
-    if isinstance(node, ast.Name):
-        return node.name == name
-    if isinstance(node, ast.Node):
-        return any(mentions(getattr(node, s), name) for c in type(node).__mro__ for s in getattr(c, "__slots__", ())
-                   if s != "pos")
-    return isinstance(node, tuple) and any(mentions(n, name) for n in node)
-
-
-def has_call(node: Any) -> bool:
-    if isinstance(node, ast.Call):
-        return True
-    if isinstance(node, ast.Node):
-        return any(has_call(getattr(node, s)) for c in type(node).__mro__ for s in getattr(c, "__slots__", ())
-                   if s != "pos")
-    return isinstance(node, tuple) and any(has_call(n) for n in node)
-
-
-def clear(cx: Context, value: Any) -> None:
-    """Zero the scalars of a value; what an `out` parameter is before it is written is then always the same."""
-    if isinstance(value, StructV):
-        for part in value.fields.values():
-            clear(cx, part)
-    elif isinstance(value, TupleV):
-        for part in value.items:
-            clear(cx, part)
-    elif isinstance(value, ir.Field) and not isinstance(value.type, Varbit):
-        cx.assign(value, fold.const(0, value.type))
-    elif isinstance(value, ir.DynField):
-        cx.assign(value, fold.const(0, value.type))
 
 
 _AGGREGATES = (StructV, HeaderV, DynHeaderV, StackEndV, StackV, UnionV, HeaderRV, TupleV, RecordV)

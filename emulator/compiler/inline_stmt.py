@@ -7,6 +7,7 @@ from typing import Any
 from . import ast, fold, inline_call, inline_control, inline_table, ir
 from .context import Context
 from .inline_expr import _keep, expression, same_type, scalar
+from .inline_init import clear, may_run_again
 from .inline_loop import for_in, for_loop
 from .stores import invalidate, store, type_of_value
 from .types import INT, VOID, Bits
@@ -45,8 +46,9 @@ def declare_variable(cx: Context, item: ast.Var, place: Any = None) -> None:
         raise cx.fail(item.pos, "the result of apply() cannot be kept in a variable")
     if value is not None:
         store(cx, place, value)
-    elif cx.frame.kind == "parser" or cx.frame.break_label is not None:
+    elif may_run_again(cx):
         invalidate(cx, place)
+        clear(cx, place)
 
 
 def _constant(cx: Context, item: ast.Const) -> None:

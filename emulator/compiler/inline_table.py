@@ -231,7 +231,7 @@ def _action_body(cx: Context, decl: ast.Action, env: Env, flag: ir.Field | None,
     saved = cx.env, cx.frame, cx.calls, cx.pos
     frame = Frame("action", cx.frame.path, VOID)
     frame.return_label = cx.label()
-    top = Frame("action", cx.frame.path, VOID)
+    top = Frame("action", cx.frame.path, VOID, repeats=True)
     if flag is not None:
         top.exit_label = cx.label()
     frame.parent = top

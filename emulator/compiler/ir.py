@@ -77,7 +77,9 @@ class Data(Expr):
 
 @node
 class Op(Expr):
-    """P4 operators by their sign; "neg", "slice" (value, high, low), "window" (value, low), "cast", "and", "or", "not", "?" (cond, a, b)."""
+    """P4 operators by their sign; others by name:
+
+    "neg", "slice" (value, high, low), "window" (value, low), "cast", "and", "or", "not", "?" (cond, a, b)."""
 
     op: str
     args: tuple[Expr, ...]

@@ -1,6 +1,7 @@
 """Writing values to places: assignment of scalars, slices, structs, headers, stacks and unions."""
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from . import fold, ir
@@ -81,6 +82,35 @@ def overlap(cx: Context, one: set[Place], other: set[Place]) -> bool:
             if any(h in mine for h, _ in other) and any(h == header for h, _ in one):
                 return True
     return False
+
+
+def touches(cx: Context, stmts: Iterable[ir.Stmt], where: set[Place]) -> bool:
+    """Do these statements write any of the places?"""
+    for stmt in stmts:
+        if isinstance(stmt, ir.Assign):
+            hit = overlap(cx, places(stmt.target), where)
+        elif isinstance(stmt, ir.If):
+            hit = touches(cx, (*stmt.then, *stmt.orelse), where)
+        elif isinstance(stmt, (ir.Block, ir.Loop)):
+            hit = touches(cx, stmt.body, where)
+        elif isinstance(stmt, ir.Prim):
+            hit = overlap(cx, set().union(*[_named(a) for a in stmt.args]), where) if stmt.args else False
+        else:
+            hit = isinstance(stmt, ir.Apply)
+        if hit:
+            return True
+    return False
+
+
+def _named(arg: Any) -> set[Place]:
+    """The storage a primitive's argument names."""
+    if isinstance(arg, ir.Expr):
+        return places(arg)
+    if isinstance(arg, (ir.HeaderArg, ir.StackArg, ir.UnionArg)):
+        return {(arg.name, "*")}
+    if isinstance(arg, (ir.DynHeaderArg, ir.LastHeaderArg, ir.UnionMemberArg)):
+        return {(arg.stack, "*")}
+    return set()
 
 
 def copy_value(cx: Context, value: Any) -> Any:

@@ -185,6 +185,15 @@ class DotsV:
     """`...`: the default value of whatever type is wanted."""
 
 
+@dataclass(eq=False, slots=True)
+class SavedV:
+    """An inout argument whose place a later argument writes: the value it had when its turn came."""
+
+    place: Any
+    value: Any
+    type: Any
+
+
 class Env:
     """Names in scope; the chain of parents ends at the program's top level."""
 

@@ -160,6 +160,9 @@ def cond(g: Gen, e: x.Expr) -> Ref:
     match e:
         case x.BoolConst(value):
             return int(value)
+        case x.Compare(op, x.FieldRead(a, f), x.FieldRead(b, h)) if (a, f) in g.phv.buffers and (b, h) in g.phv.buffers:
+            same = headers.varbits_equal(g, (a, f), (b, h))
+            return same if op == "==" else g.fn.not_(same)
         case x.Compare(op, left, right):
             return g.arith.compare(op, exact(g, left), exact(g, right))
         case x.Logic(op, left, right):

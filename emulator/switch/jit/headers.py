@@ -96,7 +96,7 @@ def equal(g: Gen, left: x.HeaderExpr, right: x.HeaderExpr) -> Ref:
 def _both_valid_equal(g: Gen, a: int, b: int) -> Ref:
     same = g.fn.and_(g.flag(g.phv.valid[a]), g.flag(g.phv.valid[b]))
     for f, field in enumerate(g.model.header_type(a).fields):
-        same = g.fn.and_(same, _varbits_equal(g, a, b, f) if field.varbit else _fields_equal(g, a, b, f))
+        same = g.fn.and_(same, varbits_equal(g, (a, f), (b, f)) if field.varbit else _fields_equal(g, a, b, f))
     return same
 
 
@@ -104,8 +104,9 @@ def _fields_equal(g: Gen, a: int, b: int, f: int) -> Ref:
     return g.arith.compare("==", g.get(g.phv.field(a, f)), g.get(g.phv.field(b, f)))
 
 
-def _varbits_equal(g: Gen, a: int, b: int, f: int) -> Ref:
-    x_, y = g.phv.buffers[a, f], g.phv.buffers[b, f]
+def varbits_equal(g: Gen, a: tuple[int, int], b: tuple[int, int]) -> Ref:
+    """Same length and same bits; each is (header, field)."""
+    x_, y = g.phv.buffers[a], g.phv.buffers[b]
     used = g.get(x_.used)
     same_length = g.arith.compare("==", used, g.get(y.used))
     size = g.fn.op("lshr", 32, used.ref, 3)

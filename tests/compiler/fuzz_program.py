@@ -1,0 +1,456 @@
+"""Random type-correct programs as trees of tuples, and their text.
+
+Types are ("bit", w), ("header", name) and "bool". Expressions and statements are tuples whose first item names them;
+fuzz_model evaluates them, `text` writes them.
+"""
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+FIELDS = {"a": 8, "b": 8, "c": 8, "w": 16}
+HEADERS = ["hdr.h", "hdr.g", "hdr.s[0]", "hdr.s[1]"]
+"""hdr.h is always there and no code makes it invalid except through assignment from another; the rest may come and go."""
+
+HEAD = """#include <core.p4>
+#include <v1model.p4>
+header h_t { bit<8> a; bit<8> b; bit<8> c; bit<16> w; }
+struct headers_t { h_t h; h_t g; h_t[2] s; }
+struct meta_t { bit<8> m; bit<16> n; }
+"""
+TAIL = """
+parser P(packet_in pkt, out headers_t hdr, inout meta_t meta, inout standard_metadata_t sm) {
+    state start { pkt.extract(hdr.h); pkt.extract(hdr.s.next); transition accept; }
+}
+control Vf(inout headers_t hdr, inout meta_t meta) { apply { } }
+control Eg(inout headers_t hdr, inout meta_t meta, inout standard_metadata_t sm) { apply { } }
+control Ck(inout headers_t hdr, inout meta_t meta) { apply { } }
+control Dp(packet_out pkt, in headers_t hdr) { apply { pkt.emit(hdr); } }
+V1Switch(P(), Vf(), Ig(), Eg(), Ck(), Dp()) main;
+"""
+
+
+@dataclass
+class Callee:
+    """A function ("function", result 8 or 16 bits or None), action or control. params: (name, direction, type)."""
+
+    name: str
+    kind: str
+    params: list[tuple[str, str, Any]]
+    result: int | None = None
+    body: list[Any] = field(default_factory=list)
+    actions: list[Callee] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+
+
+@dataclass
+class Table:
+    """key: an expression of 8 bits or None; entries: value -> (action number, argument)."""
+
+    name: str
+    key: Any
+    actions: list[Callee]
+    entries: list[tuple[int, int, int]]
+    default: tuple[int, int]
+
+
+@dataclass
+class Program:
+    functions: list[Callee]
+    controls: list[Callee]
+    main: Callee
+
+    def text(self) -> str:
+        return HEAD + "".join(function_text(f) for f in self.functions) + \
+            "".join(control_text(c) for c in self.controls) + control_text(self.main, True) + TAIL
+
+
+@dataclass
+class Scope:
+    """What code may name: places to read and write by width, headers, what it may call and do."""
+
+    reads: dict[int, list[Any]]
+    writes: dict[int, list[Any]]
+    headers: list[Any]
+    kind: str
+    result: int | None = None
+    callables: list[Callee] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    controls: list[Callee] = field(default_factory=list)
+    depth: int = 2
+
+    def inner(self) -> Scope:
+        return Scope({w: list(v) for w, v in self.reads.items()}, {w: list(v) for w, v in self.writes.items()},
+                     list(self.headers), self.kind, self.result, self.callables, self.tables, self.controls,
+                     self.depth - 1)
+
+
+class Generator:
+    PACKET = 12
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.names = 0
+
+    def program(self) -> Program:
+        functions: list[Callee] = []
+        for _ in range(self.rng.randrange(1, 4)):
+            functions.append(self.function(functions))
+        controls: list[Callee] = []
+        for _ in range(self.rng.randrange(0, 3)):
+            controls.append(self.control(functions, controls))
+        return Program(functions, controls, self.main(functions, controls))
+
+    def name(self, hint: str) -> str:
+        self.names += 1
+        return f"{hint}{self.names}"
+
+    # -- callables
+    def params(self, plain: bool = True) -> list[tuple[str, str, Any]]:
+        out: list[tuple[str, str, Any]] = []
+        for _ in range(self.rng.randrange(0 if plain else 1, 4)):
+            kind: Any = self.rng.choice([8, 8, 8, 16, 3, "header"])
+            out.append((self.name("p"), self.rng.choice(["in", "inout", "inout", "out"]), kind))
+        return out
+
+    def scope(self, kind: str, params: list[tuple[str, str, Any]], outside: bool) -> Scope:
+        scope = Scope({8: [], 16: [], 3: []}, {8: [], 16: [], 3: []}, [], kind)
+        for name, direction, t in params:
+            if t == "header":
+                if direction != "in":
+                    scope.headers.append(("header", name))
+                continue
+            scope.reads[t].append(("var", name, t))
+            if direction not in ("in", ""):
+                scope.writes[t].append(("var", name, t))
+        if outside:
+            for f, w in FIELDS.items():
+                scope.reads[w].append(("field", ("header", "hdr.h"), f, w))
+                scope.writes[w].append(("field", ("header", "hdr.h"), f, w))
+            scope.reads[8].append(("var", "meta.m", 8))
+            scope.writes[8].append(("var", "meta.m", 8))
+            scope.reads[16].append(("var", "meta.n", 16))
+            scope.writes[16].append(("var", "meta.n", 16))
+            scope.headers += [("header", h) for h in HEADERS[1:]]
+        return scope
+
+    def function(self, known: list[Callee]) -> Callee:
+        made = Callee(self.name("f"), "function", self.params(), self.rng.choice([8, 8, 16, None]))
+        scope = self.scope("function", made.params, False)
+        scope.callables, scope.result = list(known), made.result
+        made.body = self.block(scope)
+        if made.result is not None:
+            made.body.append(("return", self.expr(scope, made.result, 2)))
+        return made
+
+    def action(self, known: list[Callee], params: list[tuple[str, str, Any]], data: bool, outside: bool) -> Callee:
+        own = [(self.name("d"), "", 8)] if data else self.params()
+        made = Callee(self.name("a"), "action", own)
+        scope = self.scope("action", [*params, *own], outside)
+        scope.callables = list(known)
+        made.body = self.block(scope)
+        return made
+
+    def control(self, functions: list[Callee], controls: list[Callee]) -> Callee:
+        made = Callee(self.name("C"), "control", self.params(plain=False))
+        self.fill_control(made, self.scope("control", made.params, False), functions, controls, False)
+        return made
+
+    def main(self, functions: list[Callee], controls: list[Callee]) -> Callee:
+        made = Callee("Ig", "control", [])
+        self.fill_control(made, self.scope("control", [], True), functions, controls, True)
+        return made
+
+    def fill_control(self, made: Callee, scope: Scope, functions: list[Callee], controls: list[Callee],
+                     outside: bool) -> None:
+        direct: list[Callee] = []
+        for _ in range(self.rng.randrange(0, 3)):
+            direct.append(self.action(functions + direct, made.params, False, outside))
+        tabled = [self.action(functions + direct, made.params, True, outside) for _ in range(2)]
+        made.actions = direct + tabled
+        for _ in range(self.rng.randrange(1, 3) if outside else self.rng.randrange(0, 2)):
+            key = self.expr(scope, 8, 1, calls=False) if self.rng.random() < 0.7 else None
+            entries = [(v, self.rng.randrange(2), self.rng.randrange(4))
+                       for v in self.rng.sample(range(5), 2)] if key is not None else []
+            made.tables.append(Table(self.name("t"), key, tabled, entries,
+                                     (self.rng.randrange(2), self.rng.randrange(4))))
+        scope.callables = functions + direct
+        scope.tables, scope.controls, scope.depth = list(made.tables), list(controls), 3
+        made.body = self.block(scope, 5)
+
+    # -- statements
+    def block(self, scope: Scope, most: int = 4) -> list[Any]:
+        out: list[Any] = []
+        for _ in range(self.rng.randrange(1, most + 1)):
+            stmt = self.statement(scope)
+            out.append(stmt)
+            if stmt[0] in ("exit", "return"):
+                break
+        return out
+
+    def statement(self, scope: Scope) -> Any:
+        rng = self.rng
+        kinds = ["assign"] * 5 + ["slice", "local", "call", "call"]
+        if scope.headers:
+            kinds += ["valid", "copy", "guarded"]
+        if scope.depth > 0:
+            kinds += ["if", "if", "switch"]
+        if scope.tables:
+            kinds += ["table", "table"]
+        if scope.controls:
+            kinds += ["control"]
+        kinds += ["leave"] if rng.random() < 0.4 else []
+        return getattr(self, "s_" + rng.choice(kinds))(scope)
+
+    def s_assign(self, scope: Scope) -> Any:
+        width = self.rng.choice([w for w in scope.writes if scope.writes[w]] or [0])
+        if not width:
+            return self.s_local(scope)
+        return ("assign", self.place(scope, width), self.expr(scope, width, 3))
+
+    def place(self, scope: Scope, width: int) -> Any:
+        return self.rng.choice(scope.writes[width])
+
+    def s_slice(self, scope: Scope) -> Any:
+        place = self.slice_place(scope, self.rng.choice([3, 4, 1, 8]))
+        if place is None:
+            return self.s_assign(scope)
+        return ("assign", place, self.expr(scope, place[2] - place[3] + 1, 2))
+
+    def slice_place(self, scope: Scope, width: int) -> Any:
+        wide = [p for w in (8, 16) if w > width for p in scope.writes[w]]
+        if not wide:
+            return None
+        base = self.rng.choice(wide)
+        low = self.rng.randrange(base[-1] - width + 1)
+        return ("slice", base, low + width - 1, low)
+
+    def s_local(self, scope: Scope) -> Any:
+        name, width = self.name("v"), self.rng.choice([8, 8, 16, 3])
+        value = self.expr(scope, width, 2) if self.rng.random() < 0.8 else None
+        scope.reads[width].append(("var", name, width))
+        scope.writes[width].append(("var", name, width))
+        return ("local", name, width, value)
+
+    def s_call(self, scope: Scope) -> Any:
+        usable = [c for c in scope.callables if c.kind == "function" or scope.kind != "function"]
+        found = self.call(scope, usable, 2)
+        return ("callstmt", found) if found is not None else self.s_assign(scope)
+
+    def s_valid(self, scope: Scope) -> Any:
+        return (self.rng.choice(["setvalid", "setvalid", "setinvalid"]), self.rng.choice(scope.headers))
+
+    def s_copy(self, scope: Scope) -> Any:
+        target = self.rng.choice(scope.headers)
+        if self.rng.random() < 0.5:
+            values = [self.expr(scope, w, 1) for w in FIELDS.values()]
+            return ("init", target, values)
+        sources = scope.headers + ([("header", "hdr.h")] if scope.kind in ("action", "control") and
+                                   any(r[0] == "field" for r in scope.reads[8]) else [])
+        return ("copy", target, self.rng.choice(sources))
+
+    def s_guarded(self, scope: Scope) -> Any:
+        """Use a header's fields where it is valid."""
+        header = self.rng.choice(scope.headers)
+        inner = scope.inner()
+        for f, w in FIELDS.items():
+            inner.reads[w].append(("field", header, f, w))
+            inner.writes[w].append(("field", header, f, w))
+        inner.headers = [h for h in inner.headers if h != header]
+        keep = [self.s_assign(inner) for _ in range(2)]
+        return ("if", ("isvalid", header), keep, self.block(scope.inner(), 2) if scope.depth > 0 else [])
+
+    def s_if(self, scope: Scope) -> Any:
+        if scope.tables and self.rng.random() < 0.5:
+            table = scope.tables.pop(self.rng.randrange(len(scope.tables)))
+            cond: Any = ("hit", table) if self.rng.random() < 0.6 else ("miss", table)
+            if self.rng.random() < 0.3:
+                cond = (self.rng.choice(["and", "or"]), cond, self.cond(scope, 1))
+        else:
+            cond = self.cond(scope, 2)
+        then = self.block(scope.inner())
+        return ("if", cond, then, self.block(scope.inner()) if self.rng.random() < 0.6 else [])
+
+    def s_switch(self, scope: Scope) -> Any:
+        labels = self.rng.sample(range(6), self.rng.randrange(1, 4))
+        cases = [([v], self.block(scope.inner(), 2)) for v in labels]
+        if len(cases) > 1 and self.rng.random() < 0.4:
+            cases[0] = (cases[0][0] + cases.pop(1)[0], cases[0][1])
+        default = self.block(scope.inner(), 2) if self.rng.random() < 0.7 else None
+        return ("switch", self.expr(scope, 8, 1), cases, default)
+
+    def s_table(self, scope: Scope) -> Any:
+        table = scope.tables.pop(self.rng.randrange(len(scope.tables)))
+        if self.rng.random() < 0.5 or scope.depth <= 0:
+            return ("apply", table, None, None)
+        cases = [(i, self.block(scope.inner(), 2)) for i in range(self.rng.randrange(1, 3))]
+        return ("apply", table, cases, self.block(scope.inner(), 2) if self.rng.random() < 0.5 else None)
+
+    def s_control(self, scope: Scope) -> Any:
+        found = self.call(scope, [scope.controls.pop(self.rng.randrange(len(scope.controls)))], 1)
+        return ("callstmt", found) if found is not None else self.s_assign(scope)
+
+    def s_leave(self, scope: Scope) -> Any:
+        if scope.kind != "function" and self.rng.random() < 0.5:
+            return ("exit",)
+        return ("return", self.expr(scope, scope.result, 2) if scope.result is not None else None)
+
+    def call(self, scope: Scope, usable: list[Callee], depth: int, result: int | None = None) -> Any:
+        usable = [c for c in usable if result is None or c.result == result]
+        if not usable:
+            return None
+        callee = self.rng.choice(usable)
+        args = []
+        for _, direction, kind in callee.params:
+            arg = self.argument(scope, direction, kind, depth)
+            if arg is None:
+                return None
+            args.append(arg)
+        return ("call", callee, args)
+
+    def argument(self, scope: Scope, direction: str, kind: Any, depth: int) -> Any:
+        if kind == "header":
+            return self.rng.choice(scope.headers) if scope.headers else None
+        if direction == "in":
+            return self.expr(scope, kind, depth - 1)
+        if self.rng.random() < 0.3 or not scope.writes[kind]:
+            found = self.slice_place(scope, kind)
+            if found is not None:
+                return found
+        return self.place(scope, kind) if scope.writes[kind] else None
+
+    # -- expressions
+    def expr(self, scope: Scope, width: int, depth: int, calls: bool = True) -> Any:
+        rng = self.rng
+        if depth <= 0 or rng.random() < 0.2:
+            known = scope.reads.get(width)
+            if known and rng.random() < 0.7:
+                return rng.choice(known)
+            return ("const", rng.choice([0, 1, 2, 3, (1 << width) - 1, rng.getrandbits(width)]) & ((1 << width) - 1),
+                    width)
+        if calls and rng.random() < 0.3:
+            found = self.call(scope, [c for c in scope.callables if c.kind == "function"], depth - 1, width)
+            if found is not None:
+                return found
+        kind = rng.choice(["op", "op", "op", "choose", "cast", "part", "not", "shift", "concat"])
+        if kind == "choose":
+            return ("choose", self.cond(scope, depth - 1, calls), self.expr(scope, width, depth - 1, calls),
+                    self.expr(scope, width, depth - 1, calls), width)
+        if kind == "cast":
+            return ("cast", self.expr(scope, rng.choice([8, 16, 3]), depth - 1, calls), width)
+        if kind == "part" and width <= 8:
+            low = rng.randrange(16 - width + 1)
+            return ("part", self.expr(scope, 16, depth - 1, calls), low + width - 1, low)
+        if kind == "not":
+            return ("not", self.expr(scope, width, depth - 1, calls), width)
+        if kind == "shift":
+            return (rng.choice(["<<", ">>"]), self.expr(scope, width, depth - 1, calls),
+                    self.expr(scope, 8, depth - 1, calls), width)
+        if kind == "concat" and width > 3:
+            return ("concat", self.expr(scope, width - 3, depth - 1, calls), self.expr(scope, 3, depth - 1, calls), width)
+        return (rng.choice(["+", "-", "*", "&", "|", "^", "|+|", "|-|"]), self.expr(scope, width, depth - 1, calls),
+                self.expr(scope, width, depth - 1, calls), width)
+
+    def cond(self, scope: Scope, depth: int, calls: bool = True) -> Any:
+        rng = self.rng
+        if depth > 0 and rng.random() < 0.4:
+            return (rng.choice(["and", "or"]), self.cond(scope, depth - 1, calls), self.cond(scope, depth - 1, calls))
+        if scope.headers and rng.random() < 0.2:
+            return ("isvalid", rng.choice(scope.headers))
+        if len(scope.headers) > 1 and rng.random() < 0.2:
+            return ("same", *rng.sample(scope.headers, 2))
+        width = rng.choice([8, 16, 3])
+        return (rng.choice(["==", "!=", "<", "<=", ">", ">="]), self.expr(scope, width, depth, calls),
+                self.expr(scope, width, depth, calls))
+
+
+# -- text
+def function_text(f: Callee) -> str:
+    head = "void" if f.result is None else f"bit<{f.result}>"
+    return f"{head} {f.name}({params_text(f.params)}) {{\n{block_text(f.body)}}}\n"
+
+
+def params_text(params: list[tuple[str, str, Any]]) -> str:
+    return ", ".join(f"{d} {'h_t' if t == 'header' else f'bit<{t}>'} {n}".strip() for n, d, t in params)
+
+
+def control_text(c: Callee, main: bool = False) -> str:
+    params = "inout headers_t hdr, inout meta_t meta, inout standard_metadata_t sm" if main else params_text(c.params)
+    parts = [f"control {c.name}({params}) {{\n"]
+    parts += [f"action {a.name}({params_text(a.params)}) {{\n{block_text(a.body)}}}\n" for a in c.actions]
+    parts += [table_text(t) for t in c.tables]
+    return "".join(parts) + f"apply {{\n{block_text(c.body)}}}\n}}\n"
+
+
+def table_text(t: Table) -> str:
+    key = f'key = {{ {text(t.key)} : exact @name("key"); }} ' if t.key is not None else ""
+    actions = " ".join(f"{a.name};" for a in t.actions)
+    entries = "".join(f"8w{v} : {t.actions[n].name}({arg}); " for v, n, arg in t.entries)
+    entries = f"const entries = {{ {entries}}} " if entries else ""
+    default = f"{t.actions[t.default[0]].name}({t.default[1]})"
+    return f"table {t.name} {{ {key}actions = {{ {actions} }} {entries}default_action = {default}; }}\n"
+
+
+def block_text(body: list[Any]) -> str:
+    return "".join(f"  {stmt_text(s)}\n" for s in body)
+
+
+def stmt_text(s: Any) -> str:
+    kind = s[0]
+    if kind == "assign":
+        return f"{text(s[1])} = {text(s[2])};"
+    if kind == "local":
+        return f"bit<{s[2]}> {s[1]}{f' = {text(s[3])}' if s[3] is not None else ''};"
+    if kind == "callstmt":
+        callee = s[1][1]
+        return f"{text(s[1])};" if callee.kind != "control" else \
+            f"{callee.name}.apply({', '.join(text(a) for a in s[1][2])});"
+    if kind in ("setvalid", "setinvalid"):
+        return f"{text(s[1])}.{'setValid' if kind == 'setvalid' else 'setInvalid'}();"
+    if kind == "init":
+        return f"{text(s[1])} = {{ {', '.join(text(v) for v in s[2])} }};"
+    if kind == "copy":
+        return f"{text(s[1])} = {text(s[2])};"
+    if kind == "if":
+        orelse = f" else {{\n{block_text(s[3])}}}" if s[3] else ""
+        return f"if ({text(s[1])}) {{\n{block_text(s[2])}}}{orelse}"
+    if kind == "switch":
+        cases = "".join("".join(f"8w{v}: " for v in labels) + f"{{\n{block_text(b)}}}\n" for labels, b in s[2])
+        default = f"default: {{\n{block_text(s[3])}}}\n" if s[3] is not None else ""
+        return f"switch ({text(s[1])}) {{\n{cases}{default}}}"
+    if kind == "apply":
+        if s[2] is None:
+            return f"{s[1].name}.apply();"
+        cases = "".join(f"{s[1].actions[n].name}: {{\n{block_text(b)}}}\n" for n, b in s[2])
+        default = f"default: {{\n{block_text(s[3])}}}\n" if s[3] is not None else ""
+        return f"switch ({s[1].name}.apply().action_run) {{\n{cases}{default}}}"
+    if kind == "exit":
+        return "exit;"
+    return "return;" if s[1] is None else f"return {text(s[1])};"
+
+
+def text(e: Any) -> str:
+    kind = e[0]
+    if kind in ("var", "header"):
+        return str(e[1])
+    if kind == "field":
+        return f"{text(e[1])}.{e[2]}"
+    if kind in ("slice", "part"):
+        return f"{text(e[1])}[{e[2]}:{e[3]}]"
+    if kind == "const":
+        return f"{e[2]}w{e[1]}"
+    if kind == "call":
+        return f"{e[1].name}({', '.join(text(a) for a in e[2])})"
+    if kind == "choose":
+        return f"({text(e[1])} ? {text(e[2])} : {text(e[3])})"
+    if kind == "cast":
+        return f"((bit<{e[2]}>){text(e[1])})"
+    if kind == "not":
+        return f"(~{text(e[1])})"
+    if kind == "isvalid":
+        return f"{text(e[1])}.isValid()"
+    if kind in ("hit", "miss"):
+        return f"{e[1].name}.apply().{kind}"
+    sign = {"and": "&&", "or": "||", "same": "==", "concat": "++"}.get(kind, kind)
+    return f"({text(e[1])} {sign} {text(e[2])})"
