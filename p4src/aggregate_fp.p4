@@ -22,7 +22,7 @@
 #define CLEAR(i) values.v##i = 0;
 #define ADD(i) add##i.apply(values.v##i, step.index, step.first, sum##i, residue);
 #define READ(i) readout##i.apply(sum##i, FACTOR number); normalize##i.apply(number, normalized); \
-    pack##i.apply(normalized, number.special, packed, flags); values.v##i = swap_bytes((value_t)packed);
+    pack##i.apply(number, normalized, packed, flags); values.v##i = swap_bytes((value_t)packed);
 
 control Aggregate(inout values_h values, in step_t step, inout int<8> exponent, out flags_t flags) {
     FOR_EACH_ELEMENT(INSTANCES)

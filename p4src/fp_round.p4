@@ -13,8 +13,8 @@ control FpRound(in unrounded_t number, out bit<32> word, inout flags_t flags)
     apply {
         normalized_t x;
         normalize.apply(number, x);
-        pack.apply(x, number.special, word, flags);
-        bool dropped = (x.magnitude >> x.right) << x.right != x.magnitude;
+        pack.apply(number, x, word, flags);
+        bool dropped = (number.magnitude >> x.right) << x.right != number.magnitude;
         flags = flags | (dropped || (flags & OVERFLOW) != 0 ? INEXACT : 0);
     }
 }
