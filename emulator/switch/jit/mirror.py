@@ -6,7 +6,10 @@ Whoever runs compiled code in another thread keeps it out meanwhile (the runner'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +20,8 @@ from emulator.switch.jit.tables import GROUP, HEADER, NONE, arg_words
 from emulator.switch.keys import Exact, Lpm, Range, Ternary, full, prefix_mask
 from emulator.switch.model import Model, TableNode
 
+FEW = 4
+"""Fewer entries than this are inserted one by one."""
 KINDS = {
     "exact": native.EXACT,
     "lpm": native.LPM,
@@ -50,6 +55,26 @@ def record(action: int, hit: int, words: Sequence[int]) -> np.ndarray:
     return out
 
 
+def mask_of(kind: str, width: int) -> Callable[[Any], int]:
+    """What gives a key part's mask (a range's upper end); part_words() in the form that bulk loads want."""
+    if kind == "exact":
+        ones = full(width)
+        return lambda part: ones
+    if kind == "lpm":
+        return _prefixes(width)
+    return itemgetter(1)
+
+
+def _prefixes(width: int) -> Callable[[Any], int]:
+    table = [prefix_mask(width, length) for length in range(width + 1)]
+    return lambda part: table[part[1]]
+
+
+def flat_words(n: int, width: int, rows: Iterable[Sequence[int]]) -> np.ndarray:
+    """(n, width) words."""
+    return np.fromiter(chain.from_iterable(rows), np.uint64, n * width).reshape(n, width)
+
+
 class TableMirror:
     """One table. `address` is stable; `record` (tables without a key) is the default entry."""
 
@@ -64,6 +89,11 @@ class TableMirror:
             if action.name in by_name:
                 self.positions.setdefault(number, by_name[action.name])
         self.widths = [[p.width for p in model.actions[a].params] for a in self.spec.actions]
+        self.one_word = all(key.width <= 64 for key in self.spec.keys)
+        self.plain_args = [all(w <= 64 for w in widths) for widths in self.widths]
+        self.may_move = table.direct_counter is not None or table.direct_meter is not None
+        """A new entry may enlarge the arrays of its counter or meter."""
+        self.masks = [mask_of(key.kind, key.width) for key in self.spec.keys]
         self.record = record(NONE, 0, [0] * self.words)
         fields = [(key.width, KINDS[key.kind]) for key in self.spec.keys]
         self.native = native.NativeTable(fields, self.words) if fields else None
@@ -73,11 +103,14 @@ class TableMirror:
 
     def arguments(self, slot: int, action: int | None, args: Sequence[int]) -> tuple[int, list[int]]:
         """(action number, words) as compiled code reads them."""
+        position = NONE if action is None else self.positions[action]
+        if position != NONE and self.plain_args[position]:
+            return position, [slot, *args, *[0] * (self.words - 1 - len(args))]
         words = [slot]
         if action is not None:
             words += native.key_words(args, self.widths[self.positions[action]])
         words += [0] * (self.words - len(words))
-        return NONE if action is None else self.positions[action], words
+        return position, words
 
     def set_default(self) -> None:
         number, words = self.arguments(0, self.table.default_id, self.table.default_args)
@@ -118,6 +151,8 @@ class TableMirror:
 
     def row(self, entry: Entry) -> tuple[list[int], list[int]]:
         """Key words: values and masks."""
+        if self.one_word:
+            return [part[0] for part in entry.key], [m(part) for m, part in zip(self.masks, entry.key, strict=True)]
         value: list[int] = []
         mask: list[int] = []
         for part, key in zip(entry.key, self.spec.keys, strict=True):
@@ -129,16 +164,35 @@ class TableMirror:
     def insert(self, entries: Sequence[Entry]) -> None:
         if self.native is None or not entries:
             return
-        rows = [self.row(e) for e in entries]
+        if len(entries) < FEW:
+            for entry in entries:
+                words = self.row(entry)
+                action, args = self.target(entry)
+                self.native.insert(*words, priority=entry.priority, handle=entry.handle, action=action, args=args)
+            return
+        value, mask = self._columns(entries)
         targets = [self.target(e) for e in entries]
         self.native.insert_many(
-            np.array([r[0] for r in rows], np.uint64),
-            np.array([r[1] for r in rows], np.uint64),
+            value,
+            mask,
             np.array([e.priority for e in entries], np.int32),
             np.array([e.handle for e in entries], np.uint32),
             np.array([t[0] for t in targets], np.uint32),
-            np.array([t[1] for t in targets], np.uint64),
+            flat_words(len(entries), self.words, (t[1] for t in targets)),
         )
+
+    def _columns(self, entries: Sequence[Entry]) -> tuple[np.ndarray, np.ndarray | None]:
+        """Key words of many entries: values and masks; no masks where all fields are exact."""
+        n, width = len(entries), len(self.spec.keys)
+        if not self.one_word:
+            rows = [self.row(e) for e in entries]
+            return np.array([r[0] for r in rows], np.uint64), np.array([r[1] for r in rows], np.uint64)
+        value = flat_words(n, width, ([part[0] for part in e.key] for e in entries))
+        if self.spec.kind == "exact":
+            return value, None
+        masks = self.masks
+        pairs = ([m(part) for m, part in zip(masks, e.key)] for e in entries)
+        return value, flat_words(n, width, pairs)
 
     def rebuild(self) -> None:
         """Everything anew, from the control plane's table."""
@@ -198,7 +252,7 @@ class Mirror:
         for change in changes:
             if change.kind == "table":
                 per_table.setdefault(change.name, []).append(change)
-                moved = True
+                moved |= self._by_name[change.name].may_move
             elif change.kind == "profile":
                 for table in self.tables:
                     if table.table.profile is not None and table.table.profile.name == change.name:
