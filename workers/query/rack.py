@@ -23,7 +23,7 @@ GUARD_BITS = 18
 MAX_QUERIES = 16
 MAX_WORKERS = 64
 RECORD = np.dtype([("data", "<u8"), ("length", "<u4"), ("port", "<u2"), ("flags", "<u2")])
-_ARGUMENTS = (
+ARGUMENTS = (
     ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32,
     ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint64,
 )  # fmt: skip
@@ -189,7 +189,7 @@ class Rack:
         out = np.zeros(count + 16, RECORD)
         left = np.zeros(1, np.int32)
         address, state = self.switch.engine.native_process()  # type: ignore[attr-defined]
-        function = ctypes.CFUNCTYPE(ctypes.c_int32, *_ARGUMENTS)(address)
+        function = ctypes.CFUNCTYPE(ctypes.c_int32, *ARGUMENTS)(address)
         done = function(state, records.ctypes.data, count, out.ctypes.data, len(out), left.ctypes.data,
                         arena.ctypes.data, arena.nbytes, self.switch.clock())
         if done != count:
