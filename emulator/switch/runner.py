@@ -65,6 +65,7 @@ class Runner:
         self._thread: threading.Thread | None = None
         self._pump: threading.Thread | None = None
         self._keep: list[Any] = []  # what C points to
+        self._switch: Any = None
         try:
             self._open(impair)
         except Exception:
@@ -199,6 +200,7 @@ class Runner:
             getattr(switch, "engine", None), "native_process", None
         )
         pointers = native() if native is not None else None
+        self._switch = switch
         if switch is None:
             self.set_native(0, 0)
         elif pointers is not None:
@@ -262,7 +264,7 @@ class Runner:
 
     def stats(self) -> dict[int, dict[str, Any]]:
         """Per port: packets and bytes in and out, what impairments did, drops by reason, state up, down or
-        gone."""
+        gone. Brings the switch up to date as well: its events, and which ports members of groups may use."""
         found: dict[int, dict[str, Any]] = {}
         raw = self._ffi.new("struct fpn_stats *")
         for number in self.ports:
@@ -273,7 +275,21 @@ class Runner:
                 self._drop(i): int(raw.drops[i]) for i in range(self._lib.FPN_DROPS) if raw.drops[i]
             }
             found[number]["state"] = _STATES[raw.state]
+        self._tell_switch({number: stats["state"] == "up" for number, stats in found.items()})
         return found
+
+    def _tell_switch(self, up: Mapping[int, bool]) -> None:
+        """What the compiled code counted goes to the switch's events; ports that went up or down, to its groups."""
+        sync = getattr(getattr(self._switch, "engine", None), "sync_events", None)
+        control = getattr(self._switch, "control", None)
+        changed = [] if control is None else [n for n, is_up in up.items() if is_up == (n in control.ports_down)]
+        if sync is None and not changed:
+            return
+        with self.paused():
+            if sync is not None:
+                sync()
+            for number in changed:
+                control.set_port(number, up[number])
 
     def loop_stats(self) -> dict[str, int]:
         """Of the loop as a whole: batches, packets, sleeps, spins, and drops that belong to no port."""
