@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     add("--largest", default="", metavar="SIZE", help="end of the size sweep, 4KB to 256MB (4MB; --full: 64MB)")
     add("--workers", type=int, default=2, metavar="N", help="2 to 8, where workers are not swept (2)")
     add("--elements", type=int, default=64, metavar="N", help="values a packet, where they are not swept (64)")
-    add("--slots", type=int, default=128, metavar="N", help="chunks a worker keeps in flight (128)")
+    add("--slots", type=int, default=256, metavar="N", help="chunks a worker keeps in flight (256, as SwitchML has)")
     add("--out", type=Path, default=Path("results"), metavar="DIR", help="folder for the results (results)")
     add("--json", action="store_true", help="print the results as JSON")
     return words

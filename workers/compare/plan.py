@@ -46,7 +46,7 @@ class Setting:
     tensor_bytes: int = 4 * MB
     workers: int = 2
     elements: int = 64
-    slots: int = 128
+    slots: int = 256
     loss: float = 0.0
     cpu_share: float | None = None
     compute: float = 0.0
@@ -99,7 +99,7 @@ def make_plan(
     largest: int = 0,
     workers: int = 2,
     elements: int = 64,
-    slots: int = 128,
+    slots: int = 256,
     sweeps: Sequence[str] = SWEEPS,
 ) -> Plan:
     """largest: bytes of the size sweep's end; 0: 4 MB (quick) or 64 MB. Raises CompareError for values that cannot be."""
