@@ -61,6 +61,7 @@ def build_parser() -> Parser:
     parser.add_argument("--seed", type=number(0, 2**32, int), default=1, metavar="N", help="of the losses (1)")
     parser.add_argument("--cells", type=number(2, 1 << 18, int), default=4096, metavar="C",
                         help="of each register array of a lane, a power of two (4096)")
+    parser.add_argument("--spark", action="store_true", help="time Spark on this machine too (needs pyspark and Java)")
     parser.add_argument("--show", type=number(0, 10**6, int), default=10, metavar="N", help="rows to print (10)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     return parser
@@ -84,7 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         build_parser().error(f"benchmark {options.benchmark} has no query {options.query!r}; it has {names}")
     try:
         tables = options.data or data.directory(options.benchmark, options.scale)
-        report = run(plan, tables, workers=options.workers, loss=options.loss, seed=options.seed, cells=options.cells)
+        report = run(plan, tables, workers=options.workers, loss=options.loss, seed=options.seed, cells=options.cells,
+                     spark=options.spark)
     except (QueryError, OSError) as error:
         return _fail(str(error))
     except MemoryError:
@@ -121,6 +123,8 @@ def _print(says: str, report: Any, show: int) -> None:
         f"{report.seconds:.3f} s (and {report.setup_seconds:.2f} s to compile and load); DuckDB alone "
         f"{report.duckdb_seconds:.3f} s"
     )
+    if report.spark_seconds is not None:
+        console.print(f"Spark {report.spark_seconds:.3f} s with cached tables, {report.spark_uncached_seconds:.3f} s from files")
     if report.bound:
         console.print(f"float sums are within {report.bound:.3g} of the exact ones")
     verdict = "the answer is DuckDB's" if report.answer_equal else "[red]the answer is NOT DuckDB's[/red]"

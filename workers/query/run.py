@@ -35,13 +35,17 @@ class Report:
     setup_seconds: float
     duckdb_seconds: float
     spark_seconds: float | None
+    spark_uncached_seconds: float | None
     bound: float
     answer_rows: int
     answer: pa.Table
 
 
-def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 1, cells: int = 4096) -> Report:
-    """Runs `plan` on tables in `data` and compares with DuckDB over whole tables. Raises QueryError."""
+def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 1, cells: int = 4096,
+        spark: bool = False) -> Report:
+    """Runs `plan` on tables in `data` and compares with DuckDB over whole tables; spark: times Spark as well.
+
+    Raises QueryError."""
     check(data, plan.needed)
     if not 0 <= loss < 1:
         raise QueryError(f"loss must be at least 0 and below 1, not {loss:g}")
@@ -64,10 +68,16 @@ def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 
         alone = time.perf_counter() - start
     except (duckdb.Error, pa.ArrowException) as error:
         raise QueryError(f"the tables do not fit the query: {str(error).splitlines()[0]}") from None
+    other = None
+    if spark:
+        from workers.query.spark import seconds as by_spark
+
+        other = by_spark(plan, data)
     traffic = session.traffic
     bound = max((float(b.max(initial=0.0)) for b in answer.bounds.values()), default=0.0)
     return Report(
         equal(plan, answer, expected), traffic.rows_sent, traffic.rows_pruned, traffic.rows_delivered,
         answer.fetched, answer.dictionary, traffic.packets, traffic.repeats, traffic.lost,
-        seconds, max(0.0, first - seconds), alone, None, bound, len(answer.rows), answer.rows,
+        seconds, max(0.0, first - seconds), alone,
+        other.cached if other else None, other.uncached if other else None, bound, len(answer.rows), answer.rows,
     )  # fmt: skip
