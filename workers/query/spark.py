@@ -10,6 +10,14 @@ from pathlib import Path
 from workers.query.errors import QueryError
 from workers.query.plans import Plan
 
+SETTINGS = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.shuffle.partitions": "4",  # the default of 200 suits clusters and would cost seconds here
+    "spark.driver.memory": "4g",
+    "spark.log.level": "ERROR",
+}
+
 
 @dataclass(frozen=True)
 class Seconds:
@@ -28,8 +36,7 @@ def seconds(plan: Plan, data: Path) -> Seconds:
     logging.getLogger("py4j").setLevel(logging.ERROR)
     try:
         builder = SparkSession.builder.master("local[*]").appName("fpisa query")
-        for name, value in (("spark.ui.enabled", "false"), ("spark.ui.showConsoleProgress", "false"), ("spark.sql.shuffle.partitions", "4"),
-                            ("spark.driver.memory", "4g"), ("spark.log.level", "ERROR")):
+        for name, value in SETTINGS.items():
             builder = builder.config(name, value)
         session = builder.getOrCreate()
     except Exception as error:  # the Java side has many
