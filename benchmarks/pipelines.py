@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks import dataplane
 from benchmarks.pipeline_tables import FILL, Filled, frame
+from benchmarks.table_plot import plot
 from emulator.compiler.api import compile_file
 from emulator.switch.jit.batches import Batch
 from emulator.switch.switch import Switch
@@ -108,24 +109,6 @@ def program_rows(program: str, sizes: Sequence[int], costs: dict[int, float]) ->
     return rows
 
 
-def plot(costs: dict[str, dict[int, float]], path: Path) -> None:
-    """Nanoseconds a packet against the table's size."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4))
-    for program, found in costs.items():
-        axes.plot(list(found), list(found.values()), marker="o", label=f"{program} ({MATCH[program]})")
-    axes.set(xscale="log", xlabel="entries", ylabel="ns a packet", ylim=(0, None), title="Cost against table size")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, bbox_inches="tight")
-    pyplot.close(figure)
-
-
 def run(
     progress: Callable[[str], None],
     programs: Sequence[str] = ("l2", "l3", "acl", "allreduce"),
@@ -146,7 +129,7 @@ def run(
         costs[program] = dict(zip([n for n, _ in filled], measure([f for _, f in filled]), strict=True))
         rows |= program_rows(program, LARGE[program], costs[program])
     if picture and costs:
-        plot(costs, picture)
+        plot({f"{p} ({MATCH[p]})": found for p, found in costs.items()}, picture)
     return rows
 
 

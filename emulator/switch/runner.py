@@ -281,7 +281,7 @@ class Runner:
     def _tell_switch(self, up: Mapping[int, bool]) -> None:
         """What the compiled code counted goes to the switch's events; ports that went up or down, to its groups."""
         sync = getattr(getattr(self._switch, "engine", None), "sync_events", None)
-        control = getattr(self._switch, "control", None)
+        control: Any = getattr(self._switch, "control", None)
         changed = [] if control is None else [n for n, is_up in up.items() if is_up == (n in control.ports_down)]
         if sync is None and not changed:
             return

@@ -13,7 +13,7 @@ from emulator.native import tables as native
 from emulator.switch.control import Change, Control, Table
 from emulator.switch.engine import NO_LIST, Arrival, Requests
 from emulator.switch.expr import VALID, FieldRead
-from emulator.switch.jit import externs, fused, placement, program
+from emulator.switch.jit import extern_state, externs, fused, placement, program
 from emulator.switch.jit.batches import RECORD, Fused
 from emulator.switch.jit.gen import Site
 from emulator.switch.jit.mirror import Mirror
@@ -62,7 +62,9 @@ class JitEngine:
         self.mirror = Mirror(model, control)
         self.scratch = np.zeros(scratch_bytes(model), np.uint8)
         self.now = np.zeros(1, np.uint64)
-        self._now_packet = 0
+        self.packet_now = np.zeros(1, np.uint64)
+        self.hash_specs = extern_state.HashSpecs(model, control)
+        self.random = extern_state.RandomSource(model, rng)
         self.memories = [np.zeros(self.phv.size + 64, np.uint8) for _ in range(2)]
         self.events = np.zeros(len(fused.EVENTS), np.uint64)
         self.limits = np.zeros(2, np.int64)
@@ -106,6 +108,16 @@ class JitEngine:
                 return int(self.mirror.tables[number].record.ctypes.data)
             case "lookup":
                 return native.lookup_address()
+            case "meter":
+                return int(self.control.state.meters[number].data.ctypes.data)
+            case "hash":
+                return self.hash_specs.address(number)
+            case "random":
+                return self.random.address
+            case "run_hash" | "run_meter" | "draw":
+                return extern_state.address_of({"run_hash": "fpx_hash", "run_meter": "fpx_meter"}.get(kind, "fpx_draw"))
+            case "packet_now":
+                return int(self.packet_now.ctypes.data)
             case "extern":
                 return ctypes.cast(self._extern, ctypes.c_void_p).value or 0
             case "scratch":
@@ -132,6 +144,9 @@ class JitEngine:
                 self._stages.wiring.refresh()
             if self._fused is not None:
                 self._fused.refresh()
+        for change in changes:
+            if change.kind == "hash":
+                self.hash_specs.write(change.name)
         if self._fused is not None:
             tables = self.control.tables
             self._fused.table_changed(sorted({tables[c.name].spec.table for c in changes if c.kind == "table"}))
@@ -221,12 +236,6 @@ class JitEngine:
         if kind == externs.HASH:
             data = self.scratch[:a].tobytes()
             return _signed64(self.control.hashes.function(self.sites[site].text)(data))
-        if kind == externs.METER:
-            return self.control.state.meters[site].execute(a, b, self._now_packet)
-        if kind == externs.RANDOM:
-            from emulator.switch.interp.actions import uniform
-
-            return _signed64(uniform(self.rng, a & ((1 << 64) - 1)))
         if kind == externs.EVENT:
             self.control.state.event(self.sites[site].text)
         elif kind == externs.LOG:
@@ -273,7 +282,7 @@ class JitEngine:
         self._run(self.stages.egress, state)
 
     def deparse(self, state: Packet) -> bytes:
-        self._now_packet = state.now
+        self.packet_now[0] = state.now
         data, compiled = state.data, self.stages
         out = compiled.out
         size = compiled.deparse(compiled.wiring.address, state.address, data, len(data), out.ctypes.data)
@@ -282,7 +291,7 @@ class JitEngine:
     def _run(self, stage: Any, packet: Packet) -> None:
         own, requests = self.phv.own, packet.requests
         self._put(packet, own.truncate, 0 if requests.truncate is None else min(requests.truncate, 1 << 30) + 1)
-        self._now_packet = packet.now
+        self.packet_now[0] = packet.now
         self.now[0] = self.control.clock()
         stage(self.stages.wiring.address, packet.address, packet.data, len(packet.data))
         self.take_requests(packet)

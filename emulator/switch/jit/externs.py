@@ -1,4 +1,5 @@
-"""What compiled code leaves to Python through one callback: log messages, failed assertions, random numbers, rare hashes.
+"""What compiled code leaves to Python through one callback: log messages, failed assertions, hashes that keep state.
+Meters and random numbers are native functions.
 
 Also the fuel that bounds loops: a program that would hang the reference runs out instead.
 """
@@ -11,8 +12,10 @@ from emulator.switch.jit.gen import Gen, Site
 from emulator.switch.jit.ir import Ref
 from emulator.switch.jit.values import Val
 
-LOG, RANDOM, HASH, METER, EVENT = range(5)
+LOG, HASH, EVENT = range(3)
 """First argument of the callback."""
+METER_ROW = 64
+"""Bytes of a meter's state."""
 
 
 def call(g: Gen, kind: int, site: int, a: Ref, b: Ref) -> str:
@@ -62,7 +65,8 @@ def random(g: Gen, target: x.LValue, low: x.Expr, high: x.Expr) -> None:
     usable = g.arith.compare("<=", a, b)
 
     def draw() -> None:
-        number = call(g, RANDOM, 0, g.arith.modulo(g.arith.sub(b, a), 64), 0)
+        span = g.fn.ref(g.arith.modulo(g.arith.sub(b, a), 64), 64)
+        number = g.fn.call("i64", g.address("draw"), [f"ptr {g.address('random')}", f"i64 {span}"])
         primitives.store(g, target, g.arith.add(a, Val(number, 64, 0, (1 << 64) - 1)))
 
     g.branch_if(usable, draw)
@@ -82,8 +86,14 @@ def execute_meter(g: Gen, meter: int, index: x.Expr, target: x.LValue) -> None:
 
 
 def meter_colour(g: Gen, meter: int, row: Ref) -> Val:
-    number = call(g, METER, meter, row, g.fn.zext(g.arrived_length(), 32, 64))
-    return Val(g.fn.trunc(number, 64, 32), 32, 0, 3)
+    """By the time of the packet's arrival and its length then."""
+    cells = g.fn.gep(g.address("meter", meter), g.fn.op("mul", 64, row, METER_ROW))
+    in_bytes = g.model.meters[meter].kind == "bytes"
+    cost = g.fn.zext(g.arrived_length(), 32, 64) if in_bytes else 1
+    now = g.fn.load("i64", g.address("packet_now"), 8)
+    args = [f"ptr {cells}", f"i64 {g.fn.ref(cost, 64)}", f"i64 {now}"]
+    number = g.fn.call("i32", g.address("run_meter"), args)
+    return Val(number, 32, 0, 3)
 
 
 def reset_fuel(g: Gen, amount: int) -> None:

@@ -145,6 +145,8 @@ class _Fused:
         self._set(g, "ingress_global_timestamp", Val("%now", 64, 0, (1 << 64) - 1))
         g.set(phv.own.length, size)
         fn.store("i64", "%now", fn.hoisted("now.0", self.shared.word("now")), 8)
+        if self.model.meters:
+            fn.store("i64", "%now", g.address("packet_now"), 8)
         ParserGen(g, data, length).run()
         deparsing.verify_checksums(g)
         flow.run_pipeline(g, self.model.ingress)

@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emulator.switch import expr as x
+from emulator.switch.hashes import STATEFUL
 from emulator.switch.jit import exprs, externs
+from emulator.switch.jit.extern_state import hash_names
 from emulator.switch.jit.gen import Gen, Site
 from emulator.switch.jit.ir import Ref
 from emulator.switch.jit.packing import Item, combine, write_items
@@ -172,7 +174,10 @@ def hash_value(g: Gen, algo: str, inputs: tuple[CalculationInput, ...], name: st
     if algo in CSUM:
         return csum16(g, inputs)
     pointer, size = gather(g, inputs)
-    del pointer
+    if algo not in STATEFUL:
+        spec = g.address("hash", hash_names(g.model).index(name))
+        args = [f"ptr {spec}", f"ptr {pointer}", f"i64 {g.fn.ref(size, 64)}"]
+        return Val(g.fn.call("i64", g.address("run_hash"), args), 64, 0, (1 << 64) - 1)
     ref = externs.call(g, externs.HASH, g.site(Site("hash", name)), size, 0)
     return Val(ref, 64, 0, (1 << 64) - 1)
 

@@ -1,0 +1,162 @@
+#include "externs.h"
+#include <string.h>
+
+static uint64_t reflect(uint64_t value, uint32_t width)
+{
+    uint64_t result = 0;
+    for (uint32_t i = 0; i < width; i++)
+        result |= (value >> i & 1) << (width - 1 - i);
+    return result;
+}
+
+static uint64_t crc(const struct fpx_hash_spec *spec, const uint8_t *data, uint64_t n)
+{
+    uint32_t width = spec->width, shift = width - 8;
+    uint64_t ones = width == 64 ? UINT64_MAX : ((uint64_t)1 << width) - 1, value = spec->init;
+    if (spec->reflect_in) {
+        value = reflect(value, width);
+        for (uint64_t i = 0; i < n; i++)
+            value = spec->table[(value ^ data[i]) & 0xff] ^ value >> 8;
+    } else {
+        for (uint64_t i = 0; i < n; i++)
+            value = spec->table[(value >> shift ^ data[i]) & 0xff] ^ (value << 8 & ones);
+    }
+    if (!spec->reflect_in != !spec->reflect_out)
+        value = reflect(value, width);
+    return value ^ spec->xor_out;
+}
+
+/* Big-endian words of `size` bytes, the last one filled with zeros. */
+static uint64_t xor_words(const uint8_t *data, uint64_t n, uint32_t size)
+{
+    uint64_t result = 0;
+    for (uint64_t i = 0; i < n; i++)
+        result ^= (uint64_t)data[i] << 8 * (size - 1 - i % size);
+    return result;
+}
+
+static uint64_t identity(const uint8_t *data, uint64_t n)
+{
+    uint64_t result = 0;
+    for (uint64_t i = 0; i < n && i < 8; i++)
+        result = result << 8 | data[i];
+    return result;
+}
+
+static const uint64_t XX1 = 0x9E3779B185EBCA87, XX2 = 0xC2B2AE3D27D4EB4F, XX3 = 0x165667B19E3779F9, XX4 = 0x85EBCA77C2B2AE63,
+                      XX5 = 0x27D4EB2F165667C5;
+
+static inline uint64_t rotate(uint64_t value, int count) { return value << count | value >> (64 - count); }
+static inline uint64_t xx_round(uint64_t lane, uint64_t word) { return rotate(lane + word * XX2, 31) * XX1; }
+static inline uint64_t word64(const uint8_t *data)
+{
+    uint64_t word;
+    memcpy(&word, data, sizeof word);
+    return word;
+}
+
+static uint64_t xx_finish(uint64_t state, const uint8_t *data, uint64_t n)
+{
+    for (; n >= 8; data += 8, n -= 8)
+        state = rotate(state ^ xx_round(0, word64(data)), 27) * XX1 + XX4;
+    if (n >= 4) {
+        uint32_t word;
+        memcpy(&word, data, sizeof word);
+        state = rotate(state ^ word * XX1, 23) * XX2 + XX3;
+        data += 4;
+        n -= 4;
+    }
+    for (; n; data++, n--)
+        state = rotate(state ^ *data * XX5, 11) * XX1;
+    state = (state ^ state >> 33) * XX2;
+    state = (state ^ state >> 29) * XX3;
+    return state ^ state >> 32;
+}
+
+static uint64_t xxh64(const uint8_t *data, uint64_t n)
+{
+    uint64_t state = XX5, left = n;
+    if (n >= 32) {
+        uint64_t lanes[4] = {XX1 + XX2, XX2, 0, -XX1};
+        for (; left >= 32; data += 32, left -= 32)
+            for (int i = 0; i < 4; i++)
+                lanes[i] = xx_round(lanes[i], word64(data + 8 * i));
+        state = rotate(lanes[0], 1) + rotate(lanes[1], 7) + rotate(lanes[2], 12) + rotate(lanes[3], 18);
+        for (int i = 0; i < 4; i++)
+            state = (state ^ xx_round(0, lanes[i])) * XX1 + XX4;
+    }
+    return xx_finish(state + n, data, left);
+}
+
+static const uint8_t TOEPLITZ_KEY[] = {0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
+                                       0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
+                                       0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa};
+
+static uint64_t toeplitz(const uint8_t *data, uint64_t n)
+{
+    uint32_t result = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t window = 0; /* the 40 bits of the key from this byte on */
+        for (uint64_t k = 0; k < 5; k++)
+            window = window << 8 | TOEPLITZ_KEY[(i + k) % sizeof TOEPLITZ_KEY];
+        for (int j = 0; j < 8; j++)
+            if (data[i] & 0x80 >> j)
+                result ^= (uint32_t)(window >> (8 - j));
+    }
+    return result;
+}
+
+uint64_t fpx_hash(const struct fpx_hash_spec *spec, const uint8_t *data, uint64_t n)
+{
+    switch (spec->kind) {
+    case FPX_CRC: return crc(spec, data, n);
+    case FPX_XOR16: return xor_words(data, n, 2);
+    case FPX_XOR32: return xor_words(data, n, 4);
+    case FPX_XXH64: return xxh64(data, n);
+    case FPX_TOEPLITZ: return toeplitz(data, n);
+    default: return identity(data, n);
+    }
+}
+
+enum { METER_SET, CIR, CBURST, PIR, PBURST, CTOKENS, PTOKENS, LAST };
+#define MICRO ((__int128)1000000)
+
+static int64_t refilled(int64_t tokens, int64_t rate, int64_t burst, int64_t elapsed)
+{
+    __int128 full = MICRO * burst, now = tokens + (__int128)rate * elapsed;
+    return (int64_t)(now < full ? now : full);
+}
+
+uint32_t fpx_meter(int64_t *row, int64_t cost, int64_t now_us)
+{
+    if (!row[METER_SET])
+        return 0;
+    int64_t last = row[LAST], elapsed = last >= 0 && now_us > last ? now_us - last : 0;
+    int64_t committed = refilled(row[CTOKENS], row[CIR], row[CBURST], elapsed);
+    int64_t peak = refilled(row[PTOKENS], row[PIR], row[PBURST], elapsed);
+    uint32_t colour = 0;
+    cost *= (int64_t)MICRO;
+    if (peak < cost)
+        colour = 2;
+    else {
+        peak -= cost;
+        if (committed < cost)
+            colour = 1;
+        else
+            committed -= cost;
+    }
+    row[CTOKENS] = committed;
+    row[PTOKENS] = peak;
+    row[LAST] = now_us > last ? now_us : last;
+    return colour;
+}
+
+uint64_t fpx_draw(struct fpx_random *source, uint64_t span)
+{
+    if (source->next >= source->count) {
+        source->refill();
+        source->next = 0;
+    }
+    uint64_t number = source->numbers[source->next++];
+    return (uint64_t)(((unsigned __int128)number * span + number) >> 64);
+}

@@ -1,0 +1,83 @@
+"""What the native externs (emulator/native/externs.h) work on: parameters of hashes, and random numbers drawn ahead."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+
+from emulator.native import lib_and_ffi
+from emulator.switch import hashes
+from emulator.switch.control import Control
+from emulator.switch.model import Model
+
+SPEC_WORDS = 4 + 256
+"""64-bit words of struct fpx_hash_spec."""
+CRC = 0
+KINDS: dict[hashes.HashFunction, int] = {
+    hashes.xor16: 1,
+    hashes.xor32: 2,
+    hashes.identity: 3,
+    hashes.xxh64: 4,
+    hashes.toeplitz: 5,
+}
+DRAWN_AHEAD = 256
+
+
+def hash_names(model: Model) -> list[str]:
+    """Calculations and selectors; a hash's number is its place here."""
+    return [c.name for c in model.calculations] + [p.name for p in model.action_profiles if p.selector_algo]
+
+
+def address_of(function: str) -> int:
+    """Of fpx_hash, fpx_meter, fpx_draw."""
+    lib, ffi = lib_and_ffi()
+    return int(ffi.cast("intptr_t", ffi.addressof(lib, function)))
+
+
+class HashSpecs:
+    """Parameters of each hash; a change of a custom CRC is written in place."""
+
+    def __init__(self, model: Model, control: Control):
+        self._control = control
+        self.names = hash_names(model)
+        self.words = np.zeros((max(1, len(self.names)), SPEC_WORDS), np.uint64)
+        for name in self.names:
+            self.write(name)
+
+    def address(self, number: int) -> int:
+        return int(self.words[number].ctypes.data)
+
+    def write(self, name: str) -> None:
+        write_spec(self.words[self.names.index(name)], self._control.hashes.function(name))
+
+
+def write_spec(row: np.ndarray, function: hashes.HashFunction) -> None:
+    """A struct fpx_hash_spec; functions that keep state are not called through one."""
+    head = row[:2].view(np.uint32)
+    if isinstance(function, hashes.Crc):
+        head[:] = CRC, function.width, function.reflect_in, function.reflect_out
+        row[2], row[3] = function.init, function.xor_out
+        row[4:] = np.array(hashes.crc_table(function), np.uint64)
+    else:
+        head[0] = KINDS.get(function, KINDS[hashes.identity])
+
+
+class RandomSource:
+    """struct fpx_random. Numbers come from the switch's generator in its order: one at a time where a hash draws from it
+    as well."""
+
+    def __init__(self, model: Model, rng: random.Random):
+        _, ffi = lib_and_ffi()
+        algos = {c.algo for c in model.calculations} | {p.selector_algo for p in model.action_profiles}
+        self._rng = rng
+        self._numbers = np.zeros(1 if "random" in algos else DRAWN_AHEAD, np.uint64)
+        self._refill = ffi.callback("void(void)", self._draw)
+        self._struct = ffi.new("struct fpx_random *")
+        self._struct.next = self._struct.count = len(self._numbers)
+        self._struct.numbers = ffi.cast("uint64_t *", self._numbers.ctypes.data)
+        self._struct.refill = self._refill
+        self.address = int(ffi.cast("intptr_t", self._struct))
+
+    def _draw(self) -> None:
+        self._numbers[:] = [self._rng.getrandbits(64) for _ in range(len(self._numbers))]
