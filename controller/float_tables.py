@@ -1,8 +1,9 @@
-"""Contents of the tables that stand for functions (p4src/fp_table.p4): pure, from P4Info alone.
+"""Contents of the tables that stand for functions (p4src/fp_table.p4), and of a job's average: pure.
 
-A table's name says its function, its action's parameter is FRACTION_BITS + 3 bits wide, and its key as wide as the
-part of the fraction that picks an entry. Where a table `slopes` lies beside `entries`, the two are added: the
-bipartite method of Das Sarma and Matula, "Faithful bipartite ROM reciprocal tables", ARITH 1995.
+Functions are known from P4Info alone. A table's name says which, its action's parameter is FRACTION_BITS + 3 bits
+wide, and its key as wide as the part of the fraction that picks an entry. Where a table `slopes` lies beside
+`entries`, the two are added: the bipartite method of Das Sarma and Matula, "Faithful bipartite ROM reciprocal
+tables", ARITH 1995.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from .p4rt.entities import ActionCall, TableEntry
 from .p4rt.schema import Action, Schema, Table
 
 ENTRIES, SLOPES = ".entries", ".slopes"
+CONSTANTS = "ingress.average.constants"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,20 @@ def function_entries(schema: Schema) -> Iterator[TableEntry]:
             else:
                 yield from _rows(schema, table, bipartite_values(schema, table))
                 yield from _rows(schema, slopes, bipartite_shares(schema, slopes))
+
+
+def average_entry(job: int, count: int) -> TableEntry:
+    """Makes a job read its sums divided by `count` (programs compiled with AVERAGE=1).
+
+    The constant is 1 / count to 32 significant bits. Raises ValueError for a count below 1.
+    """
+    if count < 1:
+        raise ValueError(f"an average needs a count of 1 or more, got {count}")
+    shift = 31 + (count - 1).bit_length()
+    constant = (2 * (1 << shift) + count) // (2 * count)  # rounded to nearest
+    return TableEntry(
+        CONSTANTS, {"job": job}, ActionCall("ingress.average.times", {"constant": constant, "shift": shift})
+    )
 
 
 def function_of(table: Table) -> Function | None:

@@ -13,7 +13,7 @@ from controller.p4rt.schema import Schema
 from emulator.compiler.api import compile_file
 from emulator.switch.keys import Lpm
 from emulator.switch.switch import Switch
-from fpisa.flags import INEXACT, INVALID
+from fpisa.flags import INVALID
 from fpisa.formats import FORMATS, FP32, Format
 from fpisa.normalize import Result
 from fpisa.ops import compare, convert, multiply, scale, tables
@@ -172,11 +172,3 @@ def insert(switch: Switch, schema: Schema, rows: list) -> None:
         keys = [row.match[key.name] for key in schema.tables[row.table].fields]
         parts = [Lpm(*key) if isinstance(key, tuple) else key for key in keys]
         switch.control.tables[row.table].insert(parts, row.action.name, tuple(row.action.args.values()))
-
-
-def averages(count: int) -> tuple[int, int]:
-    """What the controller would install for an average of `count`."""
-    return scale.reciprocal_constant(count)
-
-
-__all__ = ["INEXACT", "MODELS", "Build", "Calculator", "Question", "averages", "calculator", "compiled"]

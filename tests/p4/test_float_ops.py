@@ -168,5 +168,14 @@ def test_a_program_without_functions_needs_no_entries():
     assert list(float_tables.function_entries(bare)) == []
 
 
+def test_the_controllers_constant_of_an_average():
+    for count in [*range(1, 1025), 2**16 - 1, 2**16]:
+        args = float_tables.average_entry(7, count).action.args
+        assert (args["constant"], args["shift"]) == scale.reciprocal_constant(count)
+        assert args["constant"].bit_length() == 32
+    with pytest.raises(ValueError, match="count of 1 or more, got 0"):
+        float_tables.average_entry(7, 0)
+
+
 def test_every_format_is_converted_to():
     assert [name for name in MODELS if name.startswith("to_") and "integer" not in name] == [f"to_{f}" for f in FORMATS]
