@@ -49,7 +49,14 @@ ONLY: dict[str, tuple[str, ...]] = {
     "llvmlite": ("emulator.switch.jit", "benchmarks"),
     "grpc": ("controller", "emulator.server"),
     "p4": ("controller.p4rt",),
-    "matplotlib": ("workers.report", "workers.compare", "fpisa.accuracy", "fpisa.banzai", "workers.query", "benchmarks.table_plot"),
+    "matplotlib": (
+        "workers.report",
+        "workers.compare",
+        "fpisa.accuracy",
+        "fpisa.banzai",
+        "workers.query",
+        "benchmarks.table_plot",
+    ),
     "scapy": ("workers.wire_scapy", "emulator.server.p4_cli"),
 }
 
