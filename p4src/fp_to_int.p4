@@ -17,7 +17,7 @@ control FpToInt(in operand_t x, in bool nearest, out int<32> integer, out flags_
         bit<64> carry = right == 0 || !nearest ? 0 : half - 1 + (kept & 1);
         bit<64> whole = ((magnitude + carry) >> right) << left;
 
-        bit<64> limit = x.negative ? 0x80000000 : 0x7fffffff;
+        bit<64> limit = x.negative ? 64w0x80000000 : 64w0x7fffffff;
         bool clamped = whole > limit;
         flags = dropped ? INEXACT : 0;
         if (x.special == NOT_A_NUMBER) {
