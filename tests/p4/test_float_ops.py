@@ -3,13 +3,16 @@
 import itertools
 import random
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from controller import float_tables
+from fpisa.codec import to_fraction
 from fpisa.flags import NAN
 from fpisa.formats import BF16, FORMATS, FP32, get_format
+from fpisa.literals import from_fraction
 from fpisa.ops import multiply, scale, tables
 from tests.p4.calculator import MODELS, Build, Question, calculator, compiled
 from tests.p4.values import corners
@@ -113,6 +116,35 @@ def test_corners_meet_corners(build):
     pairs = random.Random(SEED).sample(list(itertools.product(some, repeat=2)), 600)
     two = ("order", "minimum", "maximum", "multiply", "multiply_tables")
     calculator(build, "jit").check([Question(name, *pair) for name in two for pair in pairs])
+
+
+def near_ties(rng):
+    """Questions on fp32 whose exact result lies halfway between two words, and one bit to either side of it."""
+    beside = (-1, 0, 1)
+    for fmt in (FORMATS[name] for name in FORMATS if name != "fp32"):
+        for word in rng.sample(range(min(fmt.max_finite + 1, 1 << 15)), 40 if fmt.width == 16 else 60):
+            low, high = to_fraction(fmt, word), to_fraction(fmt, min(word + 1, fmt.max_finite))
+            middle = from_fraction(FP32, (low + high) / 2)
+            yield from (Question(f"to_{fmt.name}", max(0, middle + step) ^ rng.choice((0, 1 << 31))) for step in beside)
+    for half in rng.sample(range(1, 2**23, 2), 40):
+        word = from_fraction(FP32, Fraction(half, 2))
+        yield from (Question("to_nearest_integer", word + step) for step in beside)
+    for _ in range(40):
+        odd = rng.getrandbits(24) | 1 << 24 | 1  # 25 bits: one too many
+        shift = rng.randrange(7)
+        yield from (Question("from_integer", (odd << shift) + step) for step in beside)
+        subnormal = rng.getrandbits(23) | 1
+        yield from (Question("scale", 1 << 23 | subnormal + step, 0xFFFF) for step in beside)
+        a, b = rng.getrandbits(12) | 0x1001, rng.getrandbits(11) | 0x801  # 25 bits or 24: half are ties
+        powers = [Fraction(2) ** rng.randrange(-70, 60) for _ in range(2)]
+        yield Question("multiply", from_fraction(FP32, a * powers[0]), from_fraction(FP32, b * powers[1]))
+
+
+@pytest.mark.parametrize("build", BUILDS[:2], ids=str)
+def test_ties(build):
+    asked = list(near_ties(random.Random(SEED)))
+    print(f"{len(asked)} questions: seed {SEED}")
+    calculator(build, "jit").check(asked)
 
 
 def test_what_is_no_question_is_dropped():
