@@ -109,13 +109,18 @@ def test_every_fp8_word_and_product(build):
     calculator(build, "jit").check(everything)
 
 
-@pytest.mark.parametrize("build", [Build(), Build(FP32, "rtz", 9, "bipartite")], ids=str)
+@pytest.mark.parametrize("build", BUILDS, ids=str)
 def test_corners_meet_corners(build):
-    """Zeros, subnormals, infinities, NaN and the ends of the range, each with each, where two operands meet."""
-    some = [w for w in corners(build.fmt) if w & 0x7FFFFF in (0, 1, 0x7FFFFF)]
-    pairs = random.Random(SEED).sample(list(itertools.product(some, repeat=2)), 600)
+    """Zeros, the ends of the subnormal and normal ranges, one, infinities and NaN: each through every operation, and
+    each with each where two operands meet."""
+    fmt = build.fmt
+    ends = (0, 1, fmt.fraction_mask, fmt.hidden, fmt.bias << fmt.fraction_bits, fmt.max_finite, fmt.overflowed)
+    words = [word | sign for word in (*ends, fmt.nan, fmt.sign_bit - 1) for sign in (0, fmt.sign_bit)]
     two = ("order", "minimum", "maximum", "multiply", "multiply_tables")
-    calculator(build, "jit").check([Question(name, *pair) for name in two for pair in pairs])
+    asked = [Question(name, *pair) for name in two for pair in itertools.product(words, repeat=2)]
+    asked += [Question("scale", word, power & 0xFFFF) for word in words for power in POWERS]
+    one = [name for name in MODELS if name not in (*two, "scale", "average")]
+    calculator(build, "jit").check(asked + [Question(name, word) for name in one for word in words])
 
 
 def near_ties(rng):
