@@ -13,6 +13,7 @@ import pytest
 from workers.query import data
 from workers.query.cli import main
 from workers.query.compare import equal
+from workers.query.opponents import Way, wins_below
 from workers.query.plans import PLANS, Answer
 
 ALL = [(b, q) for b, plans in PLANS.items() for q in plans]
@@ -36,10 +37,14 @@ def report(capsys: pytest.CaptureFixture[str], *options: object) -> dict:
 @pytest.mark.parametrize("benchmark, query", ALL)
 def test_the_answer_is_duckdbs(tables, capsys, benchmark: str, query: str) -> None:
     found = report(capsys, "--benchmark", benchmark, "--query", query, "--data", tables[benchmark], "--loss", 0.01,
-                   "--cells", 64, "--workers", 3)  # fmt: skip
+                   "--cells", 64, "--workers", 3, "--opponents")  # fmt: skip
     assert found["answer_equal"] and found["answer_rows"] > 0
     assert found["rows_sent"] == found["rows_pruned"] + found["rows_delivered"]
     assert found["rows_pruned"] > 0 and found["lost"] > 0
+    ways = found["opponents"]  # a wrong answer of theirs would have been an error
+    assert list(ways) == ["switch", "unpruned", "ship", "local"]
+    assert ways["switch"]["master_bytes"] < ways["unpruned"]["master_bytes"]
+    assert all(way["work_seconds"] > 0 and way["worker_bytes"] > 0 for way in ways.values())
     assert found["spark_seconds"] is None and found["seconds"] > 0 and found["duckdb_seconds"] > 0
 
 
@@ -117,3 +122,11 @@ def test_a_wrong_answer_is_noticed() -> None:
     close = right.set_column(1, "revenue", [[1.0, 2.05]])
     assert equal(plan, Answer(close, bounds), right)
     assert not equal(plan, Answer(right.slice(0, 1), bounds), right)
+
+
+def test_link_rates() -> None:
+    """A way that saves 1000 bytes and works a microsecond longer is faster below 8 Gbit/s."""
+    own, other = Way(2e-6, 100, 500), Way(1e-6, 1500, 300)
+    assert wins_below(own, other) == pytest.approx(8e9)
+    assert own.seconds(7.9e9) < other.seconds(7.9e9) and own.seconds(8.1e9) > other.seconds(8.1e9)
+    assert wins_below(other, own) == 0 and wins_below(Way(1e-6, 1, 1), other) is None

@@ -30,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def number(low: float, high: float, kind: type = float) -> Any:
-    """A converter for numbers with low < x <= high (low may be met by whole numbers and 0 losses)."""
+    """A converter for numbers with low <= x <= high."""
 
     def convert(text: str) -> Any:
         try:
@@ -62,6 +62,8 @@ def build_parser() -> Parser:
     parser.add_argument("--cells", type=number(2, 1 << 18, int), default=4096, metavar="C",
                         help="of each register array of a lane, a power of two (4096)")
     parser.add_argument("--spark", action="store_true", help="time Spark on this machine too (needs pyspark and Java)")
+    parser.add_argument("--opponents", action="store_true",
+                        help="also: columns shipped to DuckDB, local pre-aggregation, a switch that drops nothing")
     parser.add_argument("--show", type=number(0, 10**6, int), default=10, metavar="N", help="rows to print (10)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     return parser
@@ -86,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         tables = options.data or data.directory(options.benchmark, options.scale)
         report = run(plan, tables, workers=options.workers, loss=options.loss, seed=options.seed, cells=options.cells,
-                     spark=options.spark)
+                     spark=options.spark, fair=options.opponents)
     except (QueryError, OSError) as error:
         return _fail(str(error))
     except MemoryError:
@@ -125,7 +127,21 @@ def _print(says: str, report: Any, show: int) -> None:
     )
     if report.spark_seconds is not None:
         console.print(f"Spark {report.spark_seconds:.3f} s with cached tables, {report.spark_uncached_seconds:.3f} s from files")
+    if report.opponents:
+        console.print(_ways(report.opponents))
     if report.bound:
         console.print(f"float sums are within {report.bound:.3g} of the exact ones")
     verdict = "the answer is DuckDB's" if report.answer_equal else "[red]the answer is NOT DuckDB's[/red]"
     console.print(verdict)
+
+
+def _ways(ways: dict[str, dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table("way", "work, s", "worker's link, MB", "master's link, MB", "switch is faster below")
+    for name, way in ways.items():
+        rate = way["switch_wins_below_gbit"]
+        said = "any rate" if rate is None else f"{rate:.3g} Gbit/s" if rate else "no rate"
+        sizes = [f"{way[k] / 1e6:.3f}" for k in ("worker_bytes", "master_bytes")]
+        table.add_row(name, f"{way['work_seconds']:.3f}", *sizes, "" if name == "switch" else said)
+    return table

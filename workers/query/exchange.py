@@ -37,6 +37,7 @@ class Traffic:
     rows_sent: int = 0
     rows_delivered: int = 0
     packets: int = 0
+    delivered_packets: int = 0
     repeats: int = 0
     lost: int = 0
 
@@ -136,6 +137,7 @@ class Phase:
             batches.append((host.port, self.link.carry(frames[worker][due], self.traffic)))
         out = self.rack.process(batches)
         to_master = out.ports == self.rack.master.port
+        self.traffic.delivered_packets += int(to_master.sum())
         self._acknowledged(self.link.carry(out.take(~to_master, HEADER), self.traffic), open_)
         arrived = self.link.carry(out.take(to_master & (out.lengths == FRAME.itemsize), FRAME), self.traffic)
         arrived = arrived[arrived["version_kind"] & 15 == SURVIVORS]

@@ -24,10 +24,11 @@ from workers.query.pack import LANES, Stream
 
 
 def ladder(rows: int, n: int) -> float:
-    """Rows delivered of a top-N behind thresholds at the ranks N, 2N, ..., 2^7 N.
+    """Rows delivered of a top-N behind thresholds at the ranks N, 2N, ..., up to 2^7 N.
 
     The threshold of rank N 2^j has seen its N rows after rows / 2^j; until the next one has, N more rows pass it."""
-    return min(rows, rows / 2 ** (RUNGS - 1) + (RUNGS - 1) * n)
+    rungs = sum(n << j < rows for j in range(RUNGS))
+    return rows / 2 ** (rungs - 1) + (rungs - 1) * n if rungs else rows
 
 
 def matrix(rows: int, cells: int, columns: int = 4) -> float:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
+from workers.query import opponents
 from workers.query.compare import equal
 from workers.query.errors import QueryError
 from workers.query.exchange import Link
 from workers.query.operators import Session
-from workers.query.plans import Plan
+from workers.query.plans import Answer, Plan
 from workers.query.source import Worker, check, connect
 
 
@@ -38,12 +40,14 @@ class Report:
     spark_uncached_seconds: float | None
     bound: float
     answer_rows: int
+    opponents: dict[str, dict[str, Any]] | None
     answer: pa.Table
 
 
 def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 1, cells: int = 4096,
-        spark: bool = False) -> Report:
-    """Runs `plan` on tables in `data` and compares with DuckDB over whole tables; spark: times Spark as well.
+        spark: bool = False, fair: bool = False) -> Report:
+    """Runs `plan` on tables in `data` and compares with DuckDB over whole tables; spark: times Spark as well;
+    fair: and the fair opponents.
 
     Raises QueryError."""
     check(data, plan.needed)
@@ -61,11 +65,13 @@ def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 
         start = time.perf_counter()
         answer = plan.run(session, hands)
         seconds = time.perf_counter() - start
+        side = sum(hand.side_bytes for hand in hands) // 2  # the plan ran twice
         whole = connect(data, tables)
         whole.sql(plan.sql).to_arrow_table()
         start = time.perf_counter()
         expected = whole.sql(plan.sql).to_arrow_table()
         alone = time.perf_counter() - start
+        rivals = against(plan, answer, expected, hands, session, seconds, side) if fair else None
     except (duckdb.Error, pa.ArrowException) as error:
         raise QueryError(f"the tables do not fit the query: {str(error).splitlines()[0]}") from None
     other = None
@@ -79,5 +85,25 @@ def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 
         equal(plan, answer, expected), traffic.rows_sent, traffic.rows_pruned, traffic.rows_delivered,
         answer.fetched, answer.dictionary, traffic.packets, traffic.repeats, traffic.lost,
         seconds, max(0.0, first - seconds), alone,
-        other.cached if other else None, other.uncached if other else None, bound, len(answer.rows), answer.rows,
+        other.cached if other else None, other.uncached if other else None, bound, len(answer.rows), rivals, answer.rows,
     )  # fmt: skip
+
+
+def against(plan: Plan, answer: Answer, expected: pa.Table, hands: list[Worker], session: Session, seconds: float,
+            side: int) -> dict[str, dict[str, Any]]:
+    """Our way and the opponents': work, bytes, and the link rate in Gbit/s below which ours is faster (0: at none;
+    None: at every). Raises QueryError if an opponent's answer is wrong."""
+    own, unpruned = opponents.ours(seconds, session.traffic, side, len(hands))
+    ways = {"switch": own, "unpruned": unpruned}
+    for name, runs in (("ship", opponents.ship), ("local", opponents.local)):
+        runs(plan, hands)  # warms caches, as the plan's own first run did
+        ways[name] = runs(plan, hands)
+        found = ways[name].answer
+        if found is None or not equal(plan, Answer(found, answer.bounds), expected):
+            raise QueryError(f"the opponent {name!r} has another answer than DuckDB")
+    table = {}
+    for name, way in ways.items():
+        rate = None if way is own else opponents.wins_below(own, way)
+        table[name] = {"work_seconds": way.work, "worker_bytes": way.worker_bytes, "master_bytes": way.master_bytes,
+                       "switch_wins_below_gbit": None if rate is None else rate / 1e9}
+    return table

@@ -61,6 +61,7 @@ class Worker:
 
     def __init__(self, directory: Path, tables: list[str], number: int, count: int):
         self.number = number
+        self.side_bytes = 0  # Arrow bytes sent to the master past the switch
         self.connection = duckdb.connect()
         for table in tables:
             path = directory / f"{table}.parquet"
@@ -102,21 +103,26 @@ class Worker:
 
     def _names(self, table: str, key: str, where: str, salt: int) -> pa.Table:
         """The dictionary: columns key (uint64) and name, one row for each distinct key."""
-        names = self._arrow(f"SELECT DISTINCT hash({key}, {salt}::INTEGER) AS key, {key} AS name "
-                            f"FROM {table} WHERE {where}")
+        names = self._sent(f"SELECT DISTINCT hash({key}, {salt}::INTEGER) AS key, {key} AS name "
+                           f"FROM {table} WHERE {where}")
         return pa.table({"key": mix(names["key"].to_numpy()), "name": names["name"]})
 
     def fetch(self, table: str, rows: np.ndarray, columns: str) -> pa.Table:
         """Columns (an SQL list) of the rows with these ids, with their row_id, in the ids' ascending order."""
         self.connection.register("wanted", pa.table({"wanted_id": rows.astype(np.int64)}))
         try:
-            return self._arrow(f"SELECT row_id, {columns} FROM {table} JOIN wanted ON row_id = wanted_id ORDER BY row_id")
+            return self._sent(f"SELECT row_id, {columns} FROM {table} JOIN wanted ON row_id = wanted_id ORDER BY row_id")
         finally:
             self.connection.unregister("wanted")
 
     def select(self, sql: str) -> pa.Table:
         """Any query over the worker's own rows."""
-        return self._arrow(sql)
+        return self._sent(sql)
+
+    def _sent(self, sql: str) -> pa.Table:
+        table = self._arrow(sql)
+        self.side_bytes += table.nbytes
+        return table
 
     def _arrow(self, sql: str) -> pa.Table:
         try:
