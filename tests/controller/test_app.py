@@ -184,7 +184,7 @@ def test_a_job_from_joining_to_release(rig: Any) -> None:
         worker.tell(LEAVE)
         assert worker.hear() == {"ok": True}
     assert until(lambda: r.table(entries.JOBS) + r.table(entries.MEMBERS) + r.table(entries.REPLICAS) == 0)
-    assert set(switch.control.multicast.groups()) == {entries.FLOOD_GROUP}
+    assert until(lambda: set(switch.control.multicast.groups()) == {entries.FLOOD_GROUP})
 
 
 def test_a_lost_worker_is_announced_within_a_second(rig: Any) -> None:
