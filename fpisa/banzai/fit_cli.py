@@ -113,7 +113,7 @@ def stage_table(result: Fit) -> Any:
     from rich.table import Table
 
     most = limits(result.machine)
-    table = Table("stage", *(f"{name} (of {limit})" for name, limit in most.items()),
+    table = Table("stage", *(f"{name.split()[0]} /{limit}" for name, limit in most.items()),
                   title=f"{result.machine.name}: what {result.fitting or 'the first'} element(s) take")  # fmt: skip
     for number, stage in enumerate(of_placement(result.placement)):
         if any(stage.values()):

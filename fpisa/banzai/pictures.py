@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 COLOURS = {
     "stateless units": "#4c78a8", "stateful units": "#e45756", "instruction words": "#f2b701", "gateways": "#72b7b2",
-    "SRAM blocks": "#9d755d", "TCAM blocks": "#b279a2",
+    "SRAM blocks": "#9d755d", "TCAM blocks": "#b279a2", "crossbar bytes": "#7f7f7f",
 }  # fmt: skip
 
 

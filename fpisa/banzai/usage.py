@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fpisa.banzai.configuration import Configuration, gateways, instruction_words
+from fpisa.banzai.configuration import Configuration, Stage, gateways, instruction_words
 from fpisa.banzai.fit.place import Placement
 from fpisa.banzai.machine import Machine
 
@@ -15,7 +15,22 @@ def limits(machine: Machine) -> dict[str, int]:
         "gateways": machine.gateways,
         "SRAM blocks": machine.sram_blocks,
         "TCAM blocks": machine.tcam_blocks,
+        "crossbar bytes": machine.crossbar_exact_bytes + machine.crossbar_ternary_bytes,
     }
+
+
+def crossbar(stage: Stage) -> int:
+    """Bytes of the words that tables and gateways look at, four for each."""
+    looked_at = {table.key for table in stage.lookups}
+    looked_at |= {
+        word
+        for unit in stage.stateless
+        for instruction in unit.instructions
+        for gate in instruction.when
+        for word in (gate.a, gate.b)
+        if isinstance(word, str)
+    }
+    return 4 * len(looked_at)
 
 
 def of_configuration(configuration: Configuration) -> list[dict[str, int]]:
@@ -27,6 +42,7 @@ def of_configuration(configuration: Configuration) -> list[dict[str, int]]:
             "gateways": gateways(stage),
             "SRAM blocks": len(stage.stateful) + len(stage.lookups),
             "TCAM blocks": len(stage.lookups),
+            "crossbar bytes": crossbar(stage),
         }
         for stage in configuration.stages
     ]
@@ -41,6 +57,7 @@ def of_placement(placement: Placement) -> list[dict[str, int]]:
             "gateways": stage.used["gateways"],
             "SRAM blocks": stage.used["SRAM blocks"],
             "TCAM blocks": stage.used["TCAM blocks"],
+            "crossbar bytes": stage.used["exact crossbar bytes"] + stage.used["ternary crossbar bytes"],
         }
         for stage in placement.stages
     ]
