@@ -130,3 +130,12 @@ def test_link_rates() -> None:
     assert wins_below(own, other) == pytest.approx(8e9)
     assert own.seconds(7.9e9) < other.seconds(7.9e9) and own.seconds(8.1e9) > other.seconds(8.1e9)
     assert wins_below(other, own) == 0 and wins_below(Way(1e-6, 1, 1), other) is None
+
+
+def test_plot(tables, tmp_path: Path, capsys) -> None:
+    options = ["--benchmark", "bdb", "--query", "filter", "--data", str(tables["bdb"]), "--plot"]
+    assert main([*options, str(tmp_path / "new" / "rates.png")]) == 0
+    assert (tmp_path / "new" / "rates.png").read_bytes().startswith(b"\x89PNG")
+    assert "switch is faster" in " ".join(capsys.readouterr().out.split())
+    assert main([*options, str(tmp_path / "rates.nonsense")]) == 1
+    assert "cannot write" in capsys.readouterr().err

@@ -64,6 +64,7 @@ def build_parser() -> Parser:
     parser.add_argument("--spark", action="store_true", help="time Spark on this machine too (needs pyspark and Java)")
     parser.add_argument("--opponents", action="store_true",
                         help="also: columns shipped to DuckDB, local pre-aggregation, a switch that drops nothing")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw time against link rate (implies --opponents)")
     parser.add_argument("--show", type=number(0, 10**6, int), default=10, metavar="N", help="rows to print (10)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     return parser
@@ -79,17 +80,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"{error.name} is not installed; `pip install 'fpisa[query]'` brings it")
     from workers.query import data
     from workers.query.plans import PLANS
+    from workers.query.plot import PictureError, plot
     from workers.query.run import run
 
     plan = PLANS[options.benchmark].get(options.query)
     if plan is None:
         names = ", ".join(PLANS[options.benchmark])
         build_parser().error(f"benchmark {options.benchmark} has no query {options.query!r}; it has {names}")
+    from rich.console import Console
+
     try:
-        tables = options.data or data.directory(options.benchmark, options.scale)
+        with Console(stderr=True).status(f"making the tables of {options.benchmark} at scale {options.scale:g}"):
+            tables = options.data or data.directory(options.benchmark, options.scale)
         report = run(plan, tables, workers=options.workers, loss=options.loss, seed=options.seed, cells=options.cells,
-                     spark=options.spark, fair=options.opponents)
-    except (QueryError, OSError) as error:
+                     spark=options.spark, fair=options.opponents or options.plot is not None)
+        if options.plot is not None:
+            plot(f"{options.benchmark} {plan.name}, {options.workers} workers", report.opponents or {}, options.plot)
+    except (QueryError, OSError, PictureError) as error:
         return _fail(str(error))
     except MemoryError:
         return _fail("the query's columns do not fit into memory")

@@ -92,6 +92,8 @@ class Rack:
     def install(self, query: int, *, cells: int | None = None, flip: bool = False, a: int = 0, b: int = 0,
                 ladder: Sequence[int] = ()) -> Region:
         """Admits a query and its workers to cells of its own. Raises QueryError when there is no room."""
+        if query in self._regions:
+            raise QueryError(f"query {query} is installed already")
         cells = self.cells if cells is None else cells
         first = self._space(cells)
         slot = self._free(range(MAX_QUERIES), {r.slot for r in self._regions.values()}, "queries")
@@ -102,8 +104,6 @@ class Rack:
             used.add(windows[-1])
         region = Region(query, slot, first, cells, tuple(windows))
         tables = self.switch.control.tables
-        if query in self._regions:
-            raise QueryError(f"query {query} is installed already")
         self.clear(region)
         with self.switch.control.batch():
             if self.operator == "topn":
