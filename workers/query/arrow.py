@@ -23,17 +23,18 @@ from workers.query.errors import QueryError
 from workers.query.exchange import Link, Survivors
 from workers.query.floats import Narrowed, narrow
 from workers.query.keys import mix
-from workers.query.operators import CELLS, Session, Sums
+from workers.query.operators import Session, Sums
 from workers.query.pack import Stream
 from workers.query.rack import Rack as Switch
 
 
 @dataclass
 class Rack:
-    """Workers around a switch; programs are compiled when first used and kept. loss: probability on each hop."""
+    """Workers around a switch; programs are compiled when first used and kept. cells: of each array of a lane, by default
+    what suits the operator. loss: probability on each hop."""
 
     workers: int = 2
-    cells: int = CELLS
+    cells: int | None = None
     loss: float = 0.0
     seed: int = 1
     _racks: dict[str, Switch] = field(default_factory=dict)

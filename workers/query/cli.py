@@ -59,8 +59,8 @@ def build_parser() -> Parser:
     parser.add_argument("--loss", type=number(0, 0.5), default=0.0, metavar="P",
                         help="probability that a packet is lost, on each hop (0)")
     parser.add_argument("--seed", type=number(0, 2**32, int), default=1, metavar="N", help="of the losses (1)")
-    parser.add_argument("--cells", type=number(2, 1 << 18, int), default=4096, metavar="C",
-                        help="of each register array of a lane, a power of two (4096)")
+    parser.add_argument("--cells", type=number(2, 1 << 18, int), metavar="C",
+                        help="of each register array of a lane, a power of two (4096; for joins 65536)")
     parser.add_argument("--spark", action="store_true", help="time Spark on this machine too (needs pyspark and Java)")
     parser.add_argument("--opponents", action="store_true",
                         help="also: columns shipped to DuckDB, local pre-aggregation, a switch that drops nothing")

@@ -12,20 +12,25 @@ from workers.query.errors import QueryError
 from workers.query.exchange import Link, Phase, Survivors, Traffic
 from workers.query.floats import order
 from workers.query.pack import Stream
-from workers.query.rack import CELLS, GUARD_BITS, WINDOW, Rack
+from workers.query.rack import GUARD_BITS, WINDOW, Rack
 
 UNIT = -(127 + 23 + GUARD_BITS)
 """A sum's mantissa counts units of 2^(exponent + UNIT)."""
 SAMPLE = 4096
+DEFAULT_CELLS = 4096
+CELLS = {"join": 65536}
+"""A Bloom filter's cell is one bit of switch memory, a group's over twenty bytes."""
 RUNGS = 8
 
 
 @dataclass
 class Session:
-    """What the operators of one query share. racks are built when first needed, and kept."""
+    """What the operators of one query share. racks are built when first needed, and kept.
+
+    cells: of each register array of a lane; None: what CELLS says for the operator."""
 
     workers: int
-    cells: int = CELLS
+    cells: int | None = None
     window: int = WINDOW
     link: Link = field(default_factory=Link)
     traffic: Traffic = field(default_factory=Traffic)
@@ -36,8 +41,9 @@ class Session:
     def rack(self, operator: str) -> Rack:
         """The rack that runs `operator`."""
         if operator not in self.racks:
+            cells = self.cells or CELLS.get(operator, DEFAULT_CELLS)
             self.racks[operator] = Rack.build(
-                operator, self.workers, cells=self.cells, window=self.window, engine=self.engine
+                operator, self.workers, cells=cells, window=self.window, engine=self.engine
             )
         return self.racks[operator]
 

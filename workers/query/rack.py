@@ -17,7 +17,6 @@ from workers.query.pack import FRAME, LANES, Host
 
 PROGRAMS = Path(__file__).resolve().parents[2] / "p4src"
 OPERATORS = {"filter": 1, "topn": 2, "distinct": 3, "group_extreme": 4, "group_sum": 5, "having": 6, "join": 7}
-CELLS = 4096
 WINDOW = 1024
 GUARD_BITS = 18
 MAX_QUERIES = 16
@@ -68,7 +67,7 @@ class Rack:
     _regions: dict[int, Region] = field(default_factory=dict)
 
     @classmethod
-    def build(cls, operator: str, workers: int, *, cells: int = CELLS, window: int = WINDOW, engine: str = "jit",
+    def build(cls, operator: str, workers: int, *, cells: int = 4096, window: int = WINDOW, engine: str = "jit",
               defines: Mapping[str, Any] | None = None) -> Rack:
         """Compiles p4src/query_<operator>.p4 and connects `workers` hosts and a master to it.
 

@@ -44,7 +44,7 @@ class Report:
     answer: pa.Table
 
 
-def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 1, cells: int = 4096,
+def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 1, cells: int | None = None,
         spark: bool = False, fair: bool = False) -> Report:
     """Runs `plan` on tables in `data` and compares with DuckDB over whole tables; spark: times Spark as well;
     fair: and the fair opponents.
