@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from workers.compare import cli
-from workers.compare.models import MODELS, Speedup, compute_seconds, scaled_bytes
+from workers.compare.models import MODELS, Speedup, compute_seconds, gains_of, scaled_bytes
 from workers.compare.plan import AGGREGATORS, KB, MB, CompareError, Setting, make_plan, repeats_for, sizes_to, sweeps_of
 from workers.compare.rig import Rig
 from workers.compare.row import merged, row_of
@@ -111,6 +111,9 @@ def test_merged_rounds() -> None:
     assert both.seconds == (0.010, 0.030, 0.020) and both.median == 0.020
     assert both.cpu == pytest.approx((1.0 + 2 * 4.0) / 3)
     assert both.aggregator == "fpisa" and both.wrong == 0
+    assert both.typical == 0.020
+    assert replace(both, cpu_share=0.1).typical == pytest.approx(0.020)
+    assert replace(both, cpu_share=0.1, seconds=(0.01, 0.01, 0.04)).typical == pytest.approx(0.020)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +133,7 @@ def test_compute_time(name: str, rate: int, scale: int, milliseconds: float) -> 
 
 
 def test_gain() -> None:
+    assert gains_of([1.0, 3.0, 1.0, 1.0], [4.0, 4.0, 1.0, 0.5], 2) == pytest.approx((1.0, -0.25))
     assert Speedup("m", 10, None, 4, 0.0, fpisa=0.1, switchml=0.1859).gain == pytest.approx(0.859)
 
 

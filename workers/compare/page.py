@@ -32,8 +32,9 @@ def render(plan: Plan, outcome: Outcome, notes: Sequence[str]) -> str:
 
 
 COLUMNS = (
-    "Aggregators take turns at every point; times are medians of each all-reduce's slowest worker. Goodput: bits of one "
-    "worker's tensor by that time. Packets, packets sent again and bytes on the wire (both ways, headers included) are of "
+    "Aggregators take turns at every point; times are medians of each all-reduce's slowest worker, means under a CPU "
+    "quota. Goodput: bits of one worker's tensor by that time. Packets, packets sent again and bytes on the "
+    "wire (both ways, headers included) are of "
     "one all-reduce over all workers.",
     "CPU: seconds of a worker for 10^9 bytes of its tensor; convert (exponent scan, quantising, byte order), copy (values as "
     "they are), syscall (waking the peer) and other (window, timers, offering the core to others) are its parts; wait is wall "
@@ -51,7 +52,7 @@ def swept(sweep: Sweep, points: Sequence[Sequence[Row]]) -> str:
         curves(sweep, {n: [r.cpu for r in rows] for n, rows in series.items()}, "CPU of a worker", "s/GB"),
     ]
     if sweep.label == "tensor":
-        times = {n: [r.median * 1e3 for r in rows] for n, rows in series.items()}
+        times = {n: [r.typical * 1e3 for r in rows] for n, rows in series.items()}
         drawn.append(curves(sweep, times, "Time of an all-reduce", "ms", logarithmic=True))
     return page.section(
         sweep.name,

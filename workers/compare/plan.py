@@ -93,6 +93,11 @@ def repeats_for(tensor_bytes: int, least: int) -> int:
     return max(least, min(FASTEST_REPEATS, 2 * MB // tensor_bytes))
 
 
+def repeats_in_all(tensor_bytes: int, least: int, total_bytes: int = 32 * MB) -> int:
+    """Under a CPU quota, and in the replay: enough of them to last for many of the quota's periods."""
+    return max(least, min(64, total_bytes // tensor_bytes))
+
+
 def make_plan(
     aggregators: Sequence[str],
     full: bool,
@@ -165,7 +170,8 @@ def sweeps_of(plan: Plan) -> list[Sweep]:
 
 def at(plan: Plan, aggregator: Aggregator, change: dict[str, object]) -> Setting:
     setting = replace(plan.base, aggregator=aggregator, **change)  # type: ignore[arg-type]
-    return replace(setting, repeats=repeats_for(setting.tensor_bytes, plan.repeats))
+    repeats = repeats_for if setting.cpu_share is None else repeats_in_all
+    return replace(setting, repeats=repeats(setting.tensor_bytes, plan.repeats))
 
 
 def size_text(size: int) -> str:

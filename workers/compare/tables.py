@@ -12,7 +12,7 @@ HEADER = (
     "aggregator", "ms", "Gbit/s", "packets", "sent again", "wire MB",
     "CPU s/GB", "convert", "copy", "syscall", "other", "wait", "switch", "sums",
 )  # fmt: skip
-MODEL_HEADER = ("model", "tensor MB", "compute ms", "switchml ms", "fpisa ms", "gain", "paper")
+MODEL_HEADER = ("model", "tensor MB", "compute ms", "switchml ms", "fpisa ms", "gain", "rounds", "paper")
 
 
 def sweep_rows(sweep: Sweep, points: Sequence[Sequence[Row]]) -> list[tuple[str, ...]]:
@@ -23,7 +23,7 @@ def sweep_rows(sweep: Sweep, points: Sequence[Sequence[Row]]) -> list[tuple[str,
 def cells(row: Row) -> tuple[str, ...]:
     return (
         row.aggregator,
-        f"{row.median * 1e3:.3g}",
+        f"{row.typical * 1e3:.3g}",
         f"{row.goodput:.3f}",
         f"{row.packets:,.0f}",
         f"{row.retransmissions:,.0f}",
@@ -43,6 +43,7 @@ def model_rows(speedups: Sequence[Speedup]) -> list[tuple[str, ...]]:
             f"{s.switchml * 1e3:.2f}",
             f"{s.fpisa * 1e3:.2f}",
             f"{s.gain:+.1%}",
+            f"{min(s.rounds):+.0%} to {max(s.rounds):+.0%}" if s.rounds else "",
             f"+{PAPER_HEADLINE:.1%}" if s.model == "DeepLight" and s.rate_gbit == 10 and s.cpu_share else "",
         )
         for s in speedups

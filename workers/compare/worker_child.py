@@ -3,8 +3,9 @@
 Requests: open {aggregator, path, job, rank, workers, slots, elements}; reduce {count, repeats, seed, compute, check} ->
 {seconds, stats, sums, wrong, largest_error}; close.
 
-Each timed all-reduce follows one of a single packet, which lets all workers begin together; that one, filling the
-tensor and checking it are in no figure.
+Timed all-reduces follow each other without a gap, for a pause would let a CPU quota recover: a train of tensors is filled
+before and checked after. One of a single packet goes before, which lets all workers begin together; that one, filling and
+checking are in no figure.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from workers.compare.plan import AGGREGATORS, Aggregator, CompareError
 from workers.compare.seats import seat
 from workers.compare.values import contribution, judge, wrong
 
+TRAIN_BYTES = 64 << 20  # the most that a train's tensors take
 COUNTED = (
     "packets_sent", "packets_received", "retransmissions", "timeouts", "discarded", "bytes_sent", "bytes_received",
     "convert_ns", "copy_ns", "syscall_ns", "cpu_ns", "wall_ns",
@@ -56,26 +58,40 @@ class Worker:
         if engine is None:
             raise CompareError("reduce came before open")
         own, right = self.inputs(engine, message["count"], message["seed"], message["check"])
-        values, seconds, sums = np.empty_like(own), [], []
+        found: Message = {"seconds": [], "sums": [], "wrong": 0, "largest_error": 0.0}
         counts = dict.fromkeys(COUNTED, 0)
-        faults, largest = 0, 0.0
-        for _ in range(message["repeats"]):
-            np.copyto(values, own)
+        train = max(1, min(message["repeats"], TRAIN_BYTES // own.nbytes))
+        values = np.empty((train, own.size), own.dtype)
+        for first in range(0, message["repeats"], train):
+            tensors = values[: message["repeats"] - first]
+            tensors[:] = own
             self.meet(engine, own.dtype)
             before = engine.stats
-            began = time.perf_counter()
-            if message["compute"]:
-                time.sleep(message["compute"])
-            engine.allreduce(values, self.aggregator.representation)
-            seconds.append(time.perf_counter() - began)
+            found["seconds"] += self.timed(engine, tensors, message["compute"])
             after = engine.stats
-            for name in COUNTED:
-                counts[name] += after[name] - before[name]
-            sums.append(zlib.crc32(values))
+            counts = {name: counts[name] + after[name] - before[name] for name in COUNTED}
+            self.check(tensors, right, found)
+        return {**found, "stats": counts}
+
+    def timed(self, engine: NativeEngine, tensors: Any, compute: float) -> list[float]:
+        """Sums one tensor after another; seconds of each, computing included."""
+        seconds = []
+        for tensor in tensors:
+            began = time.perf_counter()
+            if compute:
+                time.sleep(compute)
+            engine.allreduce(tensor, self.aggregator.representation)
+            seconds.append(time.perf_counter() - began)
+        return seconds
+
+    def check(self, tensors: Any, right: Any, found: Message) -> None:
+        """Adds each result's checksum to `found`, and, where this worker judges, what is wrong with it."""
+        for tensor in tensors:
+            found["sums"].append(zlib.crc32(tensor))
             if right is not None:
-                count, error = wrong(values, *right)
-                faults, largest = faults + count, max(largest, error)
-        return {"seconds": seconds, "stats": counts, "sums": sums, "wrong": faults, "largest_error": largest}
+                count, error = wrong(tensor, *right)
+                found["wrong"] += count
+                found["largest_error"] = max(found["largest_error"], error)
 
     def meet(self, engine: NativeEngine, dtype: Any) -> None:
         """Nobody goes on before all workers are here."""
