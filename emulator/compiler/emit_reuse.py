@@ -99,8 +99,8 @@ class Places:
                 self.emitter.redirect(self.stubs[table.name][number], name)
             if number and not constant:
                 body["shares_entries_with"] = table.name
-                self.emitter.diags.warn(pos, f"table {table.name} is applied again after an earlier application: the "
-                                             "switch must know 'shares_entries_with'", "reuse")
+                self.emitter.diags.warn(pos, f"table {table.name} is applied again after an earlier application: "
+                                             "simple_switch does not know 'shares_entries_with'", "reuse")
 
 
 def _common_keys(table: ir.Table, places: list[Place]) -> list[str] | None:

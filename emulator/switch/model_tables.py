@@ -33,8 +33,9 @@ class ConstEntry:
 @dataclass(frozen=True, slots=True)
 class TableNode:
     """next: node after each action, parallel to `actions`; if hit_next/miss_next are used (`branches`),
-    they decide instead. miss without default action: base_next. kind: the table's match kind.
-    profile: index of its action profile; selector: whether entries may name groups."""
+    they decide instead. again: the node applies table number `table`, which another node stands for, once more:
+    entries, default action, counters and meters are that table's. miss without default action: base_next.
+    kind: the table's match kind. profile: index of its action profile; selector: whether entries may name groups."""
 
     name: str
     id: int
@@ -60,6 +61,7 @@ class TableNode:
     selector: bool = False
     pipeline: int = 0
     table: int = 0
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

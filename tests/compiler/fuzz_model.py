@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .fuzz_program import FIELDS, HEADERS, Callee, Program, Table
+from .fuzz_program import FIELDS, HEADERS, PAIR, Callee, Program, Table
 
 
 class Returned(Exception):
@@ -12,6 +12,14 @@ class Returned(Exception):
 
 class Exited(Exception):
     """exit."""
+
+
+class Broken(Exception):
+    """break."""
+
+
+class Continued(Exception):
+    """continue."""
 
 
 class Header:
@@ -77,10 +85,43 @@ class Evaluator:
             getattr(self, "s_" + stmt[0])(stmt, frame)
 
     def s_assign(self, s: Any, frame: Frame) -> None:
-        self.store(s[1], self.value(s[2], frame), frame)
+        place = self.resolve(s[1], frame)
+        self.store(place, self.value(s[2], frame), frame)
 
     def s_local(self, s: Any, frame: Frame) -> None:
         frame.values[s[1]] = self.value(s[3], frame) if s[3] is not None else 0
+
+    def s_localpair(self, s: Any, frame: Frame) -> None:
+        values = self.pair(s[2], frame) if s[2] is not None else [0, 0]
+        frame.values.update({f"{s[1]}.{f}": v for f, v in zip(PAIR, values)})
+
+    def s_pairset(self, s: Any, frame: Frame) -> None:
+        self.store_pair(s[1], self.pair(s[2], frame), frame)
+
+    def pair(self, e: Any, frame: Frame) -> list[int]:
+        if e[0] == "pairinit":
+            return [self.value(part, frame) for part in e[1:]]
+        return [frame.find(f"{e[1]}.{f}").values[f"{e[1]}.{f}"] for f in PAIR]
+
+    def store_pair(self, place: Any, values: list[int], frame: Frame) -> None:
+        for f, v in zip(PAIR, values):
+            frame.find(f"{place[1]}.{f}").values[f"{place[1]}.{f}"] = v
+
+    def s_loop(self, s: Any, frame: Frame) -> None:
+        for number in range(s[2]):
+            frame.values[s[1]] = number
+            try:
+                self.block(s[3], frame)
+            except Continued:
+                pass
+            except Broken:
+                return
+
+    def s_break(self, s: Any, frame: Frame) -> None:
+        raise Broken
+
+    def s_continue(self, s: Any, frame: Frame) -> None:
+        raise Continued
 
     def s_callstmt(self, s: Any, frame: Frame) -> None:
         self.value(s[1], frame)
@@ -134,6 +175,14 @@ class Evaluator:
         assert isinstance(found, Header)
         return found
 
+    def resolve(self, place: Any, frame: Frame) -> Any:
+        """The place with its run-time index evaluated."""
+        if place[0] == "slice":
+            return ("slice", self.resolve(place[1], frame), *place[2:])
+        if place[0] == "field" and place[1][0] == "dyn":
+            return ("field", ("header", f"hdr.s[{self.value(place[1][1], frame)}]"), *place[2:])
+        return place
+
     def store(self, place: Any, value: int, frame: Frame) -> None:
         if place[0] == "var":
             frame.find(place[1]).values[place[1]] = value
@@ -173,8 +222,14 @@ class Evaluator:
         inner = Frame(self.control_frame(frame) if callee.kind == "action" else None)
         if callee.kind == "control":
             inner.values["$control"] = True
+        places = []
         for (name, direction, kind), arg in zip(callee.params, args):
-            if kind == "header":
+            places.append(self.resolve(arg, frame) if direction != "in" else arg)
+            arg = places[-1]
+            if kind == "pair":
+                values = self.pair(arg, frame) if direction != "out" else [0, 0]
+                inner.values.update({f"{name}.{f}": v for f, v in zip(PAIR, values)})
+            elif kind == "header":
                 inner.values[name] = Header()
                 if direction != "out":
                     inner.values[name].copy(self.header(arg, frame))
@@ -186,10 +241,12 @@ class Evaluator:
         except Returned as returned:
             result = returned.args[0]
         finally:
-            for (name, direction, kind), arg in zip(callee.params, args):
+            for (name, direction, kind), arg in zip(callee.params, places):
                 if direction == "in":
                     continue
-                if kind == "header":
+                if kind == "pair":
+                    self.store_pair(arg, self.pair(("pair", name), inner), frame)
+                elif kind == "header":
                     self.header(arg, frame).copy(inner.values[name])
                 else:
                     self.store(arg, inner.values[name], frame)
@@ -232,12 +289,16 @@ class Evaluator:
         a, b = self.header(e[1], frame), self.header(e[2], frame)
         return int(a.data() == b.data())
 
+    def v_field(self, e: Any, frame: Frame) -> int:
+        place = self.resolve(e, frame)
+        return self.header(place[1], frame).fields[place[2]]
+
     def v_var(self, e: Any, frame: Frame) -> int:
         return frame.find(e[1]).values[e[1]]  # type: ignore[no-any-return]
 
 
 _SPECIAL: dict[str, Any] = {
-    "var": Evaluator.v_var, "const": lambda m, e, f: e[1], "field": lambda m, e, f: m.header(e[1], f).fields[e[2]],
+    "var": Evaluator.v_var, "const": lambda m, e, f: e[1], "field": Evaluator.v_field,
     "call": Evaluator.v_call, "and": Evaluator.v_and, "or": Evaluator.v_or, "choose": Evaluator.v_choose,
     "part": Evaluator.v_part, "slice": Evaluator.v_part, "concat": Evaluator.v_concat, "same": Evaluator.v_same,
     "cast": lambda m, e, f: m.value(e[1], f) & ((1 << e[2]) - 1),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FIELDS = {"a": 8, "b": 8, "c": 8, "w": 16}
+PAIR = {"p": 8, "q": 16}
 HEADERS = ["hdr.h", "hdr.g", "hdr.s[0]", "hdr.s[1]"]
 """hdr.h is always there and no code makes it invalid except through assignment from another; the rest may come and go."""
 
@@ -18,6 +19,7 @@ HEAD = """#include <core.p4>
 header h_t { bit<8> a; bit<8> b; bit<8> c; bit<16> w; }
 struct headers_t { h_t h; h_t g; h_t[2] s; }
 struct meta_t { bit<8> m; bit<16> n; }
+struct pair_t { bit<8> p; bit<16> q; }
 """
 TAIL = """
 parser P(packet_in pkt, out headers_t hdr, inout meta_t meta, inout standard_metadata_t sm) {
@@ -79,11 +81,18 @@ class Scope:
     tables: list[Table] = field(default_factory=list)
     controls: list[Callee] = field(default_factory=list)
     depth: int = 2
+    pairs: list[Any] = field(default_factory=list)
+    loop: bool = False
 
     def inner(self) -> Scope:
         return Scope({w: list(v) for w, v in self.reads.items()}, {w: list(v) for w, v in self.writes.items()},
                      list(self.headers), self.kind, self.result, self.callables, self.tables, self.controls,
-                     self.depth - 1)
+                     self.depth - 1, list(self.pairs), self.loop)
+
+    def add(self, place: Any, width: int, writable: bool = True) -> None:
+        self.reads[width].append(place)
+        if writable:
+            self.writes[width].append(place)
 
 
 class Generator:
@@ -110,7 +119,7 @@ class Generator:
     def params(self, plain: bool = True) -> list[tuple[str, str, Any]]:
         out: list[tuple[str, str, Any]] = []
         for _ in range(self.rng.randrange(0 if plain else 1, 4)):
-            kind: Any = self.rng.choice([8, 8, 8, 16, 3, "header"])
+            kind: Any = self.rng.choice([8, 8, 8, 16, 3, "header", "pair"])
             out.append((self.name("p"), self.rng.choice(["in", "inout", "inout", "out"]), kind))
         return out
 
@@ -121,9 +130,13 @@ class Generator:
                 if direction != "in":
                     scope.headers.append(("header", name))
                 continue
-            scope.reads[t].append(("var", name, t))
-            if direction not in ("in", ""):
-                scope.writes[t].append(("var", name, t))
+            if t == "pair":
+                for f, w in PAIR.items():
+                    scope.add(("var", f"{name}.{f}", w), w, direction != "in")
+                if direction != "in":
+                    scope.pairs.append(("pair", name))
+                continue
+            scope.add(("var", name, t), t, direction not in ("in", ""))
         if outside:
             for f, w in FIELDS.items():
                 scope.reads[w].append(("field", ("header", "hdr.h"), f, w))
@@ -185,13 +198,17 @@ class Generator:
         for _ in range(self.rng.randrange(1, most + 1)):
             stmt = self.statement(scope)
             out.append(stmt)
-            if stmt[0] in ("exit", "return"):
+            if stmt[0] in ("exit", "return", "break", "continue"):
                 break
         return out
 
     def statement(self, scope: Scope) -> Any:
         rng = self.rng
-        kinds = ["assign"] * 5 + ["slice", "local", "call", "call"]
+        kinds = ["assign"] * 5 + ["slice", "local", "call", "call", "pair"]
+        if ("header", "hdr.s[1]") in scope.headers:
+            kinds += ["dynamic"]
+        if scope.depth > 1:
+            kinds += ["loop"]
         if scope.headers:
             kinds += ["valid", "copy", "guarded"]
         if scope.depth > 0:
@@ -232,6 +249,38 @@ class Generator:
         scope.reads[width].append(("var", name, width))
         scope.writes[width].append(("var", name, width))
         return ("local", name, width, value)
+
+    def s_pair(self, scope: Scope) -> Any:
+        if scope.pairs and self.rng.random() < 0.5:
+            return ("pairset", self.rng.choice(scope.pairs), self.pair(scope, 2))
+        made = ("localpair", self.name("v"), self.pair(scope, 2) if self.rng.random() < 0.8 else None)
+        scope.pairs.append(("pair", made[1]))
+        for f, w in PAIR.items():
+            scope.add(("var", f"{made[1]}.{f}", w), w)
+        return made
+
+    def pair(self, scope: Scope, depth: int) -> Any:
+        if scope.pairs and self.rng.random() < 0.4:
+            return self.rng.choice(scope.pairs)
+        return ("pairinit", *[self.expr(scope, w, depth) for w in PAIR.values()])
+
+    def s_loop(self, scope: Scope) -> Any:
+        inner = scope.inner()
+        inner.tables, inner.controls, inner.loop = [], [], True
+        name = self.name("i")
+        inner.reads[8].append(("var", name, 8))
+        return ("loop", name, self.rng.randrange(1, 4), self.block(inner, 3))
+
+    def s_dynamic(self, scope: Scope) -> Any:
+        """Elements of the stack chosen at run time, where both are valid."""
+        both = [("header", "hdr.s[0]"), ("header", "hdr.s[1]")]
+        inner = scope.inner()
+        for f, w in FIELDS.items():
+            for _ in range(2):
+                inner.add(("field", ("dyn", ("part", self.expr(scope, 8, 2), 0, 0)), f, w), w)
+        inner.headers = [h for h in inner.headers if h not in both]
+        cond = ("and", ("isvalid", both[0]), ("isvalid", both[1]))
+        return ("if", cond, [self.s_assign(inner) for _ in range(3)], [])
 
     def s_call(self, scope: Scope) -> Any:
         usable = [c for c in scope.callables if c.kind == "function" or scope.kind != "function"]
@@ -292,6 +341,8 @@ class Generator:
         return ("callstmt", found) if found is not None else self.s_assign(scope)
 
     def s_leave(self, scope: Scope) -> Any:
+        if scope.loop and self.rng.random() < 0.7:
+            return (self.rng.choice(["break", "continue"]),)
         if scope.kind != "function" and self.rng.random() < 0.5:
             return ("exit",)
         return ("return", self.expr(scope, scope.result, 2) if scope.result is not None else None)
@@ -312,6 +363,10 @@ class Generator:
     def argument(self, scope: Scope, direction: str, kind: Any, depth: int) -> Any:
         if kind == "header":
             return self.rng.choice(scope.headers) if scope.headers else None
+        if kind == "pair":
+            if direction == "in":
+                return self.pair(scope, depth - 1)
+            return self.rng.choice(scope.pairs) if scope.pairs else None
         if direction == "in":
             return self.expr(scope, kind, depth - 1)
         if self.rng.random() < 0.3 or not scope.writes[kind]:
@@ -366,13 +421,16 @@ class Generator:
 
 
 # -- text
+NAMED = {"header": "h_t", "pair": "pair_t"}
+
+
 def function_text(f: Callee) -> str:
     head = "void" if f.result is None else f"bit<{f.result}>"
     return f"{head} {f.name}({params_text(f.params)}) {{\n{block_text(f.body)}}}\n"
 
 
 def params_text(params: list[tuple[str, str, Any]]) -> str:
-    return ", ".join(f"{d} {'h_t' if t == 'header' else f'bit<{t}>'} {n}".strip() for n, d, t in params)
+    return ", ".join(f"{d} {NAMED.get(t, f'bit<{t}>')} {n}".strip() for n, d, t in params)
 
 
 def control_text(c: Callee, main: bool = False) -> str:
@@ -402,6 +460,14 @@ def stmt_text(s: Any) -> str:
         return f"{text(s[1])} = {text(s[2])};"
     if kind == "local":
         return f"bit<{s[2]}> {s[1]}{f' = {text(s[3])}' if s[3] is not None else ''};"
+    if kind == "localpair":
+        return f"pair_t {s[1]}{f' = {text(s[2])}' if s[2] is not None else ''};"
+    if kind == "pairset":
+        return f"{text(s[1])} = {text(s[2])};"
+    if kind == "loop":
+        return f"for (bit<8> {s[1]} = 0; {s[1]} < {s[2]}; {s[1]} = {s[1]} + 1) {{\n{block_text(s[3])}}}"
+    if kind in ("break", "continue", "exit"):
+        return f"{kind};"
     if kind == "callstmt":
         callee = s[1][1]
         return f"{text(s[1])};" if callee.kind != "control" else \
@@ -425,15 +491,17 @@ def stmt_text(s: Any) -> str:
         cases = "".join(f"{s[1].actions[n].name}: {{\n{block_text(b)}}}\n" for n, b in s[2])
         default = f"default: {{\n{block_text(s[3])}}}\n" if s[3] is not None else ""
         return f"switch ({s[1].name}.apply().action_run) {{\n{cases}{default}}}"
-    if kind == "exit":
-        return "exit;"
     return "return;" if s[1] is None else f"return {text(s[1])};"
 
 
 def text(e: Any) -> str:
     kind = e[0]
-    if kind in ("var", "header"):
+    if kind in ("var", "header", "pair"):
         return str(e[1])
+    if kind == "dyn":
+        return f"hdr.s[{text(e[1])}]"
+    if kind == "pairinit":
+        return f"{{ {text(e[1])}, {text(e[2])} }}"
     if kind == "field":
         return f"{text(e[1])}.{e[2]}"
     if kind in ("slice", "part"):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from emulator.switch.switch import Switch
+
 from .harness import compile_text, run, source
 
 IN = "0102030400050006"
@@ -41,6 +43,28 @@ def test_table_with_entries_of_the_control_plane_is_marked(tmp_path: Path) -> No
     marked = [t for t in result.json["pipelines"][0]["tables"] if t.get("shares_entries_with") == "Ig.t"]
     assert len(marked) == 1
     assert any("shares_entries_with" in d.message for d in result.diagnostics)
+
+
+@pytest.mark.parametrize("engine", ["interp", "jit"])
+def test_places_share_entries_default_and_counter(engine: str, tmp_path: Path) -> None:
+    table = TABLE.replace("const entries = { 1 : set(0x11); 2 : set(0x22); }", "counters = dc;").replace(
+        "const default", "default").replace("table t", "direct_counter(CounterType.packets) dc; table t")
+    body = """t.apply(); hdr.h.c = hdr.h.d; hdr.h.a = hdr.h.b;
+              if (t.apply().hit) { hdr.h.b = 0x77; } else { hdr.h.b = 0x66; }"""
+    result = compile_text(source(body, locals=table), tmp_path, allow=REUSE)
+    assert result.json is not None
+    switch = Switch.load(result.json, engine=engine)
+    t = switch.control.tables["Ig.t"]
+    assert not any("$apply" in name for name in switch.control.tables)
+    assert switch.send(0, bytes.fromhex(IN)) == [(1, bytes.fromhex("0266040400050006"))]
+    first = t.insert([1], "Ig.set", [0x11])
+    second = t.insert([2], "Ig.set", [0x22])
+    assert switch.send(0, bytes.fromhex(IN)) == [(1, bytes.fromhex("0277112200050006"))]
+    assert t.direct_counter is not None
+    assert [t.direct_counter.read(t.entry(h).slot)[0] for h in (first, second)] == [1, 1]
+    t.delete(second)
+    t.set_default("Ig.set", [0x33])
+    assert switch.send(0, bytes.fromhex(IN)) == [(1, bytes.fromhex("0266113300050006"))]
 
 
 def test_reject_ends_parsing_or_drops(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emulator.switch import expr as x
@@ -37,6 +37,9 @@ from emulator.switch.model import (
 KINDS = ("exact", "lpm", "ternary", "range", "optional", "valid")
 MAX_PRIORITY = 0x7FFFFFFF
 MAX_TABLE_SIZE = 1 << 31
+
+SHARES = "shares_entries_with"
+"""Member of a table's JSON object that our compiler writes where a table is applied at several places."""
 
 
 @dataclass
@@ -73,9 +76,13 @@ def _pipeline(item: dict, where: str, number_: int, ctx: Context) -> Pipeline:
     names = [need(raw, "name", str, at) for raw, at in tables + conditionals + calls]
     nodes = index_by_name(names, where)
     built: list[Node] = []
+    mains: dict[str, TableNode] = {}
     for raw, at in tables:
-        built.append(_Table(raw, at, nodes, ctx).build(number_, ctx.tables))
-        ctx.tables += 1
+        if SHARES not in raw:
+            mains[raw["name"]] = _Table(raw, at, nodes, ctx).build(number_, ctx.tables)
+            ctx.tables += 1
+    for raw, at in tables:
+        built.append(mains[raw["name"]] if SHARES not in raw else _again(raw, at, nodes, ctx, mains))
     for raw, at in conditionals:
         cond = bool_expr(raw.get("expression"), ctx.scope, at)
         built.append(
@@ -89,6 +96,18 @@ def _pipeline(item: dict, where: str, number_: int, ctx: Context) -> Pipeline:
     pipeline = Pipeline(item["name"], tuple(built), _node(item, "init_table", nodes, where))
     _check_acyclic(pipeline, where)
     return pipeline
+
+
+def _again(raw: dict, where: str, nodes: dict[str, int], ctx: Context, mains: dict[str, TableNode]) -> TableNode:
+    """A node that applies one of the pipeline's tables once more."""
+    name = need(raw, SHARES, str, where)
+    main = mains.get(name)
+    if main is None:
+        fail(where, f"{SHARES!r} names {name!r}, which is no table of this pipeline")
+    node = _Table(raw, where, nodes, ctx).build(main.pipeline, main.table)
+    if (node.keys, node.actions, node.profile, node.selector) != (main.keys, main.actions, main.profile, main.selector):
+        fail(where, f"the keys, actions and implementation must be those of {name!r}, whose entries are shared")
+    return replace(node, again=True, kind=main.kind, max_size=main.max_size)
 
 
 def _check_acyclic(pipeline: Pipeline, where: str) -> None:

@@ -26,6 +26,7 @@ from emulator.switch.model import (
     Meter,
     Model,
     ModelError,
+    Node,
     Pipeline,
     Register,
     StandardMetadata,
@@ -150,7 +151,7 @@ class _State:
 def _pipelines(doc: dict, scope: Scope, actions: tuple[Action, ...], state: _State) -> dict[str, Any]:
     """The fields of Model that tables have a part in."""
     pipelines, profiles = load_pipelines(doc, scope, actions)
-    tables = [n for p in pipelines.values() for n in p.nodes if isinstance(n, TableNode)]
+    tables = [n for p in pipelines.values() for n in p.nodes if isinstance(n, TableNode) and not n.again]
     tables.sort(key=lambda t: t.table)
     index_by_name([t.name for t in tables], "tables")
     tables, counters, meters = _bind(tables, state.counters, state.counter_tables, state.meters, state.meter_tables)
@@ -271,8 +272,13 @@ def _bind(
 
 
 def _with_tables(pipeline: Pipeline, tables: list[TableNode]) -> Pipeline:
-    nodes = tuple(tables[n.table] if isinstance(n, TableNode) else n for n in pipeline.nodes)
-    return replace(pipeline, nodes=nodes)
+    nodes: list[Node] = []
+    for node in pipeline.nodes:
+        if isinstance(node, TableNode):
+            main = tables[node.table]
+            node = replace(node, counter=main.counter, meter=main.meter) if node.again else main
+        nodes.append(node)
+    return replace(pipeline, nodes=tuple(nodes))
 
 
 def _errors(doc: dict) -> dict[str, int]:
