@@ -44,7 +44,7 @@ static void choose_find(struct fpt_table *t)
     else if (t->flat_valid)
         t->find = t->key_words == 1 && !t->has_range ? flat_find_1 : flat_find;
     else
-        t->find = t->kind == FPT_LPM ? lpm_find : ternary_find;
+        t->find = t->blocks ? blocks_find : t->kind == FPT_LPM ? lpm_find : ternary_find;
 }
 
 /* Keeps the sorted list right after slot was linked (added) or unlinked; count is already the new one. */
@@ -127,7 +127,7 @@ struct fpt_table *fpt_new(const struct fpt_field *fields, int32_t n_fields, int3
     }
     t->args_words = args_words;
     size_t bytes = FPT_ENTRY_HEADER + 8 * ((size_t)args_words + (size_t)t->key_words * (t->has_mask ? 2 : 1));
-    t->stride = bytes <= 64 ? 64 : (bytes + 31) & ~(size_t)31;
+    t->stride = (bytes + 63) & ~(size_t)63; /* an entry's action data then lies on as few lines as can be */
     t->free_slot = NO_SLOT;
     t->flat_valid = true;
     ((struct fpt_entry *)t->default_entry)->handle = FPT_DEFAULT_HANDLE;
@@ -140,6 +140,8 @@ static void forget_entries(struct fpt_table *t)
     tuples_free(t);
     sieve_free(t);
     lpm_root_free(t);
+    blocks_free(t);
+    t->no_blocks = false;
     index_free(&t->exact);
     index_free(&t->handles);
     free(t->slots);
@@ -381,6 +383,7 @@ int32_t fpt_delete(struct fpt_table *t, uint32_t handle)
     give_slot(t, slot);
     if (!t->count)
         fpt_clear(t);
+    choose_find(t); /* unlinking may have given up a structure */
     return FPT_OK;
 }
 

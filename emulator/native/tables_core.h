@@ -53,6 +53,8 @@ struct fpt_table {
     uint32_t *flat;       /* slots best first, while count <= FLAT_LIMIT; flat_valid says whether in use */
     bool flat_valid;
     struct lpm_root *root; /* lpm: first step by the top bits, built once the table is large */
+    struct lpm_blocks *blocks; /* lpm, one field of 32 bits: instead of root */
+    bool no_blocks;            /* they would become too many */
     struct sieve *sieve;   /* ternary: which tuples are worth a probe, built once there are many */
     uint8_t *default_entry;
     uint64_t *scratch; /* three times the key words */
@@ -140,6 +142,13 @@ bool same_entry(const struct fpt_table *t, uint32_t a, uint32_t b);
 void merged_mask(struct fpt_table *t, uint32_t slot, uint64_t *mask);
 bool merged_duplicate(const struct fpt_table *t, uint32_t slot);
 int32_t slot_prefix(const struct fpt_table *t, uint32_t slot);
+
+/* tables_blocks.c. blocks_add: false where the table needs the general root. */
+uint32_t blocks_find(struct fpt_table *t, const uint64_t *key);
+bool blocks_add(struct fpt_table *t, uint32_t slot);
+void blocks_remove(struct fpt_table *t, uint32_t slot);
+void blocks_free(struct fpt_table *t);
+void blocks_prefetch(const struct fpt_table *t, const uint64_t *keys, int n);
 
 /* tables_sieve.c. Bit i % 64 of the answer: tuple i is worth a probe. */
 struct sieve;

@@ -95,6 +95,8 @@ static void fill(struct fpt_table *t)
 
 void lpm_root_add(struct fpt_table *t, uint32_t slot)
 {
+    if (blocks_add(t, slot))
+        return;
     if (t->root) {
         enter(t, slot);
         return;
@@ -121,6 +123,8 @@ static uint32_t covering(struct fpt_table *t, uint32_t slot, int32_t prefix)
 
 void lpm_root_remove(struct fpt_table *t, uint32_t slot)
 {
+    if (t->blocks)
+        blocks_remove(t, slot);
     if (!t->root)
         return;
     int32_t prefix = slot_prefix(t, slot);

@@ -58,6 +58,8 @@ void fpt_prefetch(const struct fpt_guess *guesses, int32_t n_guesses, const void
                 prefetch_exact(t, keys, count);
             else if (t->sieve)
                 sieve_prefetch(t, keys, count);
+            else if (t->blocks)
+                blocks_prefetch(t, keys, count);
             else if (t->kind == FPT_LPM)
                 lpm_prefetch(t, keys, count);
         }
