@@ -17,6 +17,7 @@ from itertools import pairwise
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from workers.query import operators
 from workers.query.errors import QueryError
@@ -136,6 +137,8 @@ def _keys(table: pa.Table, name: str) -> np.ndarray:
     column = _column(table, name)
     if pa.types.is_integer(column.type):
         return mix(column.to_numpy())
+    if pa.types.is_floating(column.type):
+        column = pc.add(column, 0.0)  # -0 becomes +0, which it equals
     rows = pa.table({"k": column})
     connection = duckdb.connect()
     connection.register("rows", rows)

@@ -125,11 +125,12 @@ def _print(says: str, report: Any, show: int) -> None:
     if show:
         console.print(table)
     sent = max(report.rows_sent, 1)
+    phases = ", ".join(f"{name} {spent:.3f}" for name, spent in report.phases.items())
     console.print(
         f"rows sent {report.rows_sent}, kept from the master {report.rows_pruned} ({report.rows_pruned / sent:.1%}), "
         f"delivered {report.rows_delivered}, fetched {report.rows_fetched}; dictionary {report.dictionary_keys} keys\n"
         f"packets {report.packets}, repeated {report.repeats}, lost {report.lost}\n"
-        f"{report.seconds:.3f} s (and {report.setup_seconds:.2f} s to compile and load); DuckDB alone "
+        f"{report.seconds:.3f} s: {phases} (and {report.setup_seconds:.2f} s to compile and load); DuckDB alone "
         f"{report.duckdb_seconds:.3f} s"
     )
     if report.spark_seconds is not None:

@@ -5,6 +5,7 @@ trip. The switch answers a repeated packet as it did the first time; the master 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -40,6 +41,7 @@ class Traffic:
     delivered_packets: int = 0
     repeats: int = 0
     lost: int = 0
+    seconds: float = 0.0
 
     @property
     def rows_pruned(self) -> int:
@@ -91,6 +93,7 @@ class Phase:
 
     def run(self, streams: Sequence[Stream], *, second: bool = False) -> Survivors:
         """Sends all rows; returns what reached the master. Raises QueryError when nobody answers any more."""
+        start = time.perf_counter()
         chunks = max([-(-len(s) // CHUNK) for s in streams], default=0)
         found: list[Survivors] = []
         for number in range(chunks):
@@ -101,6 +104,7 @@ class Phase:
                   for name, dtype in (("workers", "u1"), ("rows", "u4"), ("keys", "u8"), ("values", "f4"))]
         survivors = Survivors(*joined)
         self.traffic.rows_delivered += len(survivors)
+        self.traffic.seconds += time.perf_counter() - start
         return survivors
 
     def _chunk(self, parts: Sequence[Stream], second: bool, found: list[Survivors]) -> None:

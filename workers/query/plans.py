@@ -225,7 +225,7 @@ def having(session: Session, workers: Sequence[Worker]) -> Answer:
     bound = LEAST_REVENUE * math.fsum(float(s.wide.sum()) for s in scanned)
     found = operators.having(session, streams(scanned), bound)
     rows = fetch(workers, found, "uservisits", "destURL, adRevenue")
-    done = master(uservisits=rows).sql(HAVING.format(bound=repr(bound))).to_arrow_table()
+    done = master(uservisits=rows).sql(HAVING.format(bound=f"'{bound!r}'::DOUBLE")).to_arrow_table()
     return Answer(done, {}, len(rows), len(names))
 
 

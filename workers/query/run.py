@@ -22,7 +22,8 @@ from workers.query.source import Worker, check, connect
 
 @dataclass(frozen=True)
 class Report:
-    """Rows are those of all phases. seconds: the whole query, repeated after one run that compiles the programs."""
+    """Rows are those of all phases. seconds: the whole query, repeated after one run that compiles the programs.
+    phases: the same by what was done: workers' scans and fetches, packing and the switch's packets, the rest."""
 
     answer_equal: bool
     rows_sent: int
@@ -34,6 +35,7 @@ class Report:
     repeats: int
     lost: int
     seconds: float
+    phases: dict[str, float]
     setup_seconds: float
     duckdb_seconds: float
     spark_seconds: float | None
@@ -62,9 +64,11 @@ def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 
         plan.run(session, hands)  # compiles and loads the programs
         first = time.perf_counter() - start
         session = Session(workers, cells=cells, link=link, racks=session.racks)
+        scanned = sum(hand.seconds for hand in hands)
         start = time.perf_counter()
         answer = plan.run(session, hands)
         seconds = time.perf_counter() - start
+        scanned = sum(hand.seconds for hand in hands) - scanned
         side = sum(hand.side_bytes for hand in hands) // 2  # the plan ran twice
         whole = connect(data, tables)
         whole.sql(plan.sql).to_arrow_table()
@@ -80,11 +84,12 @@ def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 
 
         other = by_spark(plan, data)
     traffic = session.traffic
+    phases = {"scan_and_fetch": scanned, "switch": traffic.seconds, "master": seconds - scanned - traffic.seconds}
     bound = max((float(b.max(initial=0.0)) for b in answer.bounds.values()), default=0.0)
     return Report(
         equal(plan, answer, expected), traffic.rows_sent, traffic.rows_pruned, traffic.rows_delivered,
         answer.fetched, answer.dictionary, traffic.packets, traffic.repeats, traffic.lost,
-        seconds, max(0.0, first - seconds), alone,
+        seconds, phases, max(0.0, first - seconds), alone,
         other.cached if other else None, other.uncached if other else None, bound, len(answer.rows), rivals, answer.rows,
     )  # fmt: skip
 

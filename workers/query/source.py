@@ -5,6 +5,7 @@ by row id, afterwards. DuckDB scans the files; Arrow tables carry what is fetche
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,7 @@ class Worker:
 
     def __init__(self, directory: Path, tables: list[str], number: int, count: int):
         self.number = number
+        self.seconds = 0.0  # spent in DuckDB
         self.side_bytes = 0  # Arrow bytes sent to the master past the switch
         self.connection = duckdb.connect()
         for table in tables:
@@ -125,10 +127,13 @@ class Worker:
         return table
 
     def _arrow(self, sql: str) -> pa.Table:
+        start = time.perf_counter()
         try:
             return self.connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
             raise QueryError(f"a worker cannot scan its rows: {str(error).splitlines()[0]}") from None
+        finally:
+            self.seconds += time.perf_counter() - start
 
 
 def dictionary(parts: list[pa.Table]) -> pa.Table | None:
