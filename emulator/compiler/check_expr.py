@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import ast, check_call
+from .check_compat import castable, comparable, same_width
 from .checker import Checker, Sym
 from .types import (
     BOOL,
@@ -17,7 +18,6 @@ from .types import (
     Bits,
     Enum,
     ListOf,
-    NewType,
     Record,
     SetOf,
     Stack,
@@ -25,7 +25,6 @@ from .types import (
     Tuple,
     Type,
     TypeVar,
-    Varbit,
     is_header,
     is_union,
     strip,
@@ -215,14 +214,6 @@ def _shift(ck: Checker, expr: ast.Binary, left: Type, right: Type) -> Type:
     return a
 
 
-def comparable(ck: Checker, left: Type, right: Type) -> bool:
-    if isinstance(left, ApplyResult) or (isinstance(left, Varbit) and not isinstance(right, Varbit)):
-        return False
-    if left is VOID or right is VOID:
-        return False
-    return ck.assignable(left, right) or ck.assignable(right, left)
-
-
 def _ternary(ck: Checker, expr: ast.Ternary, want: Type | None) -> Type:
     cond = value(ck, expr.cond)
     if strip(cond) is not BOOL and cond is not UNKNOWN:
@@ -247,22 +238,6 @@ def _cast(ck: Checker, expr: ast.Cast, want: Type | None) -> Type:
     if target is UNKNOWN or source is UNKNOWN or castable(ck, target, source):
         return target
     return ck.error(expr.pos, f"{source} cannot be cast to {target}")
-
-
-def castable(ck: Checker, target: Type, source: Type) -> bool:
-    if ck.assignable(target, source):
-        return True
-    a, b = strip(target), strip(source)
-    if isinstance(target, (NewType, Enum)) or isinstance(source, (NewType, Enum)):
-        return (target is not source) and (a == b or b is INT or (isinstance(a, Bits) and isinstance(b, Bits)
-                                           and a.signed == b.signed) or (a is INT and isinstance(b, Bits)))
-    if isinstance(a, Bits) and isinstance(b, Bits):
-        return a.width == b.width or a.signed == b.signed
-    if isinstance(a, Bits) and b is BOOL:
-        return a.width == 1 and not a.signed
-    if a is BOOL:
-        return (isinstance(b, Bits) and b.width == 1) or b is INT
-    return a is INT and isinstance(b, Bits)
 
 
 def _index(ck: Checker, expr: ast.Index, want: Type | None) -> Type:
@@ -369,14 +344,9 @@ def _pair(ck: Checker, expr: Any, want: Type | None) -> Type:
     first, second = (expr.value, expr.mask) if isinstance(expr, ast.Mask) else (expr.low, expr.high)
     a, b = value(ck, first, want), value(ck, second, want)
     for kind, part in ((a, first), (b, second)):
-        if want is not None and not ck.assignable(want, kind) and not _same_width(want, kind):
+        if want is not None and not ck.assignable(want, kind) and not same_width(want, kind):
             ck.error(part.pos, f"expected {want}, found {kind}")
     return SetOf(want if want is not None else (b if a is INT else a))
-
-
-def _same_width(want: Type, kind: Type) -> bool:
-    a, b = strip(want), strip(kind)
-    return isinstance(a, Bits) and isinstance(b, Bits) and a.width == b.width
 
 
 def _plus_slice(ck: Checker, expr: ast.PlusSlice, want: Type | None) -> Type:
