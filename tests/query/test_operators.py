@@ -8,10 +8,21 @@ import struct
 import numpy as np
 import pytest
 
+from emulator.compiler.api import compile_file
 from tests.query import model
 from workers.query.floats import order
-from workers.query.pack import FRAME, HEADER, PORT, VERSION, WORKER_PORT, headers, valid_lanes
-from workers.query.rack import OPERATORS, Rack
+from workers.query.pack import (
+    ENTRY,
+    FRAME,
+    HEADER,
+    PORT,
+    VERSION,
+    WORKER_PORT,
+    acknowledgements,
+    headers,
+    valid_lanes,
+)
+from workers.query.rack import OPERATORS, PROGRAMS, Rack
 
 SEED = 20260711
 CELLS = 8
@@ -200,6 +211,32 @@ def test_several_queries_share_a_switch() -> None:
 
 
 def test_the_frame_is_the_header_file() -> None:
+    """Names, widths and order of the NumPy record are those of the compiled headers."""
+    compiled = compile_file(PROGRAMS / "query_filter.p4").json
+    assert compiled is not None
+    types = {t["name"]: [(f[0], f[1]) for f in t["fields"]] for t in compiled["header_types"]}
+    query = [("version_kind", 8), *types["query_h"][2:]]
+    assert [w for _, w in types["query_h"][:2]] == [4, 4]
+    query[1] = ("operator", query[1][1])
+    assert query == [(name, 8 * HEADER[name].itemsize) for name in HEADER.names[-8:]]
+    lane = [(f"{name}_{n:x}", 8 * ENTRY[name].itemsize) for n in range(16) for name in ENTRY.names]
+    assert types["rows_h"] == lane
     assert HEADER.itemsize == 14 + 20 + 8 + 14 and FRAME.itemsize == HEADER.itemsize + 256
     one = frame(Rack.build("filter", 1), {3: model.Row(1, 2, 3)}, 1)
     assert valid_lanes(one)[0].tolist() == [n == 3 for n in range(16)]
+
+
+def test_checksums() -> None:
+    """What leaves the switch and what the master answers have IPv4 checksums that add up."""
+    rack = Rack.build("distinct", 1, cells=CELLS)
+    rack.install(3)
+    sent = frame(rack, {0: model.Row(1, 16, 0)}, 1)
+    ((_, survivor),) = rack.switch.send(rack.workers[0].port, sent.tobytes())
+    ((_, answer),) = rack.switch.send(rack.workers[0].port, frame(rack, {0: model.Row(2, 16, 0)}, 2).tobytes())
+    replies = acknowledgements(np.frombuffer(survivor, FRAME), rack.master)
+    ((port, forwarded),) = rack.switch.send(rack.master.port, replies.tobytes())
+    assert port == rack.workers[0].port and forwarded == replies.tobytes()
+    for data in (sent.tobytes(), survivor, answer, forwarded):
+        total = sum(struct.unpack(">10H", data[14:34]))
+        assert total % 0xFFFF == 0
+        assert int.from_bytes(data[16:18], "big") == len(data) - 14
