@@ -8,6 +8,7 @@ from .context import Context
 from .storage import header_field, valid_field
 from .types import BOOL, INT, Enum, Stack, Struct, Tuple, Type, is_header, is_union, storage_type, strip
 from .values import (
+    ChoiceV,
     DotsV,
     DynHeaderV,
     HeaderRV,
@@ -121,6 +122,9 @@ def compare(cx: Context, left: Any, right: Any, pos: int) -> ir.Expr:
         elif right.type is INT and left.type is not INT:
             right = fold.cast(right, left.type)
         return fold.equal(left, right)
+    for a, b in ((left, right), (right, left)):
+        if isinstance(a, ChoiceV):
+            return _any_choice(cx, a, b, pos)
     left, right = _alike(cx, left, right, pos)
     if isinstance(left, StackV) or isinstance(right, StackV):
         a = left.elements if isinstance(left, StackV) else left.items
@@ -132,6 +136,15 @@ def compare(cx: Context, left: Any, right: Any, pos: int) -> ir.Expr:
         a, b = fields_of(cx, left), fields_of(cx, right)
         return _all(compare(cx, a[n], b[n], pos) for n in a)
     return _same_headers(cx, left, right, pos)
+
+
+def _any_choice(cx: Context, choice: ChoiceV, other: Any, pos: int) -> ir.Expr:
+    """Equality with the part that the index chooses."""
+    result = compare(cx, choice.parts[-1], other, pos)
+    for number in range(len(choice.parts) - 2, -1, -1):
+        chosen = fold.equal(choice.index, fold.const(number, choice.index.type))
+        result = fold.choose(chosen, compare(cx, choice.parts[number], other, pos), result)
+    return result
 
 
 def _same_headers(cx: Context, left: Any, right: Any, pos: int) -> ir.Expr:

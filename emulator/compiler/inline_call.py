@@ -14,6 +14,7 @@ from .types import BOOL, INT, VOID, Object, Tuple, Type, TypeVar, is_scalar, sub
 from .values import (
     ActionV,
     ApplyV,
+    ChoiceV,
     DynHeaderV,
     Env,
     ExternV,
@@ -285,7 +286,7 @@ def _copy_in(cx: Context, values: list[tuple[ast.Param, Any]], env: Env,
     return outputs
 
 
-_AGGREGATES = (StructV, HeaderV, DynHeaderV, StackEndV, StackV, UnionV, HeaderRV, TupleV, RecordV)
+_AGGREGATES = (ChoiceV, StructV, HeaderV, DynHeaderV, StackEndV, StackV, UnionV, HeaderRV, TupleV, RecordV)
 
 
 def _nameable(value: Any, written: bool) -> bool:
@@ -345,6 +346,8 @@ def _call_method(cx: Context, method: MethodV, expr: ast.Call, want: Type | None
         count = cx.constant(expr.args[0].value) if expr.args and expr.args[0].value else 1
         cx.prim("push" if name == "push_front" else "pop", ir.StackArg(base.name), ir.Raw(count))
         return None
+    if isinstance(base, ChoiceV) and name in ("isValid", "setValid", "setInvalid"):
+        return _choice_method(cx, base, name, expr, want)
     if name == "isValid":
         return validity(cx, base)
     if name in ("setValid", "setInvalid"):
@@ -355,6 +358,19 @@ def _call_method(cx: Context, method: MethodV, expr: ast.Call, want: Type | None
         width = width_of(kind) if kind is not None else 0
         return ir.Const(_SIZES[name](width), INT)
     raise cx.fail(expr.pos, f"there is no method {name} here")
+
+
+def _choice_method(cx: Context, base: ChoiceV, name: str, expr: ast.Call, want: Type | None) -> Any:
+    """A method of one of several unions or members: the parts' own, under conditions on the index."""
+    runs = [cx.collect(lambda p=p: _call_method(cx, MethodV(p, name), expr, want)) for p in base.parts]  # type: ignore[misc]
+    if name == "isValid":
+        return inline_expr.choice_member(base, [value for _, value in runs], BOOL)
+    code = tuple(runs[-1][0])
+    for number in range(len(runs) - 2, -1, -1):
+        cond = fold.equal(base.index, fold.const(number, base.index.type))
+        code = (ir.If(cond, tuple(runs[number][0]), code, cx.pos),)
+    cx.out.extend(code)
+    return None
 
 
 _SIZES: dict[str, Callable[[int], int]] = {

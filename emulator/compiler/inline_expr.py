@@ -26,6 +26,7 @@ from .types import (
 from .values import (
     ActionV,
     ApplyV,
+    ChoiceV,
     DotsV,
     DynHeaderV,
     ExternV,
@@ -105,6 +106,9 @@ def member_of(cx: Context, base: Any, name: str, expr: ast.Expr) -> Any:
     elif isinstance(base, UnionV):
         if name in base.members:
             return base.members[name]
+    elif isinstance(base, ChoiceV):
+        if name in base.type.fields:
+            return choice_member(base, [member_of(cx, p, name, expr) for p in base.parts], base.type.fields[name])
     elif isinstance(base, DynHeaderV):
         if name in base.type.fields:
             return ir.DynField(base.stack.name, base.index, name, storage_type(base.type.fields[name]))
@@ -126,6 +130,16 @@ def member_of(cx: Context, base: Any, name: str, expr: ast.Expr) -> Any:
     elif isinstance(base, ApplyV):
         return inline_call.apply_member(cx, base, name, expr.pos)
     return MethodV(base, name)
+
+
+def choice_member(base: ChoiceV, parts: list[Any], kind: Type) -> Any:
+    """The same member of each part; scalars become a chain of choices."""
+    if not isinstance(parts[0], ir.Expr):
+        return ChoiceV(kind, parts, base.index)  # type: ignore[arg-type]
+    value = parts[-1]
+    for number in range(len(parts) - 2, -1, -1):
+        value = fold.choose(fold.equal(base.index, fold.const(number, base.index.type)), parts[number], value)
+    return value
 
 
 def _stack_member(cx: Context, base: StackV, name: str, expr: ast.Expr) -> Any:
@@ -295,7 +309,7 @@ def _index(cx: Context, expr: ast.Index, want: Type | None) -> Any:
                 raise cx.fail(expr.index.pos, f"index {index.value} is outside the stack of {base.type.size}")
             return base.elements[index.value]
         if not is_header(base.type.element):
-            raise cx.fail(expr.index.pos, "a stack of unions takes constant indexes only")
+            return ChoiceV(base.type.element, base.elements, cx.save(index))
         return DynHeaderV(base.type.element, base, index)
     if isinstance(base, ir.Expr):
         bit = cx.constant(expr.index)

@@ -1,7 +1,7 @@
 """Writing values to places: assignment of scalars, slices, structs, headers, stacks and unions."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import fold, ir
@@ -9,6 +9,7 @@ from .context import Context
 from .convert import as_scalar, coerce, fields_of
 from .types import INT, Bits, Tuple, Type, Varbit, storage_type
 from .values import (
+    ChoiceV,
     DynHeaderV,
     HeaderRV,
     HeaderV,
@@ -47,6 +48,9 @@ def _add_places(value: Any, out: set[Place]) -> None:
             _add_places(part, out)
     elif isinstance(value, TupleV):
         for part in value.items:
+            _add_places(part, out)
+    elif isinstance(value, ChoiceV):
+        for part in value.parts:
             _add_places(part, out)
     elif isinstance(value, HeaderV):
         out.add((value.name, "*"))
@@ -131,7 +135,11 @@ def copy_value(cx: Context, value: Any) -> Any:
 
 def store(cx: Context, target: Any, value: Any) -> None:
     """target = value; the value may read what the target writes."""
-    if isinstance(target, ir.Expr):
+    if isinstance(target, ChoiceV):
+        _each(cx, target, lambda part: store(cx, part, value))
+    elif isinstance(value, ChoiceV):
+        _each(cx, value, lambda part: store(cx, target, part))
+    elif isinstance(target, ir.Expr):
         _store_scalar(cx, target, value)
     elif isinstance(target, StructV):
         value = coerce(cx, value, target.type, cx.pos)
@@ -153,12 +161,28 @@ def store(cx: Context, target: Any, value: Any) -> None:
         _store_header(cx, target, coerce(cx, value, target.type, cx.pos))
 
 
+def _each(cx: Context, choice: ChoiceV, run: Callable[[Any], None]) -> None:
+    """Do it with the part that the index chooses."""
+    codes = [cx.collect(lambda p=p: run(p))[0] for p in choice.parts]  # type: ignore[misc]
+    code = tuple(codes[-1])
+    for number in range(len(codes) - 2, -1, -1):
+        cond = fold.equal(choice.index, fold.const(number, choice.index.type))
+        code = (ir.If(cond, tuple(codes[number]), code, cx.pos),)
+    cx.out.extend(code)
+
+
 def _store_scalar(cx: Context, target: ir.Expr, value: Any) -> None:
     if isinstance(target, ir.Op) and target.op == "slice":
         _store_slice(cx, target, as_scalar(cx, value, cx.pos))
         return
     if isinstance(target, ir.Op) and target.op == "window":
         _store_window(cx, target, as_scalar(cx, value, cx.pos))
+        return
+    if isinstance(target, ir.Op) and target.op == "?":
+        cond, yes, no = target.args
+        kept = cx.save(as_scalar(cx, value, cx.pos))
+        arms = [cx.collect(lambda t=t: _store_scalar(cx, t, kept))[0] for t in (yes, no)]  # type: ignore[misc]
+        cx.emit(ir.If(cond, tuple(arms[0]), tuple(arms[1]), cx.pos))
         return
     if isinstance(target.type, Varbit):
         if target != value:

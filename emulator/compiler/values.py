@@ -52,6 +52,15 @@ class DynHeaderV:
 
 
 @dataclass(eq=False, slots=True)
+class ChoiceV:
+    """One of several unions, or of their members, by an index kept in a variable; past the end it is the last."""
+
+    type: Struct
+    parts: list[Any]
+    index: ir.Expr
+
+
+@dataclass(eq=False, slots=True)
 class StackEndV:
     """stack.next or stack.last."""
 

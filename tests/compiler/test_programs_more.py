@@ -9,8 +9,28 @@ import pytest
 
 from .harness import run
 from .test_programs import IN, Row, full
+UNIONS = "header a_t { bit<8> p; } header b_t { bit<16> q; } header_union un { a_t a; b_t b; }"
+UNION_STATES = "state start { b.extract(h.h); b.extract(h.us.next.a); b.extract(h.us.next.b); transition accept; }"
 
 ROWS: list[Row] = [
+    ("union stack: field by run-time index", dict(
+        top=UNIONS, hdrs="h_t h; un[2] us;", parser=UNION_STATES,
+        ig="bit<8> i = h.h.a; h.us[i].b.q = 0x7777; if (h.us[i].isValid()) { h.h.b = 9; } h.h.c = h.us[i - 1].a.p; "
+           "if (!h.us[i - 1].b.isValid()) h.h.d = 7;",
+    ), (0, "0109410700050006" "41" "7777"), IN + "414243"),
+    ("union stack: validity by run-time index", dict(
+        top=UNIONS, hdrs="h_t h; un[2] us;", parser=UNION_STATES,
+        ig="bit<8> i = h.h.a; h.us[i].a.setValid(); h.us[i].a.p = 5; h.us[i - 1].a.setInvalid(); i = 7;",
+    ), (0, IN + "05"), IN + "414243"),
+    ("union stack: a union copied by run-time index", dict(
+        top=UNIONS, hdrs="h_t h; un[2] us;", parser=UNION_STATES,
+        ig="bit<8> i = h.h.a; h.us[i] = h.us[i - 1];",
+    ), (0, IN + "4141"), IN + "414243"),
+    ("union stack: a member copied, passed and compared", dict(
+        top=UNIONS + " void f(inout b_t x) { x.q = x.q + 1; }", hdrs="h_t h; un[2] us;", parser=UNION_STATES,
+        ig="bit<8> i = h.h.a; b_t q = h.us[i].b; f(h.us[i].b); h.us[i-1].a = {3}; if (h.us[i].b == q) h.h.b = 7; "
+           "if (h.us[i-1].a == {3}) h.h.c = 9;",
+    ), (0, "0102090400050006" "034244"), IN + "414243"),
     ("union last in parser", dict(
         top="header a_t { bit<8> p; } header b_t { bit<16> q; } header_union un { a_t a; b_t b; }",
         hdrs="h_t h; un[2] us;",
