@@ -132,7 +132,8 @@ class LaneRun:
         chunks = (frames["fpisa_chunk"].astype(np.int64) - self.window.first) & 0xFFFFFFFF
         placed = frames["fpisa_pool_index"] == self.window.pool_index(chunks, self.first_slot)
         frames, chunks = frames[placed], chunks[placed]
-        fresh, ready = self.window.receive(chunks, now)
+        again = frames["fpisa_version_kind"] == wire.VERSION << 4 | wire.RESULT_AGAIN
+        fresh, ready = self.window.receive(chunks, now, again)
         if not fresh.any():
             return 0, ready
         frames, chunks = frames[fresh], chunks[fresh]

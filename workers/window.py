@@ -4,6 +4,12 @@ Pure state: results and the clock come in, chunk numbers go out; no sockets, no 
 from 0 within one all-reduce of one queue; `first` is the number of chunk 0 in the life of the job. Chunk
 `first + i` uses slot `(first + i) mod slots` and set `(first + i) div slots mod 2`, so a slot's sets
 alternate, and a chunk may go out once the one before it in its slot is answered.
+
+Nothing is sent again merely because it is old: behind a slow link a whole window is old. Two signs of loss
+count. Overtaken: chunks sent well after it are answered, and the switch answers in the order in which the
+slowest worker sends. Stall: nothing at all was answered for a timeout; then a few of the oldest go out as
+probes, and the timeout of the whole window doubles until a chunk sent once is answered.
+`emulator/native/window.c` is the same in C.
 """
 
 from __future__ import annotations
@@ -16,12 +22,15 @@ from numpy.typing import NDArray
 Chunks = NDArray[np.int64]
 NONE: Chunks = np.zeros(0, dtype=np.int64)
 FREE = -1
+OVERTAKEN_BY = 24  # later chunks answered: more than packets usually change places
+MAX_PROBES = 8
+MAX_DOUBLINGS = 16
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds. A chunk is sent again after a timeout that follows the measured round trip, doubled each time
-    it expires for the same chunk; past `deadline` without an answer somebody is silent.
+    """Seconds. Bounds of the timeout, which follows the measured round trip and doubles while a stall lasts;
+    past `deadline` without an answer to a chunk somebody is silent.
     """
 
     initial: float = 0.010
@@ -37,12 +46,14 @@ class RoundTrip:
     timing: Timing
     mean: float = 0.0
     deviation: float = 0.0
+    least: float = 0.0
     measured: bool = False
 
     def sample(self, seconds: float) -> None:
         if not self.measured:
-            self.mean, self.deviation, self.measured = seconds, seconds / 2, True
+            self.mean, self.deviation, self.least, self.measured = seconds, seconds / 2, seconds, True
             return
+        self.least = min(self.least, seconds)
         self.deviation += (abs(seconds - self.mean) - self.deviation) / 4
         self.mean += (seconds - self.mean) / 8
 
@@ -51,6 +62,10 @@ class RoundTrip:
         if not self.measured:
             return self.timing.initial
         return min(max(self.mean + 4 * self.deviation, self.timing.shortest), self.timing.longest)
+
+    def doubled(self, times: NDArray[np.int64] | int) -> NDArray[np.float64]:
+        """The timeout, doubled so many times."""
+        return np.minimum(self.timeout * np.exp2(np.minimum(times, MAX_DOUBLINGS)), self.timing.longest)
 
 
 @dataclass
@@ -74,10 +89,16 @@ class Window:
         self.done = np.zeros(self.total, dtype=bool)
         self.sent = np.zeros(self.total, dtype=bool)
         self.chunk_of = np.full(self.slots, FREE, dtype=np.int64)
-        self.expiry = np.full(self.slots, np.inf)
-        self.sent_at = np.zeros(self.slots)
+        self.sent_at = np.zeros(self.slots)  # latest transmission
+        self.since = np.zeros(self.slots)  # first transmission
+        self.order = np.zeros(self.slots, dtype=np.int64)  # of the latest transmissions
         self.tries = np.zeros(self.slots, dtype=np.int64)
-        self.since = np.zeros(self.slots)  # first transmission, for the deadline
+        self.sends = 0
+        self.newest_order, self.newest_sent = 0, 0.0  # latest of the transmissions known to be answered
+        self.first_answer: float | None = None
+        self.backoff = 0  # stalls since such an answer
+        self.stalled_at = np.inf
+        self.next_look = 0.0  # for overtaken chunks
 
     @property
     def finished(self) -> bool:
@@ -98,9 +119,11 @@ class Window:
         self._mark_sent(ready, now)
         return ready
 
-    def receive(self, chunks: Chunks, now: float) -> tuple[NDArray[np.bool_], Chunks]:
-        """Answers came for `chunks` (any numbers, repeats allowed). Returns which of them are new, one flag
-        each, and the chunks that may now be sent."""
+    def receive(
+        self, chunks: Chunks, now: float, again: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.bool_], Chunks]:
+        """Answers came for `chunks` (any numbers, repeats allowed); `again`: which were sent again on request.
+        Returns which of them are new, one flag each, and the chunks that may now be sent."""
         inside = (chunks >= 0) & (chunks < self.total)
         fresh = inside.copy()
         fresh[inside] = self.sent[chunks[inside]] & ~self.done[chunks[inside]]
@@ -112,28 +135,59 @@ class Window:
         self.duplicates += len(chunks) - len(new)
         if len(new) == 0:
             return fresh, NONE
-        self._mark_done(new, now)
+        self._mark_done(new, now, np.zeros(len(new), dtype=bool) if again is None else again[fresh])
         return fresh, self._release(new, now)
 
     def expire(self, now: float) -> Chunks:
-        """The chunks whose timer has run out; their timers start anew, doubled."""
-        slots = np.flatnonzero(self.expiry <= now)
-        if len(slots) == 0:
+        """The chunks to send again: those overtaken, or when nothing was answered for a timeout a few of the
+        oldest as probes."""
+        if now >= self.stalled_at:
+            slots = self._probes(now)
+            self.backoff = min(self.backoff + 1, MAX_DOUBLINGS)
+            self._restart_clock(now)
+        elif now >= self.next_look:
+            slots = np.flatnonzero(self._overtaken(now))
+            self.next_look = now + 1e-6 + self.trip.mean / 4
+        else:
             return NONE
+        self._renumber(slots)
         self.tries[slots] += 1
-        wait = self.trip.timeout * np.exp2(np.minimum(self.tries[slots], 16))
-        self.expiry[slots] = now + np.minimum(wait, self.trip.timing.longest)
+        self.sent_at[slots] = now
         self.retransmissions += len(slots)
         return self.chunk_of[slots]
 
     def next_expiry(self) -> float:
-        """When `expire` next has something to say; infinity when nothing is in flight."""
-        return float(self.expiry.min(initial=np.inf))
+        """When a stall begins if nothing is answered; infinity when nothing is in flight."""
+        return float(self.stalled_at)
 
     def overdue(self, now: float) -> int | None:
         """A chunk in flight for longer than the deadline, if there is one."""
         late = (self.chunk_of != FREE) & (now - self.since > self.trip.timing.deadline)
         return int(self.chunk_of[late].min()) if late.any() else None
+
+    def _probes(self, now: float) -> NDArray[np.int64]:
+        waiting = np.flatnonzero((self.chunk_of != FREE) & (self.sent_at < now))
+        oldest = waiting[np.argsort(self.order[waiting])]
+        return oldest[: min(2 ** (self.backoff + 1), MAX_PROBES)]
+
+    def _overtaken(self, now: float) -> NDArray[np.bool_]:
+        """Slots whose chunk is lost as far as can be told: something sent well after it is answered, by count,
+        or by time where few are in flight. Each time waits longer."""
+        trip, age = self.trip, now - self.sent_at
+        well_after = self.newest_order > self.order + OVERTAKEN_BY
+        well_after |= self.newest_sent - self.sent_at > trip.timeout
+        patience = np.where(self.tries == 0, trip.mean + trip.deviation, trip.doubled(np.maximum(self.tries - 1, 0)))
+        late = (self.newest_order > self.order) & well_after & (age > patience)
+        return (self.chunk_of != FREE) & late & trip.measured
+
+    def _renumber(self, slots: NDArray[np.int64]) -> None:
+        self.order[slots] = self.sends + 1 + np.arange(len(slots))
+        self.sends += len(slots)
+
+    def _restart_clock(self, now: float) -> None:
+        """A stall is counted from the last answer or probe, or from when something was sent into an empty window."""
+        idle = bool((self.chunk_of == FREE).all())
+        self.stalled_at = np.inf if idle else now + float(self.trip.doubled(self.backoff))
 
     def _mark_sent(self, chunks: Chunks, now: float) -> None:
         slots = self.slot_of(chunks)
@@ -141,19 +195,45 @@ class Window:
         self.chunk_of[slots] = chunks
         self.sent_at[slots] = now
         self.since[slots] = now
+        self._renumber(slots)
         self.tries[slots] = 0
-        self.expiry[slots] = now + self.trip.timeout
+        if self.stalled_at == np.inf:
+            self._restart_clock(now)
 
-    def _mark_done(self, new: Chunks, now: float) -> None:
+    def _mark_done(self, new: Chunks, now: float, again: NDArray[np.bool_]) -> None:
         slots = self.slot_of(new)
-        # A chunk sent twice does not say which copy was answered (Karn and Partridge 1987).
-        clean = slots[self.tries[slots] == 0]
-        if len(clean):
-            self.trip.sample(float(np.mean(now - self.sent_at[clean])))
+        if self.first_answer is None:
+            self.first_answer = now
+        self._learn(slots, now, again)
         self.done[new] = True
         self.answered += len(new)
         self.chunk_of[slots] = FREE
-        self.expiry[slots] = np.inf
+        self._restart_clock(now)
+
+    def _learn(self, slots: NDArray[np.int64], now: float, again: NDArray[np.bool_]) -> None:
+        """What answers in these slots tell about the path.
+
+        A chunk sent twice does not say which copy was answered (Karn and Partridge 1987), unless the answer was
+        sent again on request, or follows the second faster than any round trip: then it is the first one's (as
+        in Eifel, Ludwig and Katz 2000). What was sent before the first answer of all waited for workers that
+        began later, and what is answered long after its turn for another worker's loss: those are no round
+        trips.
+        """
+        tries, sent_at = self.tries[slots], self.sent_at[slots]
+        firsts = (tries == 0) | (self.trip.measured & (now - sent_at < self.trip.least))
+        seconds = again & (tries == 1)
+        if not (firsts | seconds).any():
+            return
+        self.backoff = 0
+        in_turn = self.newest_order <= self.order[slots] + OVERTAKEN_BY
+        clean = firsts & ~seconds & in_turn & (self.since[slots] >= self.first_answer)
+        trips = np.concatenate([now - self.since[slots[clean]], now - sent_at[seconds]])
+        if len(trips):
+            self.trip.sample(float(trips.mean()))
+        known = slots[(tries == 0) | seconds]
+        if len(known) and self.order[known].max() > self.newest_order:
+            newest = known[np.argmax(self.order[known])]
+            self.newest_order, self.newest_sent = int(self.order[newest]), float(self.sent_at[newest])
 
     def _release(self, new: Chunks, now: float) -> Chunks:
         steps = {self.slots} if self.lag is None else {self.slots, self.lag}

@@ -217,7 +217,7 @@ static void memory_close(struct port *port)
 }
 
 static const struct port_kind MEMORY_KIND = {memory_receive, memory_release, memory_send, memory_flush,
-                                             memory_arm,     memory_event,   NULL,        memory_close};
+                                             memory_arm,     memory_event,   NULL,        memory_close, NULL};
 
 /* A socket file that nobody listens on any more is a crashed run's. */
 static void remove_stale(const struct sockaddr_un *address)

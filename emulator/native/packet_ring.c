@@ -4,7 +4,7 @@
  * way); sendmmsg takes the pipeline's output where it lies and copies it, so nothing waits for completions. Every packet
  * carries a virtio-net header both ways, which keeps checksum and segmentation offload working between the hosts. */
 #define _GNU_SOURCE
-#include "port.h"
+#include "train.h"
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -41,9 +41,14 @@ struct ring_port {
     uint32_t head, tail; /* next frame to read; first not yet given back */
     uint8_t *aside[ASIDE];
     int aside_used;
+    struct train trains[ASIDE]; /* super-frames of UDP, cut; the last may wait for room */
+    int n_trains;
     struct mmsghdr messages[BATCH];
     struct iovec parts[BATCH][2];
     struct virtio_net_hdr headers[BATCH];
+    struct train_front fronts[BATCH];
+    uint32_t coupled[BATCH]; /* packets in each message */
+    bool couples;            /* the other side reads trains: it sends them, or the options say so */
     uint32_t outgoing;
     struct waiting *waiting, **waiting_tail; /* the link is slow: packets in order */
     size_t waiting_bytes, waiting_limit;
@@ -102,6 +107,8 @@ static bool read_frame(struct ring_port *ring, struct tpacket2_hdr *header, stru
         packet->length += 4;
     }
     packet->segmented = false;
+    if (packet->offload.gso_type == VIRTIO_NET_HDR_GSO_UDP_L4)
+        return true;
     if ((packet->offload.flags | packet->offload.gso_type) &&
         !offload_settle(packet->data, packet->length, &packet->offload, &packet->segmented)) {
         drops[FPN_RX_BAD_OFFLOAD]++;
@@ -110,17 +117,37 @@ static bool read_frame(struct ring_port *ring, struct tpacket2_hdr *header, stru
     return true;
 }
 
+/* One frame: as it is, or the packets of a train as far as there is room. */
+static int take_frame(struct ring_port *ring, struct tpacket2_hdr *header, struct received *packets, int room)
+{
+    struct received whole;
+    if (!read_frame(ring, header, &whole))
+        return 0;
+    if (whole.offload.gso_type != VIRTIO_NET_HDR_GSO_UDP_L4) {
+        packets[0] = whole;
+        return 1;
+    }
+    struct train *train = &ring->trains[ring->n_trains];
+    if (!train_cut(train, whole.data, whole.length, whole.offload.gso_size)) {
+        ring->port.stats.drops[FPN_RX_BAD_OFFLOAD]++;
+        return 0;
+    }
+    ring->n_trains++;
+    ring->couples = true;
+    return train_unload(train, packets, room);
+}
+
 static int ring_receive(struct port *port, struct received *packets, int room)
 {
     struct ring_port *ring = of(port);
-    int n = 0;
-    while (n < room && ring->aside_used < ASIDE) {
+    int n = ring->n_trains ? train_unload(&ring->trains[ring->n_trains - 1], packets, room) : 0;
+    while (n < room && ring->aside_used < ASIDE && ring->n_trains < ASIDE) {
         struct tpacket2_hdr *header = frame(ring, ring->head);
         if (!(__atomic_load_n(&header->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
             break;
         __builtin_prefetch(frame(ring, ring->head + 1));
         ring->head++;
-        n += read_frame(ring, header, &packets[n]);
+        n += take_frame(ring, header, &packets[n], room - n);
         if (ring->head - ring->tail >= ring->frames / 2)
             break; /* refused frames count as well: never read one that was not given back */
     }
@@ -135,6 +162,13 @@ static void ring_release(struct port *port)
     for (; ring->tail != ring->head; ring->tail++)
         __atomic_store_n(&frame(ring, ring->tail)->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
     ring->aside_used = 0;
+    struct train last = ring->n_trains ? ring->trains[ring->n_trains - 1] : (struct train){0};
+    if (last.next < last.n) { /* its other packets come next */
+        ring->trains[ring->n_trains - 1] = ring->trains[0];
+        ring->trains[0] = last;
+        ring->n_trains = 1;
+    } else
+        ring->n_trains = 0;
 }
 
 static void count_sent(struct port *port, uint32_t bytes)
@@ -179,24 +213,55 @@ static void wait_in_queue(struct ring_port *ring, const struct virtio_net_hdr *o
     }
 }
 
+/* Fills the messages of the outgoing packets; returns how many. */
+static uint32_t couple(struct ring_port *ring, uint32_t n)
+{
+    uint32_t messages = 0;
+    for (uint32_t at = 0, length; at < n; at += length, messages++) {
+        const struct iovec(*parts)[2] = (const struct iovec(*)[2]) & ring->parts[at];
+        length = ring->couples ? train_length(parts, &ring->headers[at], n - at) : 1;
+        if (length > 1)
+            train_couple(&ring->parts[at], length, &ring->fronts[messages]);
+        ring->coupled[messages] = length;
+        ring->messages[messages].msg_hdr.msg_iov = ring->parts[at];
+        ring->messages[messages].msg_hdr.msg_iovlen = 2 * length;
+    }
+    return messages;
+}
+
+static void uncouple(struct ring_port *ring, uint32_t at, uint32_t length)
+{
+    if (length > 1)
+        train_uncouple(&ring->parts[at], length);
+}
+
 static void ring_flush(struct port *port)
 {
     struct ring_port *ring = of(port);
-    uint32_t at = 0, n = ring->outgoing;
+    uint32_t at = 0, message = 0, n = ring->outgoing, messages = ring->waiting ? 0 : couple(ring, n);
     ring->outgoing = 0;
-    while (at < n && !ring->waiting) {
-        int sent = sendmmsg(port->fd, ring->messages + at, n - at, MSG_DONTWAIT);
+    while (message < messages) {
+        int sent = sendmmsg(port->fd, ring->messages + message, messages - message, MSG_DONTWAIT);
         if (sent < 0 && errno == EINTR)
             continue;
         port->stats.tx_batches++;
         if (sent <= 0) {
+            if (errno == EINVAL && ring->coupled[message] > 1) {
+                ring->couples = false; /* an old kernel; one by one, then */
+                break;
+            }
             if (must_wait(port, errno))
                 break;
-            at++;
+            at += ring->coupled[message++];
         }
-        for (; sent > 0; sent--, at++)
-            count_sent(port, (uint32_t)ring->parts[at][1].iov_len);
+        for (; sent > 0; sent--, message++) {
+            uncouple(ring, at, ring->coupled[message]);
+            for (uint32_t i = 0; i < ring->coupled[message]; i++, at++)
+                count_sent(port, (uint32_t)ring->parts[at][1].iov_len);
+        }
     }
+    for (uint32_t left = at; message < messages; left += ring->coupled[message++])
+        uncouple(ring, left, ring->coupled[message]);
     for (; at < n; at++)
         wait_in_queue(ring, &ring->headers[at], &ring->parts[at][1]);
 }
@@ -216,6 +281,7 @@ static void ring_send(struct port *port, uint8_t *data, uint32_t length, const s
         port->stats.drops[FPN_TX_BAD_OFFLOAD]++;
         return;
     }
+    ring->parts[ring->outgoing][0] = (struct iovec){header, VNET};
     ring->parts[ring->outgoing++][1] = (struct iovec){data, length};
 }
 
@@ -275,8 +341,10 @@ static void ring_close(struct port *port)
         munmap(ring->map, ring->map_bytes);
     if (port->fd >= 0)
         close(port->fd);
-    for (int i = 0; i < ASIDE; i++)
+    for (int i = 0; i < ASIDE; i++) {
         free(ring->aside[i]);
+        free(ring->trains[i].bytes);
+    }
     while (ring->waiting) {
         struct waiting *next = ring->waiting->next;
         free(ring->waiting);
@@ -285,8 +353,10 @@ static void ring_close(struct port *port)
     free(ring);
 }
 
+static void ring_doubt(struct port *port) { of(port)->couples = false; }
+
 static const struct port_kind RING_KIND = {ring_receive, ring_release, ring_send,  ring_flush,
-                                           NULL,         ring_event,   ring_stats, ring_close};
+                                           NULL,         ring_event,   ring_stats, ring_close, ring_doubt};
 
 /* ---- opening ---- */
 
@@ -379,12 +449,8 @@ int32_t fpn_add_interface(struct fpn_runner *runner, int32_t number, const char 
         return fail(error, "memory is short");
     ring->port.kind = &RING_KIND;
     ring->waiting_tail = &ring->waiting;
+    ring->couples = options->trains;
     ring->waiting_limit = options->queue_bytes > 0 ? (size_t)options->queue_bytes : (size_t)2 << 20;
-    for (uint32_t i = 0; i < BATCH; i++) {
-        ring->parts[i][0] = (struct iovec){&ring->headers[i], VNET};
-        ring->messages[i].msg_hdr.msg_iov = ring->parts[i];
-        ring->messages[i].msg_hdr.msg_iovlen = 2;
-    }
     if (open_ring(ring, interface, options, error) || adopt_port(runner, &ring->port, number, interface, error)) {
         ring_close(&ring->port);
         return -1;

@@ -35,6 +35,7 @@ struct port_kind {
     void (*event)(struct port *port, uint32_t events);
     void (*refresh_stats)(struct port *port); /* may be NULL */
     void (*close)(struct port *port);
+    void (*doubt)(struct port *port); /* nothing came back: no trains until one arrives (train.h). May be NULL */
 };
 
 struct port {

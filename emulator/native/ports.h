@@ -62,6 +62,7 @@ struct fpn_interface_options {
     int32_t ring_frames;  /* receive ring; 0: 4096 */
     int32_t queue_bytes;  /* what may wait for a slow link; 0: 2 MiB */
     int32_t bypass_qdisc; /* 1: past the traffic control of the interface (link rates are then not kept) */
+    int32_t trains;       /* 1: UDP packets alike may leave as one super-frame from the start; 0: once the other side sends such */
 };
 
 struct fpn_runner;

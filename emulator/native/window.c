@@ -1,14 +1,19 @@
 /* The window: which chunks are under way, which are answered, when to send again. No packets and no clock of its own.
  *
- * A chunk may go out once the one before it in its slot is answered (and, for the baseline, the one `lag` before it). Each
- * has a timer that follows the measured round trip and doubles when it runs out again. A chunk that many later ones have
- * overtaken is taken for lost earlier: the switch answers in the order in which the slowest worker sends. */
+ * A chunk may go out once the one before it in its slot is answered (and, for the baseline, the one `lag` before it).
+ * Nothing is sent again merely because it is old: behind a slow link a whole window is old. Two signs of loss count.
+ * Overtaken: chunks sent well after it are answered, and the switch answers in the order in which the slowest worker sends.
+ * Stall: nothing at all was answered for a timeout. Then a few of the oldest go out as probes, and the timeout of the whole
+ * window doubles until a chunk sent once is answered. workers/window.py is the same in NumPy. */
 #include "worker_core.h"
 #include <string.h>
 
 #define OVERTAKEN_BY 24
-#define FLOOR_LIMIT_NS 32e6
+#define MAX_PROBES 8u
+#define MAX_DOUBLINGS 16u
 #define NS_PER_US 1000.0
+
+static double longest_ns(const struct lane *lane) { return lane->engine->options.longest_us * NS_PER_US; }
 
 static double timeout_ns(const struct lane *lane)
 {
@@ -16,20 +21,26 @@ static double timeout_ns(const struct lane *lane)
     if (!lane->trip.measured)
         return o->initial_us * NS_PER_US;
     double timeout = lane->trip.mean + 4 * lane->trip.deviation;
-    double shortest = o->shortest_us * NS_PER_US, longest = o->longest_us * NS_PER_US;
-    shortest = lane->floor_ns > shortest ? lane->floor_ns : shortest;
+    double shortest = o->shortest_us * NS_PER_US, longest = longest_ns(lane);
     return timeout < shortest ? shortest : timeout > longest ? longest : timeout;
+}
+
+static double doubled(const struct lane *lane, uint32_t times)
+{
+    double timeout = timeout_ns(lane) * (double)(1u << (times < MAX_DOUBLINGS ? times : MAX_DOUBLINGS));
+    return timeout < longest_ns(lane) ? timeout : longest_ns(lane);
 }
 
 static void sample(struct trip *trip, double ns)
 {
     if (!trip->measured) {
-        *trip = (struct trip){ns, ns / 2, true};
+        *trip = (struct trip){ns, ns / 2, ns, true};
         return;
     }
     double error = ns - trip->mean;
     trip->deviation += ((error < 0 ? -error : error) - trip->deviation) / 4;
     trip->mean += error / 8;
+    trip->least = ns < trip->least ? ns : trip->least;
 }
 
 static struct flight *flight_of(const struct lane *lane, int64_t chunk)
@@ -43,6 +54,12 @@ static void make_ready(struct lane *lane, int64_t chunk)
     lane->ready[(lane->ready_head + lane->ready_count++) % lane->share] = chunk;
 }
 
+/* The stall's clock runs from the last answer or probe, or from when something was sent into an empty window. */
+static void restart_clock(struct lane *lane, uint64_t now)
+{
+    lane->next_expiry = lane->under_way ? now + (uint64_t)doubled(lane, lane->backoff) : UINT64_MAX;
+}
+
 void window_start(struct lane *lane, uint64_t now)
 {
     memset(lane->sent, 0, lane->bitmap_words * 8);
@@ -51,9 +68,10 @@ void window_start(struct lane *lane, uint64_t now)
         lane->flights[slot] = (struct flight){.chunk = -1};
     lane->answered = 0;
     lane->ready_head = lane->ready_count = lane->under_way = 0;
-    lane->next_expiry = UINT64_MAX;
     lane->next_early = now;
-    lane->order = lane->newest_answered = lane->first_answer = 0;
+    lane->order = lane->newest_order = lane->newest_sent = lane->first_answer = 0;
+    lane->backoff = 0;
+    restart_clock(lane, now);
     int64_t first = lane->lag && lane->lag < lane->share ? lane->lag : lane->share;
     for (int64_t chunk = 0; chunk < first && chunk < lane->total; chunk++)
         make_ready(lane, chunk);
@@ -67,11 +85,9 @@ int64_t window_next(struct lane *lane, uint64_t now)
     int64_t chunk = lane->ready[lane->ready_head];
     lane->ready_head = (lane->ready_head + 1) % lane->share;
     lane->ready_count--;
-    lane->under_way++;
-    uint64_t expiry = now + (uint64_t)timeout_ns(lane);
-    *flight_of(lane, chunk) = (struct flight){chunk, now, now, expiry, ++lane->order, 0};
-    if (expiry < lane->next_expiry)
-        lane->next_expiry = expiry;
+    *flight_of(lane, chunk) = (struct flight){chunk, now, now, ++lane->order, 0};
+    if (!lane->under_way++)
+        restart_clock(lane, now);
     return chunk;
 }
 
@@ -95,80 +111,109 @@ static void release(struct lane *lane, int64_t chunk)
     make_ready(lane, chunk);
 }
 
-/* A result sent again on request, for a chunk answered already: the request was in vain, the first answer was late and not
- * lost. On a crowded machine everyone waits for processors far longer than a smooth round trip tells. */
-static void raise_floor(struct lane *lane, int64_t chunk)
+static void see_newest(struct lane *lane, const struct flight *flight)
 {
-    if (!bit_get(lane->done, chunk))
+    if (flight->order < lane->newest_order)
         return;
-    double shortest = lane->engine->options.shortest_us * NS_PER_US;
-    double floor = 1.25 * (lane->floor_ns > shortest ? lane->floor_ns : shortest);
-    lane->floor_ns = floor < FLOOR_LIMIT_NS ? floor : FLOOR_LIMIT_NS;
+    lane->newest_order = flight->order;
+    lane->newest_sent = flight->sent_at;
+}
+
+/* A chunk sent twice does not say which copy was answered (Karn and Partridge 1987), unless the answer was sent again on
+ * request, or follows the second faster than any round trip: then it is the first one's (as in Eifel, Ludwig and Katz 2000).
+ * What was sent before the first answer of all waited for workers that began later, and what is answered long after its turn
+ * for another worker's loss: those are no round trips. */
+static void learn(struct lane *lane, const struct flight *flight, bool again, uint64_t now)
+{
+    if (again && flight->tries == 1) {
+        lane->backoff = 0;
+        sample(&lane->trip, (double)(now - flight->sent_at));
+        see_newest(lane, flight);
+        return;
+    }
+    bool firsts = !flight->tries || (lane->trip.measured && (double)(now - flight->sent_at) < lane->trip.least);
+    if (!firsts)
+        return;
+    lane->backoff = 0;
+    if (flight->since >= lane->first_answer && lane->newest_order <= flight->order + OVERTAKEN_BY)
+        sample(&lane->trip, (double)(now - flight->since));
+    if (!flight->tries)
+        see_newest(lane, flight);
 }
 
 bool window_answer(struct lane *lane, int64_t chunk, bool again, uint64_t now)
 {
     struct flight *flight = flight_of(lane, chunk);
-    if (flight->chunk != chunk) { /* answered before, or not yet sent */
-        if (again)
-            raise_floor(lane, chunk);
+    if (flight->chunk != chunk) /* answered before, or not yet sent */
         return false;
-    }
-    lane->floor_ns -= lane->floor_ns / 4096;
     if (!lane->first_answer)
         lane->first_answer = now;
-    /* A chunk sent twice does not say which copy was answered (Karn and Partridge 1987). What was sent before the first
-     * answer of all waited for workers that began later: that is no round trip. */
-    if (!flight->tries && flight->sent_at >= lane->first_answer)
-        sample(&lane->trip, (double)(now - flight->sent_at));
-    if (flight->order > lane->newest_answered)
-        lane->newest_answered = flight->order;
+    learn(lane, flight, again, now);
     flight->chunk = -1;
     bit_set(lane->done, chunk);
     lane->answered++;
     lane->under_way--;
+    restart_clock(lane, now);
     release(lane, chunk + lane->share);
     if (lane->lag && lane->lag != lane->share)
         release(lane, chunk + lane->lag);
     return true;
 }
 
+/* Something sent well after it is answered: by count, or by time where few are under way. Each time waits longer. */
 static bool overtaken(const struct lane *lane, const struct flight *flight, uint64_t now)
 {
-    return !flight->tries && lane->trip.measured && lane->newest_answered > flight->order + OVERTAKEN_BY &&
-           (double)(now - flight->sent_at) > lane->trip.mean + lane->trip.deviation;
+    double age = (double)(now - flight->sent_at), lead = (double)lane->newest_sent - (double)flight->sent_at;
+    if (lane->newest_order <= flight->order || !lane->trip.measured)
+        return false;
+    if (lane->newest_order <= flight->order + OVERTAKEN_BY && lead <= timeout_ns(lane))
+        return false;
+    return age > (flight->tries ? doubled(lane, flight->tries - 1) : lane->trip.mean + lane->trip.deviation);
 }
 
-static void send_later_again(struct lane *lane, struct flight *flight, uint64_t now)
+static int64_t send_later_again(struct lane *lane, struct flight *flight, uint64_t now)
 {
     flight->tries++;
-    double wait = timeout_ns(lane) * (double)(1u << (flight->tries < 16 ? flight->tries : 16));
-    double longest = lane->engine->options.longest_us * NS_PER_US;
-    flight->expiry = now + (uint64_t)(wait < longest ? wait : longest);
+    flight->sent_at = now;
     flight->order = ++lane->order;
     lane->stats.retransmissions++;
+    return flight->chunk;
+}
+
+/* The oldest chunks under way, more each time the stall lasts. */
+static int probe(struct lane *lane, uint64_t now, int64_t *chunks, int room)
+{
+    uint32_t probes = lane->backoff < 2 ? 2u << lane->backoff : MAX_PROBES;
+    int n = 0;
+    for (; n < room && (uint32_t)n < probes; n++) {
+        struct flight *oldest = NULL;
+        for (uint32_t slot = 0; slot < lane->share; slot++) {
+            struct flight *flight = &lane->flights[slot];
+            if (flight->chunk >= 0 && flight->sent_at < now && (!oldest || flight->order < oldest->order))
+                oldest = flight;
+        }
+        if (!oldest)
+            break;
+        chunks[n] = send_later_again(lane, oldest, now);
+    }
+    lane->stats.timeouts++;
+    lane->backoff += lane->backoff < MAX_DOUBLINGS;
+    restart_clock(lane, now);
+    return n;
 }
 
 int window_expired(struct lane *lane, uint64_t now, int64_t *chunks, int room)
 {
-    bool early = now >= lane->next_early;
-    if (now < lane->next_expiry && !early)
+    if (now >= lane->next_expiry)
+        return probe(lane, now, chunks, room);
+    if (now < lane->next_early)
         return 0;
     int n = 0;
-    uint64_t next = UINT64_MAX;
-    for (uint32_t slot = 0; slot < lane->share; slot++) {
+    for (uint32_t slot = 0; slot < lane->share && n < room; slot++) {
         struct flight *flight = &lane->flights[slot];
-        if (flight->chunk < 0)
-            continue;
-        if (n < room && (flight->expiry <= now || (early && overtaken(lane, flight, now)))) {
-            lane->stats.timeouts += flight->expiry <= now;
-            send_later_again(lane, flight, now);
-            chunks[n++] = flight->chunk;
-        }
-        if (flight->expiry < next)
-            next = flight->expiry;
+        if (flight->chunk >= 0 && overtaken(lane, flight, now))
+            chunks[n++] = send_later_again(lane, flight, now);
     }
-    lane->next_expiry = next;
     lane->next_early = now + 1000 + (uint64_t)(lane->trip.mean / 4);
     return n;
 }

@@ -47,6 +47,8 @@ static bool send_again(struct lane *lane, uint64_t now)
 {
     int64_t chunks[BATCH];
     int n = window_expired(lane, now, chunks, BATCH);
+    if (n && lane->backoff && lane->transport->kind->doubt)
+        lane->transport->kind->doubt(lane->transport);
     for (int i = 0; i < n; i++)
         if (!send_chunk(lane, chunks[i]))
             break; /* its timer runs on */

@@ -18,6 +18,7 @@ struct transport_kind {
     void (*release)(struct transport *t);
     void (*wait)(struct transport *t, uint64_t until_ns);
     void (*close)(struct transport *t);
+    void (*doubt)(struct transport *t); /* nothing is answered: perhaps the switch reads single packets only; may be NULL */
 };
 struct transport {
     const struct transport_kind *kind;
@@ -27,13 +28,13 @@ struct transport *packet_transport(const struct fpw_options *options, int queue,
 
 /* Round trip (Jacobson 1988), nanoseconds. */
 struct trip {
-    double mean, deviation;
+    double mean, deviation, least;
     bool measured;
 };
 
 struct flight { /* what is under way in a slot */
     int64_t chunk; /* -1: nothing; numbers within this all-reduce */
-    uint64_t since, sent_at, expiry, order;
+    uint64_t since, sent_at, order; /* first and latest transmission; how many there were before the latest */
     uint32_t tries;
 };
 
@@ -44,7 +45,6 @@ struct lane {
     int queue;
     uint32_t share_first, share; /* slots */
     struct trip trip;
-    double floor_ns; /* shortest timeout, raised while answers come to chunks that were sent again in vain */
     uint8_t headers[FPW_HEADERS];
     struct flight *flights; /* share of them */
     /* One all-reduce. */
@@ -58,7 +58,9 @@ struct lane {
     float *scales;      /* quantised: per block, agreed */
     int64_t *ready;     /* chunks that may go out; ring of `share` */
     uint32_t ready_head, ready_count, under_way;
-    uint64_t next_expiry, next_early, order, newest_answered, first_answer;
+    uint64_t next_expiry, next_early, order, first_answer;
+    uint64_t newest_order, newest_sent; /* latest of the transmissions known to be answered */
+    uint32_t backoff; /* stalls since such an answer: each doubles the timeout */
     int32_t flags, status;
     bool threaded;
     pthread_t thread;

@@ -115,7 +115,7 @@ static void close_transport(struct transport *t)
     free(m);
 }
 
-static const struct transport_kind MEMORY_KIND = {reserve, commit, flush, receive, release, wait_frames, close_transport};
+static const struct transport_kind MEMORY_KIND = {reserve, commit, flush, receive, release, wait_frames, close_transport, NULL};
 
 static int take_hello(int fd, struct fpm_hello *hello)
 {

@@ -87,7 +87,9 @@ static void close_transport(struct transport *t)
     free(p);
 }
 
-static const struct transport_kind PACKET_KIND = {reserve, commit, flush, receive, release, wait_frames, close_transport};
+static void doubt(struct transport *t) { of(t)->port->kind->doubt(of(t)->port); }
+
+static const struct transport_kind PACKET_KIND = {reserve, commit, flush, receive, release, wait_frames, close_transport, doubt};
 
 /* IPv4, UDP, no fragment, destination port. */
 static int filter_port(int fd, uint16_t port)
@@ -134,7 +136,7 @@ struct transport *packet_transport(const struct fpw_options *options, int queue,
     p->udp = hold_port(port);
     p->frame = (FPW_HEADERS + (uint32_t)options->elements * options->value_bytes + 63) & ~63u;
     p->staging = malloc((size_t)p->frame * BATCH);
-    struct fpn_interface_options ring = {.ring_frames = 2048, .queue_bytes = 8 << 20};
+    struct fpn_interface_options ring = {.ring_frames = 2048, .queue_bytes = 8 << 20, .trains = 1};
     if (!p->staging) {
         fail(error, "memory is short");
         close_transport(&p->base);

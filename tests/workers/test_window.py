@@ -49,21 +49,47 @@ def test_sets_alternate_across_calls():
     ]
 
 
-def test_timers_double_and_say_when():
-    w = window(total=2, slots=2)
+def test_a_stall_sends_a_few_probes_and_doubles_the_timeout():
+    w = window(total=20, slots=20)
     w.start(0)
     assert w.next_expiry() == 1.0
     assert w.expire(0.9).tolist() == []
     assert w.expire(1.0).tolist() == [0, 1]
     assert w.next_expiry() == 1.0 + 2.0
-    assert w.expire(3.0).tolist() == [0, 1]
+    assert w.expire(3.0).tolist() == [2, 3, 4, 5]
     assert w.next_expiry() == 3.0 + 4.0
+    assert w.expire(7.0).tolist() == [6, 7, 8, 9, 10, 11, 12, 13]
     for _ in range(9):
         w.expire(w.next_expiry())
     before = w.next_expiry()
     w.expire(before)
     assert w.next_expiry() == before + TIMING.longest
-    assert w.retransmissions == 24
+    w.receive(np.array([19]), before + 1)  # sent more than once: says nothing about the path
+    assert w.next_expiry() == before + 1 + TIMING.longest
+
+
+def test_any_answer_puts_off_the_stall_and_a_first_ones_ends_it():
+    w = window(total=9, slots=3)
+    w.start(0)
+    w.expire(1.0)  # chunks 0 and 1 again; the timeout is 2
+    w.receive(np.array([0]), 2.0)
+    assert w.next_expiry() == 2.0 + 2.0
+    w.receive(np.array([2]), 2.5)
+    assert w.next_expiry() == 2.5 + 1.0
+
+
+def test_overtaken_is_sent_again_and_age_alone_is_not():
+    w = window(total=200, slots=4)
+    w.start(0)
+    now, chunk = 0.0, 1
+    w.receive(np.array([2, 3]), 0.01)
+    while w.retransmissions == 0:
+        now += 0.01
+        chunk += 1 if (chunk + 1) % 4 else 2
+        w.receive(np.array([1, chunk]), now)
+        late = w.expire(now).tolist()
+    assert late == [0] and now >= 0.08  # not before 24 others sent later were answered
+    assert now < 1.0
 
 
 def test_the_deadline_counts_from_the_first_transmission():
@@ -97,6 +123,26 @@ def test_a_chunk_sent_twice_measures_nothing():
     w.expire(1.0)
     w.receive(np.array([0]), 1.1)
     assert not w.trip.measured
+
+
+def test_a_result_sent_again_on_request_measures_the_second_transmission():
+    w = window(total=1, slots=1)
+    w.start(0)
+    w.expire(1.0)
+    w.receive(np.array([0]), 1.25, np.array([True]))
+    assert w.trip.mean == 0.25 and w.backoff == 0
+
+
+def test_an_answer_faster_than_any_round_trip_belongs_to_the_first_transmission():
+    w = window(total=4, slots=1)
+    w.start(0)
+    w.receive(np.array([0]), 0.5)
+    w.receive(np.array([1]), 1.0)
+    assert w.trip.least == 0.5
+    w.expire(w.next_expiry())  # chunk 2, sent at 1.0
+    again = float(w.sent_at[0])
+    w.receive(np.array([2]), again + 0.1)
+    assert w.trip.mean > 0.5 and w.backoff == 0
 
 
 @given(
