@@ -9,6 +9,7 @@ import pytest
 
 from .harness import run
 from .test_programs import IN, Row, full
+
 UNIONS = "header a_t { bit<8> p; } header b_t { bit<16> q; } header_union un { a_t a; b_t b; }"
 UNION_STATES = "state start { b.extract(h.h); b.extract(h.us.next.a); b.extract(h.us.next.b); transition accept; }"
 
