@@ -27,7 +27,7 @@ TOOLS = {
 }
 MTU_BYTES = 1500
 # What to switch off where the switch must see whole checksums and frames of at most the MTU.
-OFFLOADS = ("rx", "tx", "sg", "tso", "gso", "gro")
+OFFLOADS = ("rx", "tx", "sg", "tso", "gso", "gro", "tx-udp-segmentation")
 # One burst lasts a millisecond at the link's rate, but a token bucket below two frames would never pass one.
 BURST_SECONDS = 0.001
 MIN_BURST_BYTES = 3200
