@@ -6,7 +6,8 @@ PY := .venv/bin/python
 # torch and NumPy threads beside a switch and four workers only get in each other's way.
 export OMP_NUM_THREADS ?= 1
 PYTEST := $(PY) -m pytest
-P4_TOPS := $(wildcard p4src/allreduce_*.p4 p4src/query_*.p4)
+P4_TOPS := $(wildcard p4src/allreduce_*.p4) p4src/float_ops.p4 \
+    $(addprefix p4src/query_,$(addsuffix .p4,distinct filter group_extreme group_sum having join topn))
 P4_JSON := $(P4_TOPS:p4src/%.p4=build/p4/%.json)
 COMPILER := $(shell find emulator/compiler -name '*.py' 2>/dev/null)
 

@@ -103,7 +103,7 @@ class Fused:
                 self._dirty = True
                 self._changed.notify_all()
                 if self._thread is None and self.engine.background:
-                    self._thread = threading.Thread(target=self._follow, name="jit", daemon=True)
+                    self._thread = threading.Thread(target=self._follow, name="jit", daemon=False)
                     self._thread.start()
 
     def _may_bake(self, number: int) -> bool:
@@ -144,18 +144,22 @@ class Fused:
         return self._changed.wait_for(reached, seconds)
 
     def _follow(self) -> None:
-        while True:
-            with self.lock:
-                while not self._dirty:
-                    self._changed.wait()
-                self._dirty = False
-                while self._changed.wait(QUIET):
-                    self._dirty = False
+        """Runs while there is something to compile. Not a daemon: a process must not end in the middle of LLVM."""
+        while self._settled():
             try:
                 self.specialise()
             except Exception:  # the general version goes on serving
                 self.engine.control.state.event("specialise_failed")
-                return
+
+    def _settled(self) -> bool:
+        """Waits until the contents are quiet; False when nothing is left to do, or nobody is left to do it for."""
+        with self.lock:
+            while self._dirty and threading.main_thread().is_alive():
+                self._dirty = False
+                if not self._changed.wait_for(lambda: self._dirty, QUIET):
+                    return True
+            self._thread = None
+            return False
 
     # --- batches from Python ---
 
