@@ -166,10 +166,10 @@ def cond(g: Gen, e: x.Expr) -> Ref:
         case x.Compare(op, left, right):
             return g.arith.compare(op, exact(g, left), exact(g, right))
         case x.Logic(op, left, right):
-            a, b = cond(g, left), cond(g, right)
+            one, other = cond(g, left), cond(g, right)
             if op in ("and", "or"):
-                return g.fn.op(op, 1, a, b)
-            differ = g.fn.op("xor", 1, a, b)
+                return g.fn.op(op, 1, one, other)
+            differ = g.fn.op("xor", 1, one, other)
             return differ if op == "!=" else g.fn.not_(differ)
         case x.Not(operand):
             return g.fn.not_(cond(g, operand))
