@@ -4,6 +4,7 @@
 #include "pipeline.h"
 #include "tables_core.h"
 
+/* Into the second-level cache, which takes more requests at once and holds a whole batch (locality 2 below). */
 #define CHUNK 64
 #define WORTHWHILE ((size_t)1 << 19) /* bytes; a smaller table stays in the second-level cache */
 
@@ -34,12 +35,12 @@ static void prefetch_exact(const struct fpt_table *t, const uint64_t *keys, int 
     uint32_t hashes[CHUNK];
     for (int i = 0; i < n; i++) {
         hashes[i] = t->key_words == 1 ? hash_words(keys + i, 1) : hash_words(keys + i * t->key_words, t->key_words);
-        __builtin_prefetch(&index->cells[hashes[i] & index->mask]);
+        __builtin_prefetch(&index->cells[hashes[i] & index->mask], 0, 2);
     }
     for (int i = 0; i < n; i++)
         for (uint32_t at = hashes[i] & index->mask; index->cells[at].slot_plus_1; at = (at + 1) & index->mask)
             if (index->cells[at].tag == hashes[i]) {
-                __builtin_prefetch(slot_entry(t, index->cells[at].slot_plus_1 - 1));
+                __builtin_prefetch(slot_entry(t, index->cells[at].slot_plus_1 - 1), 0, 2);
                 break;
             }
 }
