@@ -21,7 +21,7 @@ from workers.main_job.network_run import start_controller, start_worker
 from workers.main_job.plan import METHODS, Plan
 from workers.main_job.programs import compile_program
 
-PLAN = Plan(rate_mbit=200.0, elements=256, slots=32, bench_bytes=25_000_000, bench_repeats=5, train=False)
+PLAN = Plan(rate_mbit=200.0, elements=256, slots=128, bench_bytes=25_000_000, bench_repeats=5, train=False)
 FRAME_BESIDE_VALUES = 58  # bytes of Ethernet, IPv4, UDP and FPISA headers
 
 

@@ -95,7 +95,7 @@ class Window:
         self.tries = np.zeros(self.slots, dtype=np.int64)
         self.sends = 0
         self.newest_order, self.newest_sent = 0, 0.0  # latest of the transmissions known to be answered
-        self.first_answer: float | None = None
+        self.first_answer = np.inf
         self.backoff = 0  # stalls since such an answer
         self.stalled_at = np.inf
         self.next_look = 0.0  # for overtaken chunks
@@ -202,8 +202,7 @@ class Window:
 
     def _mark_done(self, new: Chunks, now: float, again: NDArray[np.bool_]) -> None:
         slots = self.slot_of(new)
-        if self.first_answer is None:
-            self.first_answer = now
+        self.first_answer = min(self.first_answer, now)
         self._learn(slots, now, again)
         self.done[new] = True
         self.answered += len(new)

@@ -31,7 +31,7 @@ def star(maker: Maker, rate: float, slots: int, total: int, **more: Any) -> Star
 @pytest.mark.parametrize("slots", [16, 64, 256, 512])
 @pytest.mark.parametrize("rate", [10e6, 100e6, 1e9, 10e9])
 def test_a_slow_link_is_filled_and_nothing_is_sent_in_vain(maker: Maker, rate: float, slots: int) -> None:
-    total = max(600, 2 * slots)
+    total = max(300, 2 * slots)
     links = star(maker, rate, slots, total)
     seconds = links.run(limit=60)
     round_trip = 2 * (FRAME_BITS / rate + links.delay)
