@@ -10,7 +10,7 @@ from types import TracebackType
 from workers.compare.child import Child, Message
 from workers.compare.plan import Setting
 from workers.compare.row import Row, row_of
-from workers.compare.scarce import limited
+from workers.compare.scarce import limited, remove
 from workers.compare.seats import frame_bytes
 
 LOAD_LIMIT, REDUCE_LIMIT = 600.0, 300.0
@@ -28,6 +28,7 @@ class Rig:
         self.opened: tuple[object, ...] | None = None
 
     def __enter__(self) -> Rig:
+        self.stack.callback(remove)  # last: a worker that was killed leaves its group only when it has been waited for
         # Socket paths are short: 108 bytes is all a Unix socket's address holds.
         self.folder = self.stack.enter_context(tempfile.TemporaryDirectory(prefix="fpisa-"))
         self.switch = self._child("switch", "workers.compare.switch_child")

@@ -62,11 +62,10 @@ def limited(pids: Sequence[int], share: float | None, by: str) -> Iterator[None]
 
 @contextmanager
 def grouped(pids: Sequence[int], share: float) -> Iterator[None]:
-    tag = f"fpisa-compare-{os.getpid()}"
     homes = {pid: home(pid) for pid in pids}
     try:
         for pid in pids:
-            group = quota.limit(f"{tag}-{pid}", share / (os.cpu_count() or 1))
+            group = quota.limit(f"{tag()}-{pid}", share / (os.cpu_count() or 1))
             move(pid, group)
         yield
     finally:
@@ -75,7 +74,16 @@ def grouped(pids: Sequence[int], share: float) -> Iterator[None]:
                 move(pid, group)
             except (TopologyError, ProcessLookupError):
                 continue
-        quota.remove(tag)
+        remove()
+
+
+def tag() -> str:
+    return f"fpisa-compare-{os.getpid()}"
+
+
+def remove() -> None:
+    """Removes this process's groups, but for those that still hold a process (also one not yet waited for)."""
+    quota.remove(tag())
 
 
 def home(pid: int) -> Path:
