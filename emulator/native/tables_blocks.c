@@ -171,7 +171,7 @@ void blocks_prefetch(const struct fpt_table *t, const uint64_t *keys, int n)
     for (int i = 0; i < n; i++) {
         cells[i] = b->root[keys[i] >> 16];
         if (cells[i] & TO_BLOCK)
-            __builtin_prefetch(&block(b, cells[i])[keys[i] >> 8 & 0xff], 0, 2);
+            __builtin_prefetch(&block(b, cells[i])[keys[i] >> 8 & 0xff]);
     }
     for (int i = 0; i < n; i++) {
         if (cells[i] & TO_BLOCK)
@@ -179,6 +179,6 @@ void blocks_prefetch(const struct fpt_table *t, const uint64_t *keys, int n)
         if (cells[i] & TO_BLOCK)
             cells[i] = block(b, cells[i])[keys[i] & 0xff];
         if (cells[i])
-            __builtin_prefetch(slot_entry(t, cells[i] - 1), 0, 2);
+            __builtin_prefetch(slot_entry(t, cells[i] - 1));
     }
 }
