@@ -16,7 +16,6 @@ from workers.allreduce import Options
 from workers.torch_backend import settings
 
 CHILD = Path(__file__).with_name("ddp_child.py")
-OPTIONS = Options(elements=64, slots=32)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -25,10 +24,21 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
+def free_udp_port() -> int:
+    """Free at every address of this machine, where other tests' workers live as well."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("", 0))
+        return probe.getsockname()[1]
+
+
+OPTIONS = Options(elements=64, slots=32, udp_port=free_udp_port())
+
+
 def run_ranks(backend, controller, pairs, *words, **extra):
     """The child script once a rank, as torchrun would start it; (exit status, output, errors) of each."""
     common = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     common |= {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "FPISA_CONTROLLER": controller, **extra}
+    common["FPISA_UDP_PORT"] = str(OPTIONS.udp_port)
     children = []
     for rank, (near, _) in enumerate(pairs):
         mine = {"RANK": str(rank), "FPISA_INTERFACE": near, "FPISA_ELEMENTS": "64", "FPISA_SLOTS": "32"}

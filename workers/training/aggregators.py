@@ -6,6 +6,7 @@ every worker has; `close` leaves it.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import resource
@@ -94,7 +95,7 @@ class Gloo:
 
         # gloo must not guess: a namespace's host name has no address.
         os.environ["GLOO_SOCKET_IFNAME"] = seat.interface
-        self.dist, self.rank = dist, seat.rank
+        self.dist, self.rank, self.whole = dist, seat.rank, True
         try:
             dist.init_process_group(
                 "gloo",
@@ -112,6 +113,7 @@ class Gloo:
         try:
             self.dist.all_reduce(torch.from_numpy(values))
         except RuntimeError as error:
+            self.whole = False
             raise AggregatorError(f"gloo: a worker went silent: {first_line(error)}") from None
 
     def counts(self) -> dict[str, Any]:
@@ -121,7 +123,11 @@ class Gloo:
         return process_cpu()
 
     def close(self) -> None:
+        """Together with the others: a connection that closes under a peer's last collective would end that peer."""
         if self.dist.is_initialized():
+            with contextlib.suppress(RuntimeError):
+                if self.whole:  # a peer that has gone cannot be waited for
+                    self.dist.barrier()
             self.dist.destroy_process_group()
 
 

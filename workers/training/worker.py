@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -42,15 +42,17 @@ def say_line(event: dict[str, Any]) -> None:
     print(json.dumps(event), flush=True)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> NoReturn:
     try:
         task = Task(**json.loads((sys.argv[1:] if argv is None else argv)[0]))
         run(task, MAKERS[task.aggregator], say_line)
+        status = 0
     except AggregatorError:
-        # Threads of a transport that lost its peer may never end; what matters has been said.
-        sys.stdout.flush()
-        os._exit(1)
-    return 0
+        status = 1
+    # What matters has been said. Threads of a transport that lost its peer may never end, and gloo's abort the process
+    # when a peer's connection closes while they are torn down.
+    sys.stdout.flush()
+    os._exit(status)
 
 
 def run(task: Task, make: Callable[[Seat], Aggregator], say: Say) -> None:
@@ -115,4 +117,4 @@ def learn(task: Task, recipe: Recipe, aggregator: Aggregator, say: Say) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
