@@ -74,12 +74,6 @@ def test_two_hundred_thousand_additions_compiled(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_interpreter(shape):
-    drive(USUAL[shape], "interp", 20_000, SEED + 1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("shape", SHAPES)
 def test_two_hundred_thousand_additions_interpreted(shape):
     drive(USUAL[shape], "interp", 200_000, SEED + 2)
 
