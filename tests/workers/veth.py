@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import select
 import socket
 import subprocess
 import threading
+import time
 
 from tests.workers.cluster import FIRST_SLOT, JOB, SWITCH_IP, ip_of, mac_of, port_of
+from workers.allreduce import Options
 from workers.wire import mac_text
 
 ETH_P_ALL = 3
@@ -19,6 +22,21 @@ SOL_PACKET, PACKET_IGNORE_OUTGOING = 263, 23
 
 def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+def until_free(address: str, port: int, seconds: float = 20.0) -> None:
+    """Waits for the UDP port: an earlier test's client may still be on its way out, here or in a child."""
+    deadline = time.monotonic() + seconds
+    while True:
+        gc.collect()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind((address, port))
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+        threading.Event().wait(0.05)
 
 
 class Veths:
@@ -36,6 +54,7 @@ class Veths:
                 ip("addr", "add", f"{ip_of(rank)}/32", "dev", near)
                 ip("link", "set", near, "up")
                 ip("link", "set", far, "up")
+                until_free(ip_of(rank), Options().udp_port)
         except BaseException:
             self.__exit__()
             raise
