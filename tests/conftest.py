@@ -7,10 +7,11 @@ import os
 import pytest
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that own network namespaces share one worker process; without root they say so."""
     for item in items:
-        if item.get_closest_marker("root") is None:
+        if item.get_closest_marker("root") is None and not {"veths", "network"} & set(getattr(item, "fixturenames", ())):
             continue
         item.add_marker(pytest.mark.xdist_group("network"))
 
