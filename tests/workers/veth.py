@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import json
 import os
 import select
 import socket
 import subprocess
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 from tests.workers.cluster import FIRST_SLOT, JOB, SWITCH_IP, ip_of, mac_of, port_of
 from workers.allreduce import Options
@@ -47,6 +50,9 @@ class Veths:
         self.pairs = [(f"fw{tag}{rank}", f"fs{tag}{rank}") for rank in range(count)]
 
     def __enter__(self) -> list[tuple[str, str]]:
+        # The addresses are the machine's: another test process must not use them at the same time.
+        self.lock = open(Path(tempfile.gettempdir()) / "fpisa-veth-tests.lock", "w")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
         try:
             for rank, (near, far) in enumerate(self.pairs):
                 address = mac_text(mac_of(rank))
@@ -63,6 +69,7 @@ class Veths:
     def __exit__(self, *error: object) -> None:
         for near, _ in self.pairs:
             subprocess.run(["ip", "link", "del", near], capture_output=True)
+        self.lock.close()
 
 
 class VethSwitch:
