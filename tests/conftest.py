@@ -9,7 +9,7 @@ import pytest
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that own network namespaces share one worker process; without root they say so."""
+    """Tests that own networks share one worker process."""
     for item in items:
         if item.get_closest_marker("root") is None and not {"veths", "network"} & set(getattr(item, "fixturenames", ())):
             continue
