@@ -86,7 +86,7 @@ def joined(session: Session, build: Sequence[Stream], probe: Sequence[Stream]) -
 
 def having(session: Session, streams: Sequence[Stream], bound: float) -> Survivors:
     """All rows of every key whose sum may exceed `bound`. Raises QueryError for negative values."""
-    if any(bool((s.values < 0).any()) for s in streams):
+    if any(s.least < 0 for s in streams):
         raise QueryError("HAVING SUM is pruned for columns without negative numbers only")
     # Narrowing to binary32 may have taken 2^-24 of each value; four times as much is given back.
     wanted = np.float32(bound * (1 - 2.0**-22)) if bound > 1e-30 else np.float32(0)
@@ -106,7 +106,7 @@ def ladder(streams: Sequence[Stream], n: int, flip: bool) -> list[int]:
     total = sum(map(len, streams))
     if not total:
         return []
-    sample = np.concatenate([order(s.values[:: max(1, total // SAMPLE)], flip) for s in streams])
+    sample = np.concatenate([order(s.sample(max(1, total // SAMPLE)), flip) for s in streams])
     sample = np.sort(sample)[::-1]
     ranks = n * 2.0 ** np.arange(RUNGS) * len(sample) / total
     return sorted({int(sample[int(r)]) for r in ranks if r < len(sample)}, reverse=True)

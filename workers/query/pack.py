@@ -42,7 +42,10 @@ class Host:
 
 @dataclass(frozen=True)
 class Stream:
-    """One worker's rows: row ids (n,) uint32, keys (n,) uint64, values (n,) float32."""
+    """One worker's rows: row ids (n,) uint32, keys (n,) uint64, values (n,) float32.
+
+    The rows may lie in another process (`workers.query.net`), which has only what operators ask of a stream: its length,
+    `sample`, `least`. Rows are looked into by whoever sends them, in the worker's process."""
 
     rows: np.ndarray
     keys: np.ndarray
@@ -50,6 +53,15 @@ class Stream:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def sample(self, step: int) -> np.ndarray:
+        """Every step-th value."""
+        return self.values[::step]
+
+    @property
+    def least(self) -> float:
+        """The least value but for NaN; +inf if there is none."""
+        return float(np.nanmin(self.values, initial=np.inf))
 
     def part(self, start: int, stop: int) -> Stream:
         return Stream(self.rows[start:stop], self.keys[start:stop], self.values[start:stop])

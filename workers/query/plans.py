@@ -73,7 +73,7 @@ def wide(scanned: Sequence[Scanned], found: Survivors) -> np.ndarray:
     values = np.zeros(len(found))
     for number, scan in enumerate(scanned):
         own = found.workers == number
-        values[own] = scan.wide[np.searchsorted(scan.stream.rows, found.rows[own])]
+        values[own] = scan.widen(found.rows[own])
     return values
 
 
@@ -115,7 +115,7 @@ def q3(session: Session, workers: Sequence[Worker]) -> Answer:
 
 
 def _orders(worker: Worker, rows: np.ndarray) -> Scanned:
-    worker.connection.register("left_orders", pa.table({"id": rows.astype(np.int64)}))
+    worker.keep("left_orders", pa.table({"id": rows.astype(np.int64)}))
     return worker.scan("orders", key="o_orderkey", where="row_id IN (SELECT id FROM left_orders)")
 
 
@@ -147,7 +147,7 @@ def q20(session: Session, workers: Sequence[Worker]) -> Answer:
                      "suppkey": (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64), "quantity": total.sums})
     parts = pa.concat_tables([w.select("SELECT p_partkey FROM part WHERE p_name LIKE 'forest%'") for w in workers])
     for worker in workers:
-        worker.connection.register("forest", parts)
+        worker.keep("forest", parts)
     small = {
         "partsupp": "SELECT ps_partkey, ps_suppkey, ps_availqty FROM partsupp "
                     "WHERE ps_partkey IN (SELECT p_partkey FROM forest)",
@@ -222,7 +222,7 @@ def unique(session: Session, workers: Sequence[Worker]) -> Answer:
 
 def having(session: Session, workers: Sequence[Worker]) -> Answer:
     scanned, names = hashed(workers, "uservisits", "destURL", "adRevenue")
-    bound = LEAST_REVENUE * math.fsum(float(s.wide.sum()) for s in scanned)
+    bound = LEAST_REVENUE * math.fsum(s.total for s in scanned)
     found = operators.having(session, streams(scanned), bound)
     rows = fetch(workers, found, "uservisits", "destURL, adRevenue")
     done = master(uservisits=rows).sql(HAVING.format(bound=f"'{bound!r}'::DOUBLE")).to_arrow_table()

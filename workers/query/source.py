@@ -30,6 +30,15 @@ class Scanned:
     largest: float
     names: pa.Table | None = None
 
+    @property
+    def total(self) -> float:
+        """Sum of the values before narrowing."""
+        return float(self.wide.sum())
+
+    def widen(self, rows: np.ndarray) -> np.ndarray:
+        """Values before narrowing of these row ids of the scan, in any order."""
+        return self.wide[np.searchsorted(self.stream.rows, rows)]
+
 
 def check(directory: Path, needed: dict[str, list[str]]) -> None:
     """Raises QueryError unless every table is a Parquet file with the needed columns."""
@@ -120,6 +129,10 @@ class Worker:
     def select(self, sql: str) -> pa.Table:
         """Any query over the worker's own rows."""
         return self._sent(sql)
+
+    def keep(self, name: str, table: pa.Table) -> None:
+        """A table sent to the worker, under a name for its later queries."""
+        self.connection.register(name, table)
 
     def _sent(self, sql: str) -> pa.Table:
         table = self._arrow(sql)
