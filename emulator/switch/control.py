@@ -17,6 +17,7 @@ from emulator.switch.hash_state import HashState
 from emulator.switch.keys import Exact, Lpm, Range, Ternary
 from emulator.switch.model import Model
 from emulator.switch.profile import ActionProfile, Group, Member, Place
+from emulator.switch.queues import Queues, QueueSettings
 from emulator.switch.replication import Mirror, Multicast, Replica
 from emulator.switch.state import State
 from emulator.switch.table import Entry, Table
@@ -37,9 +38,9 @@ class Change:
 
 
 class Control:
-    """tables, registers, counters, meters, action_profiles, value_sets, digests: by name."""
+    """tables, registers, counters, meters, action_profiles, value_sets, digests: by name. queues: by port."""
 
-    def __init__(self, model: Model, state: State, clock: Clock):
+    def __init__(self, model: Model, state: State, clock: Clock, queues: QueueSettings | None = None):
         self.model = model
         self.state = state
         self.clock = clock
@@ -65,6 +66,7 @@ class Control:
         self.mirror = Mirror(self.multicast)
         self.hashes = HashState(model)
         self.digests = Digests(model, clock)
+        self.queues = Queues(queues)
         self._connect()
 
     def _connect(self) -> None:
@@ -123,6 +125,7 @@ class Control:
                 value_set.clear()
             self.multicast.clear()
             self.mirror.clear()
+            self.queues.clear()
 
     def idle_entries(self) -> Iterator[tuple[Table, list[Entry]]]:
         """Per table the entries that were not hit for their time to live; each is named again only after

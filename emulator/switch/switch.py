@@ -20,6 +20,7 @@ from emulator.switch.engine import Engine
 from emulator.switch.interp import Interpreter
 from emulator.switch.load import load_model
 from emulator.switch.model import Model
+from emulator.switch.queues import QueueSettings
 from emulator.switch.state import Layout, State
 from emulator.switch.table import Entry, Table
 from emulator.switch.traffic import MAX_PASSES, Output, Traffic
@@ -43,6 +44,7 @@ class Switch:
         seed: int | None = None,
         max_passes: int = MAX_PASSES,
         p4info: Any = None,
+        queues: QueueSettings | None = None,
     ) -> None:
         self.model = model
         self.p4info = p4info
@@ -51,7 +53,7 @@ class Switch:
         self.rng = random.Random(seed)
         chosen, factory, layout = _engine(engine)
         self.state = State(model, layout)
-        self.control = Control(model, self.state, self.clock)
+        self.control = Control(model, self.state, self.clock, queues)
         self.control.hashes.seed(self.rng)
         self.engine: Engine = factory(model, self.control, rng=self.rng, drop_port=drop_port)
         self.engine_name = chosen
@@ -80,30 +82,52 @@ class Switch:
         """A switch running the program in `json` (path, bytes or parsed object of bmv2 JSON).
 
         engine: "jit" compiles, "interp" is the slow twin, "auto" takes the compiled one if it is there.
-        drop_port, cpu_port: numbers; clock: a function giving microseconds (virtual time); seed: of random().
+        drop_port, cpu_port: numbers; clock: a function giving microseconds (virtual time); seed: of random();
+        queues: QueueSettings of the ports that have a rate.
         Raises ModelError with one sentence when the JSON cannot be run."""
         return cls(load_model(json, strict_select=strict_select), engine=engine, p4info=p4info, **options)
 
     def send(self, port: int, data: bytes) -> list[Output]:
-        """Sends one packet into `port` and returns (port, packet) for all that leave because of it."""
+        """Sends one packet into `port` and returns (port, packet) for all that leave because of it, after those whose
+        turn to leave a queue has come meanwhile."""
         return self._delivered(self.traffic.run(port, bytes(data)))
 
     def send_batch(self, packets: Iterable[tuple[int, bytes]]) -> list[Output]:
         """send() for each packet in turn, on the compiled engine all at once; what leaves, in order."""
-        if hasattr(self.engine, "process"):
+        if hasattr(self.engine, "process") and not self.control.queues.active:
             return self._delivered(self.engine.process(list(packets)))
         out: list[Output] = []
         for port, data in packets:
             out += self.send(port, data)
         return out
 
-    def poll(self) -> None:
-        """Does what is due by now: idle timeouts, digest lists whose time has come. Call it about once a
-        second, or after moving virtual time on."""
+    def poll(self) -> list[Output]:
+        """Does what is due by now: idle timeouts, digest lists whose time has come; returns the packets whose turn to
+        leave a queue has come. Call it about once a second, or after moving virtual time on."""
         self.control.digests.poll()
         if self.on_idle_timeout is not None:
             for table, entries in self.control.idle_entries():
                 self.on_idle_timeout(table, entries)
+        return self.departed()
+
+    def departed(self) -> list[Output]:
+        """The packets whose turn to leave a queue has come by now."""
+        return self._delivered(self.traffic.serve())
+
+    def drain(self) -> list[Output]:
+        """All packets that wait in queues, each at its own time, as if the clock had run on; at most `max_passes`."""
+        out: list[Output] = []
+        for _ in range(self.traffic.max_passes):
+            following = self.next_departure
+            if following is None:
+                break
+            out += self._delivered(self.traffic.serve(following, 1))
+        return out
+
+    @property
+    def next_departure(self) -> int | None:
+        """When the next packet leaves a queue, in microseconds of the clock; None when none waits."""
+        return self.control.queues.next_us()
 
     @property
     def events(self) -> dict[str, int]:

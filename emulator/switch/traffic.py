@@ -3,15 +3,14 @@
 After ingress: clone, digest, resubmit (rest skipped), multicast (rest skipped), drop, unicast. After egress:
 clone, drop, deparse, recirculate or transmit. Works on any engine's packet state.
 
-Queues are modelled in virtual time: a port with a rate serves its packets one after another; a packet's wait
-is known when it is enqueued, so no thread waits for it. Without a rate a queue is always empty.
+A port with a rate has queues (queues.py). A packet that must wait there is finished when its turn has come: by run()
+for a later packet, or by serve(), at the time it leaves by the queue's own reckoning.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from emulator.switch import engine as e
@@ -19,9 +18,9 @@ from emulator.switch.control import Control
 from emulator.switch.engine import Arrival, Engine
 from emulator.switch.expr import FieldRead
 from emulator.switch.model import Model
+from emulator.switch.queues import Departure
 
 MAX_PASSES = 4096
-DEFAULT_QUEUE_DEPTH = 64
 Output = tuple[int, bytes]
 
 
@@ -34,15 +33,6 @@ class ToEgress(NamedTuple):
     state: Any
     port: int
     cut: int  # bytes to leave the switch at most; 0: all
-
-
-@dataclass(slots=True)
-class Queue:
-    """rate_pps 0: unlimited. departures: when the packets now waiting leave."""
-
-    depth: int = DEFAULT_QUEUE_DEPTH
-    rate_pps: int = 0
-    departures: deque[int] | None = None
 
 
 class Traffic:
@@ -63,35 +53,40 @@ class Traffic:
         self.model, self.control, self.engine = model, control, engine
         self.drop_port, self.max_passes = drop_port, max_passes
         self.event: Callable[[str], None] = control.state.event
-        self.queues: dict[int, Queue] = {}
+        self.queues = control.queues
+        self._now = 0
         self.trace: Any = None
         """A trace.Recorder that hears of every decision, or None."""
         self._lists = [_written_out(model, item.elements) for item in model.field_lists]
         self._fields = _Fields(model)
 
-    # --- Queues ---
-
-    def set_queue(self, port: int, *, depth: int | None = None, rate_pps: int | None = None) -> None:
-        """Depth in packets, rate in packets per second (0: unlimited)."""
-        queue = self.queues.setdefault(port, Queue())
-        if depth is not None:
-            queue.depth = depth
-        if rate_pps is not None:
-            queue.rate_pps = rate_pps
-
     def run(self, port: int, data: bytes) -> list[Output]:
-        """All packets that leave because of this one."""
-        first = Arrival(port, self.control.clock())
-        return self._until_quiet(deque([ToIngress(data, first)]))
+        """All packets that leave because of this one, after those that have waited for their turn until now."""
+        now = self.control.clock()
+        out = self.serve(now) if self.queues.active else []
+        self._now = now
+        return out + self._until_quiet(deque([ToIngress(data, Arrival(port, now))]))
+
+    def serve(self, now: int | None = None, limit: int | None = None) -> list[Output]:
+        """The packets whose turn to leave a queue has come by `now` (the clock), and all that comes of them; `limit`
+        bounds their number."""
+        out: list[Output] = []
+        for count, departure in enumerate(self.queues.due(self.control.clock() if now is None else now)):
+            out += self._until_quiet(deque([self._taken(departure)]))
+            if limit is not None and count + 1 >= limit:
+                break
+        return out
 
     def after_ingress(self, data: bytes, arrival: Arrival, state: Any) -> list[Output]:
         """As run(), for a packet whose ingress pass is done; `data` is how it came in."""
+        self._now = self.control.clock()
         work: deque[ToIngress | ToEgress] = deque()
         self._decide(work, ToIngress(data, arrival), state)
         return self._until_quiet(work)
 
     def after_egress(self, state: Any, port: int) -> list[Output]:
         """As run(), for a packet whose egress pass is done."""
+        self._now = self.control.clock()
         work: deque[ToIngress | ToEgress] = deque()
         out: list[Output] = []
         self._leave(work, out, ToEgress(state, port, 0))
@@ -140,9 +135,8 @@ class Traffic:
             requests.digest = None
         if requests.resubmit is not None:
             kept = self._kept(state, requests.resubmit)
-            port, now = item.arrival.port, self.control.clock()
             self._note("resubmit")
-            work.append(ToIngress(item.data, Arrival(port, now, e.RESUBMITTED, kept)))
+            work.append(ToIngress(item.data, Arrival(item.arrival.port, self._now, e.RESUBMITTED, kept)))
             return
         group = 0 if fields.mcast_grp is None else engine.read(state, fields.mcast_grp)
         if group:
@@ -169,8 +163,7 @@ class Traffic:
             self._enqueue(work, copy, port, 0)
 
     def _set_rid(self, state: Any, rid: int) -> None:
-        if self._fields.egress_rid is not None:
-            self.engine.write(state, self._fields.egress_rid, rid)
+        self._write(state, self._fields.egress_rid, rid)
 
     def _clone_from_ingress(
         self, work: deque[ToIngress | ToEgress], item: ToIngress, state: Any, session: int, field_list: int
@@ -223,44 +216,47 @@ class Traffic:
     # --- Egress ---
 
     def _enqueue(self, work: deque[ToIngress | ToEgress], state: Any, port: int, cut: int) -> None:
-        now, fields, engine = self.control.clock(), self._fields, self.engine
-        waiting, leaves = self._wait(port, now)
-        if leaves is None:
+        now, fields, queues = self._now, self._fields, self.queues
+        item = ToEgress(state, port, cut)
+        priority = 0
+        if queues.priorities > 1 and fields.priority is not None:
+            priority = self.engine.read(state, fields.priority)
+            if priority >= queues.priorities:
+                self._drop("drop_priority")
+                return
+        self._write(state, fields.enq_timestamp, now & 0xFFFFFFFF)
+        self._write(state, fields.enq_qdepth, queues.waiting(port))
+        queued = queues.offer(port, priority, item, now) if queues.active else None
+        if queued is None:
+            self._write(state, fields.deq_timedelta, 0)
+            self._write(state, fields.deq_qdepth, 0)
+            work.append(item)
+        elif queued:
+            self._note("enqueue", port=port, priority=priority)
+            work.extend(self._taken(departure) for departure in queues.due(now))
+        else:
             self._drop("drop_queue_full")
-            return
-        for field, value in (
-            (fields.enq_timestamp, now & 0xFFFFFFFF),
-            (fields.enq_qdepth, waiting),
-            (fields.deq_timedelta, leaves - now),
-            (fields.deq_qdepth, max(0, waiting - 1)),
-        ):
-            if field is not None:
-                engine.write(state, field, value)
-        work.append(ToEgress(state, port, cut))
 
-    def _wait(self, port: int, now: int) -> tuple[int, int | None]:
-        """(packets in front, time of departure); no departure when the queue is full."""
-        queue = self.queues.get(port)
-        if queue is None or not queue.rate_pps:
-            return 0, now
-        if queue.departures is None:
-            queue.departures = deque()
-        departures = queue.departures
-        while departures and departures[0] <= now:
-            departures.popleft()
-        if len(departures) >= queue.depth:
-            return len(departures), None
-        leaves = (departures[-1] if departures else now) + -(-1_000_000 // queue.rate_pps)
-        departures.append(leaves)
-        return len(departures) - 1, leaves
+    def _taken(self, departure: Departure) -> ToEgress:
+        """A packet that leaves its queue; from now on it is that time."""
+        self._now = departure.time
+        item: ToEgress = departure.item
+        self._write(item.state, self._fields.deq_timedelta, departure.waited & 0xFFFFFFFF)
+        self._write(item.state, self._fields.deq_qdepth, departure.behind)
+        if departure.waited:
+            self._note("dequeue", port=item.port, waited_us=departure.waited)
+        return item
+
+    def _write(self, state: Any, field: FieldRead | None, value: int) -> None:
+        if field is not None:
+            self.engine.write(state, field, value)
 
     def _begin_egress(self, item: ToEgress) -> None:
         engine, fields, state = self.engine, self._fields, item.state
         engine.write(state, fields.egress_port, item.port)
         engine.write(state, fields.egress_spec, (self.drop_port + 1) & 0x1FF)
         engine.write(state, fields.packet_length, engine.length(state))
-        if fields.egress_global_timestamp is not None:
-            engine.write(state, fields.egress_global_timestamp, self.control.clock())
+        self._write(state, fields.egress_global_timestamp, self._now)
 
     def _leave(self, work: deque[ToIngress | ToEgress], out: list[Output], item: ToEgress) -> None:
         engine, state = self.engine, item.state
@@ -284,7 +280,7 @@ class Traffic:
             return
         self._note("recirculate", data=data.hex())
         port = engine.read(state, self._fields.ingress_port)
-        work.append(ToIngress(data, Arrival(port, self.control.clock(), e.RECIRCULATED, kept)))
+        work.append(ToIngress(data, Arrival(port, self._now, e.RECIRCULATED, kept)))
 
 
 class _Fields:

@@ -203,21 +203,6 @@ def test_meter_parameters_are_checked() -> None:
     assert meter.get_rates(0) is None
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_queue_in_virtual_time(engine: str) -> None:
-    """1000 packets/s: each waits 1 ms longer; the fourth finds three waiting and the queue full."""
-    clock = Clock()
-    tell = wide(op("|", op("<<", sm("enq_qdepth"), const(16)), sm("deq_timedelta")))
-    switch = switch_for(engine, [], [tell], clock=clock)
-    switch.traffic.set_queue(3, depth=3, rate_pps=1000)
-    found = [switch.send(0, packet()) for _ in range(4)]
-    values = [int.from_bytes(out[0][1][2:6], "big") for out in found[:3]]
-    assert values == [1000, 1 << 16 | 2000, 2 << 16 | 3000]
-    assert found[3] == [] and switch.events["drop_queue_full"] == 1
-    clock.now = 1000
-    assert len(switch.send(0, packet())) == 1
-
-
 def test_digest_lists_wait_and_repeat() -> None:
     clock = Clock()
     switch = switch_for("interp", [do("generate_digest", const(1), const(1))], clock=clock)
