@@ -38,7 +38,12 @@ control ingress(inout query_headers_t hdr, inout metadata_t meta, inout standard
                 } else if (ahead[31:31] == 1) {
                     outcome = query_fate_t.stale;
                 } else {
-                    operator.apply(hdr.rows, hdr.query.valid, hdr.query.flags[0:0] == 1, info, survivors, taken);
+                    if (info.code == DELIVER_ALL) {
+                        survivors = hdr.query.valid;
+                        taken = 0;
+                    } else {
+                        operator.apply(hdr.rows, hdr.query.valid, hdr.query.flags[0:0] == 1, info, survivors, taken);
+                    }
                     decision.write(place, hdr.query.sequence ++ survivors ++ taken);
                     if (survivors != 0) { outcome = query_fate_t.delivered; }
                     answer = true;

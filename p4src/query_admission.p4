@@ -9,8 +9,9 @@ control QueryAdmission(in query_headers_t hdr, in port_t ingress_port, out bool 
     port_t port;
     ipv4_t ip;
 
-    action query(bit<8> slot, index_t first, index_t mask, order_t flip, bit<32> a, bit<32> b,
+    action query(bit<8> code, bit<8> slot, index_t first, index_t mask, order_t flip, bit<32> a, bit<32> b,
                  port_t master_port, mac_t master_mac, ipv4_t master_ip) {
+        info.code = code;
         info.slot = slot;
         info.first = first;
         info.mask = mask;
@@ -46,10 +47,13 @@ control QueryAdmission(in query_headers_t hdr, in port_t ingress_port, out bool 
         admitted = false;
         window = 0;
         if (!hdr.rows.isValid() || hdr.udp.bytes != 8 + QUERY_HEADER_BYTES + ROWS_BYTES
-                || hdr.query.version != QUERY_VERSION || hdr.query.kind != query_kind_t.rows
-                || hdr.query.operator_code != OPERATOR) {
+                || hdr.query.version != QUERY_VERSION || hdr.query.kind != query_kind_t.rows) {
             fate = query_fate_t.malformed;
-        } else if (!queries.apply().hit) {
+#if OPERATOR != ANY_OPERATOR
+        } else if (hdr.query.operator_code != OPERATOR && hdr.query.operator_code != DELIVER_ALL) {
+            fate = query_fate_t.malformed;
+#endif
+        } else if (!queries.apply().hit || info.code != hdr.query.operator_code) {
             fate = query_fate_t.query;
         } else if (!members.apply().hit) {
             fate = query_fate_t.worker;

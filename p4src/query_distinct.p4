@@ -2,7 +2,9 @@
 // Key 0 stands for an empty place and always passes. Duplicates that pass cost the master time, not its answer.
 #include <core.p4>
 #include <v1model.p4>
+#ifndef OPERATOR
 #define OPERATOR 3
+#endif
 #include "query_headers.p4"
 
 control Lane(in key_t key, in value_t value, in bool active, in bool second, in query_info_t info,
@@ -26,4 +28,6 @@ control Lane(in key_t key, in value_t value, in bool active, in bool second, in 
 }
 
 #include "query_lanes.p4"
+#if OPERATOR != ANY_OPERATOR
 #include "query.p4"
+#endif

@@ -1,7 +1,9 @@
 // WHERE a <= value <= b: parameters a and b are order_t. Rows outside are dropped; no register is used.
 #include <core.p4>
 #include <v1model.p4>
+#ifndef OPERATOR
 #define OPERATOR 1
+#endif
 #include "fp_order.p4"
 
 control Lane(in key_t key, in value_t value, in bool active, in bool second, in query_info_t info,
@@ -17,4 +19,6 @@ control Lane(in key_t key, in value_t value, in bool active, in bool second, in 
 }
 
 #include "query_lanes.p4"
+#if OPERATOR != ANY_OPERATOR
 #include "query.p4"
+#endif

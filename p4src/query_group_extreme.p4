@@ -3,7 +3,9 @@
 // Other keys' rows pass untouched.
 #include <core.p4>
 #include <v1model.p4>
+#ifndef OPERATOR
 #define OPERATOR 4
+#endif
 #include "fp_order.p4"
 
 control Lane(in key_t key, in value_t value, in bool active, in bool second, in query_info_t info,
@@ -32,4 +34,6 @@ control Lane(in key_t key, in value_t value, in bool active, in bool second, in 
 }
 
 #include "query_lanes.p4"
+#if OPERATOR != ANY_OPERATOR
 #include "query.p4"
+#endif

@@ -8,6 +8,8 @@
 #ifndef OPERATOR
 #error "a program names its OPERATOR"
 #endif
+#define ANY_OPERATOR 0  // of the program that has them all
+#define DELIVER_ALL 0   // of a query whose rows are not pruned
 #define QUERY_VERSION 1
 #define QUERY_HEADER_BYTES 14
 #define ROWS_BYTES 256
@@ -70,6 +72,7 @@ struct query_headers_t {
 
 // What a query's entry says. Its cells in every lane's arrays are first .. first + mask.
 struct query_info_t {
+    bit<8> code;       // the operator that the query is for
     bit<8> slot;       // of arrays with one cell a query
     index_t first;
     index_t mask;

@@ -2,7 +2,9 @@
 // only if their key may be in it.
 #include <core.p4>
 #include <v1model.p4>
+#ifndef OPERATOR
 #define OPERATOR 7
+#endif
 #include "query_headers.p4"
 
 control BloomRow(in bit<18> hash, in bool insert, in query_info_t info, out bool present) {
@@ -37,4 +39,6 @@ control Lane(in key_t key, in value_t value, in bool active, in bool second, in 
 }
 
 #include "query_lanes.p4"
+#if OPERATOR != ANY_OPERATOR
 #include "query.p4"
+#endif

@@ -1,6 +1,5 @@
 // An operator whose lanes know nothing of each other: sixteen instances of the control Lane.
-#ifndef QUERY_LANES_P4
-#define QUERY_LANES_P4
+// A template: query_all.p4 includes it once for each operator, with Lane and Operator defined as other names.
 #include "query_headers.p4"
 
 #define LANE_INSTANCE(i, n) Lane() lane##i;
@@ -21,5 +20,5 @@ control Operator(in rows_h rows, in lanes_t valid, in bool second, in query_info
         FOR_EACH_LANE(LANE_CALL)
     }
 }
-
-#endif
+#undef LANE_INSTANCE
+#undef LANE_CALL

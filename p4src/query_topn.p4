@@ -5,7 +5,9 @@
 //   the least of them. The master looks at the matrix afterwards and asks again if that could have cost an answer.
 #include <core.p4>
 #include <v1model.p4>
+#ifndef OPERATOR
 #define OPERATOR 2
+#endif
 #include "fp_order.p4"
 
 // One column of the matrix: keeps the larger, hands on the smaller.
@@ -83,4 +85,8 @@ control Operator(in rows_h rows, in lanes_t valid, in bool second, in query_info
     }
 }
 
+#undef LANE_INSTANCE
+#undef LANE_CALL
+#if OPERATOR != ANY_OPERATOR
 #include "query.p4"
+#endif

@@ -17,6 +17,8 @@ from workers.query.pack import FRAME, LANES, Host
 
 PROGRAMS = Path(__file__).resolve().parents[2] / "p4src"
 OPERATORS = {"filter": 1, "topn": 2, "distinct": 3, "group_extreme": 4, "group_sum": 5, "having": 6, "join": 7}
+DELIVER = 0
+"""The code of a query whose rows are not pruned: any program delivers them all."""
 WINDOW = 1024
 GUARD_BITS = 18
 MAX_QUERIES = 16
@@ -113,7 +115,7 @@ class Rack:
                     (query, worker), "ingress.admission.member", (host.port, host.ip, windows[worker])
                 )
             master = (self.master.port, self.master.mac, self.master.ip)
-            values = (slot, first, cells - 1, 0xFFFFFFFF if flip else 0, a, b, *master)
+            values = (OPERATORS[self.operator], slot, first, cells - 1, 0xFFFFFFFF if flip else 0, a, b, *master)
             tables["ingress.admission.queries"].insert((query,), "ingress.admission.query", values)
         self._regions[query] = region
         return region
