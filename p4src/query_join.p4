@@ -1,5 +1,6 @@
 // Join pruning: in the first phase keys of one side enter a Bloom filter; in the second, rows of the other side pass
-// only if their key may be in it.
+// only if their key may be in it. info.a: what the query writes into its cells, other than what earlier queries wrote
+// there; so a filter need not be cleared before it is used again.
 #include <core.p4>
 #include <v1model.p4>
 #ifndef OPERATOR
@@ -14,8 +15,8 @@ control BloomRow(in bit<18> hash, in bool insert, in query_info_t info, out bool
         index_t index = info.first + ((index_t)hash & info.mask);
         bit<8> stored;
         filter.read(stored, index);
-        present = stored != 0;
-        filter.write(index, insert ? 1 : stored);
+        present = stored == info.a[7:0];
+        filter.write(index, insert ? info.a[7:0] : stored);
     }
 }
 

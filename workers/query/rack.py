@@ -96,6 +96,7 @@ class Rack:
         if query in self._regions:
             raise QueryError(f"query {query} is installed already")
         cells = self.cells if cells is None else cells
+        a = 1 if self.operator == "join" else a  # the filter's cells are cleared below
         first = self._space(cells)
         slot = self._free(range(MAX_QUERIES), {r.slot for r in self._regions.values()}, "queries")
         used = {w for r in self._regions.values() for w in r.windows}
