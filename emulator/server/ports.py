@@ -37,7 +37,28 @@ def make_runner(options: Options, clock: Callable[[], int]) -> Any | None:
         raise PortError(str(error)) from None
 
 
+SHARED = "shm:"
+"""Before the path of a socket: a shared-memory port instead of a network interface."""
+
+
+def _shared(port: int, name: str) -> PortSpec:
+    """`shm:PATH`, and after it, apart by commas, slots=N and bytes=N (of a slot)."""
+    from emulator.switch.ports import Memory
+
+    path, *settings = name.removeprefix(SHARED).split(",")
+    known = {"slots": 1024, "bytes": 2048}
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        if key not in known or not value.isdecimal():
+            raise PortError(f"-i {port}@{name}: write shm:PATH,slots=N,bytes=N")
+        known[key] = int(value)
+    return Memory(path, known["slots"], known["bytes"])
+
+
 def _check_interface(port: int, name: str) -> None:
+    if name.startswith(SHARED):
+        _shared(port, name)
+        return
     if "/" in name or not Path("/sys/class/net", name).exists():
         here = ", ".join(sorted(os.listdir("/sys/class/net"))[:12])
         raise PortError(f"-i {port}@{name}: there is no interface {name} (there are {here})")
@@ -65,9 +86,14 @@ def _specs(options: Options) -> dict[int, PortSpec]:
     if options.use_files is not None:
         return {port: Pcap(*files(name)) for port, name in options.interfaces.items()}
     if options.pcap is None:
-        return {port: Interface(name) for port, name in options.interfaces.items()}
+        return {
+            port: _shared(port, name) if name.startswith(SHARED) else Interface(name)
+            for port, name in options.interfaces.items()
+        }
     if not folder.is_dir():
         raise PortError(f"--pcap: there is no directory {folder}")
+    if any(name.startswith(SHARED) for name in options.interfaces.values()):
+        raise PortError("--pcap records network interfaces, not shared-memory ports")
     return {
         port: Interface(name, pcap_in=files(name)[0], pcap_out=files(name)[1])
         for port, name in options.interfaces.items()
