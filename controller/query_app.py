@@ -1,0 +1,188 @@
+"""`python -m controller.query_app`: the controller of queries as a process, between their masters and one switch.
+
+A master connects to a Unix or TCP socket and sends JSON lines: install, registers, remove. When its connection ends, its
+queries end with it. When the switch is lost, every master is told at once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from . import hosts
+from .p4rt.status import P4RuntimeError
+from .query_plane import QueryPlane, SwitchLost, Wanted
+from .query_pool import Refusal, Region
+from .session import WireError, decode, encode, refusal
+
+_FAILURES = (P4RuntimeError, SwitchLost, Refusal, WireError, ValueError, OSError)
+
+
+class Client:
+    """One master's connection and what it has installed."""
+
+    def __init__(self, connection: socket.socket, app: App) -> None:
+        self.connection, self.app = connection, app
+        self.regions: dict[int, Region] = {}
+        self._sending = threading.Lock()
+
+    def send(self, message: dict[str, Any], body: bytes = b"") -> None:
+        with self._sending, suppress(OSError):
+            self.connection.sendall(encode(message) + body)
+
+    def serve(self) -> None:
+        try:
+            with self.connection.makefile("rb") as lines:
+                for line in lines:
+                    self._answer(line)
+        except OSError:
+            pass
+        finally:
+            for query in list(self.regions):
+                with suppress(*_FAILURES):
+                    self._remove(query, None)
+            self.connection.close()
+
+    def _answer(self, line: bytes) -> None:
+        try:
+            message = decode(line)
+            handle = {"install": self._install, "registers": self._registers, "remove": self._removed}.get(str(message.get("op")))
+            if handle is None:
+                raise WireError(f"'op' must be install, registers or remove, not {message.get('op')!r}")
+            handle(message)
+        except _FAILURES as error:
+            self.send(refusal(str(error)))
+
+    def _install(self, message: dict[str, Any]) -> None:
+        region = self.app.plane.install(self._wanted(message))
+        self.regions[region.query] = region
+        self.send({"ok": True, "query": region.query, "cells": region.cells, "before": region.before,
+                   "window": self.app.plane.window})  # fmt: skip
+
+    def _wanted(self, message: dict[str, Any]) -> Wanted:
+        found = [self.app.plane.hosts.find(str(ip)) for ip in [message.get("master"), *message.get("workers", [])]]
+        if None in found or len(found) < 2:
+            raise WireError("the master or a worker is no host that the controller knows")
+        numbers = {name: int(message.get(name, 0)) for name in ("a", "b")}
+        cells = message.get("cells")
+        return Wanted(
+            str(message.get("operator")), found[0], tuple(found[1:]), None if cells is None else int(cells),  # type: ignore[arg-type]
+            bool(message.get("flip")), **numbers, ladder=tuple(int(rung) for rung in message.get("ladder", [])),
+        )  # fmt: skip
+
+    def _region(self, message: dict[str, Any]) -> Region:
+        region = self.regions.get(int(message.get("query", 0)))
+        if region is None:
+            raise WireError(f"query {message.get('query')} is not installed")
+        return region
+
+    def _registers(self, message: dict[str, Any]) -> None:
+        region = self._region(message)
+        cells = self.app.plane.registers(region, str(message.get("array")))
+        self.send({"ok": True, "lanes": cells.shape[0], "cells": cells.shape[1]}, cells.astype("<u8").tobytes())
+
+    def _removed(self, message: dict[str, Any]) -> None:
+        sent = message.get("sent")
+        self._remove(self._region(message).query, None if sent is None else [int(count) for count in sent], told=True)
+
+    def _remove(self, query: int, sent: Sequence[int] | None, told: bool = False) -> None:
+        """The master goes on while the registers are cleared; the next query's installation waits for it."""
+        region = self.regions.pop(query)
+        plane = self.app.plane
+        with plane.lock:
+            plane.remove(region, sent)
+            if told:
+                self.send({"ok": True})
+            with suppress(*(_FAILURES if told else ())):
+                plane.clear(region, sent)
+
+
+class App:
+    """Serves masters until stopped."""
+
+    def __init__(self, plane: QueryPlane) -> None:
+        self.plane = plane
+        self.clients: list[Client] = []
+        plane.on_lost = self._lost
+
+    def _lost(self, reason: str) -> None:
+        for client in list(self.clients):
+            client.send({"event": "lost", "reason": f"the connection to the switch is lost: {reason}"})
+
+    def listen(self, where: str) -> tuple[socket.socket, str]:
+        """unix:PATH or tcp:HOST:PORT (port 0: any). Raises OSError."""
+        kind, _, rest = where.partition(":")
+        if kind == "unix":
+            server = socket.socket(socket.AF_UNIX)
+            server.bind(rest)
+            server.listen()
+            return server, where
+        host, _, port = rest.rpartition(":")
+        server = socket.create_server((host, int(port)))
+        return server, f"tcp:{host}:{server.getsockname()[1]}"
+
+    def serve(self, server: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            client = Client(connection, self)
+            self.clients.append(client)
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: Client) -> None:
+        client.serve()
+        self.clients.remove(client)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m controller.query_app",
+        description="Load a query program into a switch and admit queries.",
+        epilog="example: python -m controller.query_app --switch 127.0.0.1:9559 --p4info q.p4info.txtpb --json-config q.json "
+        "--hosts hosts.json --listen unix:/tmp/queries.sock",
+    )
+    parser.add_argument("--switch", required=True, metavar="HOST:PORT", help="the switch's P4Runtime address")
+    parser.add_argument("--device-id", type=int, default=0, metavar="N", help="its device id (0)")
+    parser.add_argument("--p4info", type=Path, required=True, metavar="FILE", help="P4Info of the program to load")
+    parser.add_argument("--json-config", type=Path, required=True, metavar="FILE", help="its bmv2 JSON")
+    parser.add_argument("--hosts", type=Path, required=True, metavar="FILE", help="JSON: who is at which port")
+    parser.add_argument("--listen", required=True, metavar="WHERE", help="unix:PATH or tcp:HOST:PORT")
+    parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds to wait for the switch (10)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    args = build_parser().parse_args(argv)
+    try:
+        plane = QueryPlane(args.switch, args.p4info, args.json_config, hosts.read(args.hosts), device_id=args.device_id,
+                           timeout=args.timeout)  # fmt: skip
+        plane.connect()
+        app = App(plane)
+        server, where = app.listen(args.listen)
+    except _FAILURES as error:
+        print(f"query controller: {error}", file=sys.stderr)
+        return 1
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    threading.Thread(target=app.serve, args=(server,), daemon=True).start()
+    print(json.dumps({"ready": True, "listen": where, "window": plane.window}), flush=True)
+    stop.wait()
+    server.close()
+    plane.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,246 @@
+"""The query controller's side of one switch: its program, queries' entries, their registers. Blocking calls."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .entries import HOSTS
+from .hosts import Host, Hosts
+from .p4rt.entities import ActionCall, Encodable, RegisterEntry, TableEntry
+from .p4rt.p4info import read_p4info
+from .p4rt.schema import Schema
+from .p4rt.status import P4RuntimeError
+from .p4rt.switch import P4Switch
+from .query_pool import GENERATIONS, MAX_ID, Pool, Region
+
+QUERIES, MEMBERS, DECISION = "ingress.admission.queries", "ingress.admission.members", "ingress.decision"
+CODES = {"deliver": 0, "filter": 1, "topn": 2, "distinct": 3, "group_extreme": 4, "group_sum": 5, "having": 6, "join": 7}
+LANES = 16
+RUNGS = 8
+# Of each operator: an array that has its cells, and the arrays to clear after a query (docs/QUERIES.md says why no more).
+CELLS_OF = {
+    "topn": "one.largest", "distinct": "newest", "group_extreme": "owner", "group_sum": "owner",
+    "having": "one.count", "join": "one.filter",
+}  # fmt: skip
+CLEARED = {
+    "topn": ("one.largest", "two.largest", "three.largest", "four.largest"), "distinct": ("newest", "older"),
+    "group_extreme": ("owner",), "group_sum": ("owner",), "having": ("one.count", "two.count"),
+}  # fmt: skip
+FILTERS = ("one.filter", "two.filter", "three.filter")
+
+
+class SwitchLost(Exception):
+    """The switch is gone or is another one than before; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A query as its master asks for it. flip, a, b, ladder: as p4src/query_<operator>.p4 has them."""
+
+    operator: str
+    master: Host
+    workers: tuple[Host, ...]
+    cells: int | None = None
+    flip: bool = False
+    a: int = 0
+    b: int = 0
+    ladder: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Names:
+    """Where a program keeps an operator's registers: combined programs have them one level deeper."""
+
+    operator: str
+    schema: Schema
+
+    @property
+    def prefix(self) -> str:
+        deep = f"ingress.operator.{self.operator}."
+        names = [register.name for register in self.schema.registers]
+        return deep if any(name.startswith(deep) for name in names) else "ingress.operator."
+
+    def lane(self, lane: int, array: str) -> str:
+        return f"{self.prefix}lane_{lane:x}.{array}"
+
+    def lanes(self, arrays: Iterable[str]) -> list[str]:
+        return [self.lane(lane, array) for array in arrays for lane in range(LANES)]
+
+    @property
+    def cells(self) -> int | None:
+        """Cells of each array; 1 for an operator without arrays, None for one that the program does not have."""
+        if self.operator not in CELLS_OF:
+            return 1
+        name = self.lane(0, CELLS_OF[self.operator])
+        return self.schema.registers[name].size if name in self.schema.registers else None
+
+
+class QueryPlane:
+    """One switch. Raises P4RuntimeError, ValueError, OSError, Refusal or SwitchLost, each one sentence."""
+
+    def __init__(self, address: str, p4info: Path, config: Path, hosts: Hosts, *, device_id: int = 0, timeout: float = 10.0):
+        self.address, self.hosts = address, hosts
+        self._p4info, self._config = read_p4info(p4info), config.read_bytes()
+        self._device_id, self._timeout = device_id, timeout
+        self._switch: P4Switch | None = None
+        self._broken: str | None = None
+        self.lock = threading.RLock()
+        self.pool = Pool({}, 0, 0)
+        self.on_lost = lambda reason: None
+
+    # -- the switch --------------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Connects and loads the program, which empties all tables and registers."""
+        with self.lock:
+            self.close()
+            switch = P4Switch(self.address, device_id=self._device_id, timeout=self._timeout)
+            try:
+                if not switch.connect().primary:
+                    raise ValueError(f"{self.address}: another controller is primary there")
+                self._broken = None
+                switch.on_lost = lambda error: self._lost(str(error))
+                switch.set_pipeline(self._p4info, self._config)
+                self._prepare(switch)
+            except Exception:
+                switch.close()
+                raise
+            self._switch = switch
+
+    def _prepare(self, switch: P4Switch) -> None:
+        schema = switch.schema
+        if QUERIES not in schema.tables or DECISION not in schema.registers:
+            raise ValueError("this is no query program: its P4Info has no table ingress.admission.queries")
+        found = {name: Names(name, schema).cells for name in CODES}
+        cells = {name: count for name, count in found.items() if count is not None}
+        self.window = schema.registers[DECISION].size // schema.tables[MEMBERS].size
+        self.pool = Pool(cells, schema.tables[QUERIES].size, schema.tables[MEMBERS].size, secrets.randbelow(MAX_ID) + 1)
+        ports = {host.mac: host.port for host in self.hosts.by_ip.values()}
+        switch.ensure(*(TableEntry(HOSTS, {"destination": mac}, ActionCall("ingress.forward.to_port", {"egress": port}))
+                        for mac, port in sorted(ports.items())))  # fmt: skip
+
+    def _lost(self, reason: str) -> None:
+        self._broken = reason
+        self.on_lost(reason)
+
+    def _connected(self) -> P4Switch:
+        if self._switch is None or self._broken is not None:
+            raise SwitchLost(f"the connection to the switch is lost: {self._broken or 'it was closed'}")
+        return self._switch
+
+    def close(self) -> None:
+        with self.lock:
+            if self._switch is not None:
+                self._switch.on_lost = None
+                self._switch.close()
+                self._switch = None
+
+    # -- queries -----------------------------------------------------------------------------------------------
+
+    def install(self, wanted: Wanted) -> Region:
+        """Admits a query: all of its entries, or none. A switch that came back is loaded again first."""
+        with self.lock:
+            if self._broken is not None:
+                self.connect()
+            switch = self._connected()
+            region = self.pool.place(wanted.operator, len(wanted.workers), wanted.cells)
+            done: list[Encodable] = []
+            try:
+                if region.generation > GENERATIONS:
+                    self._zero(switch, region, FILTERS)
+                    region = self.pool.cleared(region)
+                for item in self._entries(region, wanted):
+                    switch.insert(item)
+                    done.append(item)
+            except Exception:
+                self.pool.give_back(region.query, [0] * len(region.windows))
+                switch.remove(*reversed(done))
+                raise
+            return region
+
+    def _entries(self, region: Region, wanted: Wanted) -> Iterator[TableEntry]:
+        """In the order of writing: what admits comes last, so no packet finds half a query."""
+        if region.operator == "topn":
+            rungs = [*sorted(wanted.ladder, reverse=True), *[0] * RUNGS][:RUNGS]
+            prefix = Names("topn", self._connected().schema).prefix
+            call = ActionCall(f"{prefix}thresholds", {f"v{place}": rung for place, rung in enumerate(rungs)})
+            yield TableEntry(f"{prefix}ladder", {"slot": region.slot}, call)
+        for number, (host, window) in enumerate(zip(wanted.workers, region.windows, strict=True)):
+            call = ActionCall("ingress.admission.member",
+                              {"ingress": host.port, "source_ip": host.ip, "window_number": window})  # fmt: skip
+            yield TableEntry(MEMBERS, {"query": region.query, "worker": number}, call)
+        master = wanted.master
+        call = ActionCall("ingress.admission.query", {
+            "code": CODES[region.operator], "slot": region.slot, "first": region.first, "mask": region.cells - 1,
+            "flip": 0xFFFFFFFF if wanted.flip else 0, "a": region.generation if region.operator == "join" else wanted.a,
+            "b": wanted.b, "master_port": master.port, "master_mac": master.mac, "master_ip": master.ip,
+        })  # fmt: skip
+        yield TableEntry(QUERIES, {"query": region.query}, call)
+
+    def remove(self, region: Region, sent: Sequence[int] | None) -> None:
+        """Takes a query's entries away. sent: packets of each worker, None where that is not known. `clear` follows."""
+        with self.lock:
+            switch = self._connected()
+            keys = [TableEntry(QUERIES, {"query": region.query})]
+            keys += [TableEntry(MEMBERS, {"query": region.query, "worker": n}) for n in range(len(region.windows))]
+            if region.operator == "topn":
+                keys.append(TableEntry(f"{Names('topn', switch.schema).prefix}ladder", {"slot": region.slot}))
+            switch.remove(*keys)
+
+    def clear(self, region: Region, sent: Sequence[int] | None) -> None:
+        """Zeroes what the next owner of the query's cells must find zero, and gives them back."""
+        with self.lock:
+            switch = self._connected()
+            self._zero(switch, region, CLEARED.get(region.operator, ()))
+            if region.operator == "topn":
+                prefix = Names("topn", switch.schema).prefix
+                switch.modify(*(RegisterEntry(f"{prefix}passed_{rung}", region.slot, 0) for rung in range(RUNGS)))
+            if sent is None:
+                for window in region.windows:
+                    places = range(window * self.window, (window + 1) * self.window)
+                    switch.modify(*(RegisterEntry(DECISION, place, 0) for place in places))
+            self.pool.give_back(region.query, sent)
+
+    def _zero(self, switch: P4Switch, region: Region, arrays: Iterable[str]) -> None:
+        names = Names(region.operator, switch.schema)
+        chosen = names.lanes(arrays)
+        if region.cells == names.cells:
+            switch.modify(*(RegisterEntry(name, None, 0) for name in chosen))
+        else:
+            cells = range(region.first, region.first + region.cells)
+            switch.modify(*(RegisterEntry(name, cell, 0) for name in chosen for cell in cells))
+
+    # -- registers ---------------------------------------------------------------------------------------------
+
+    def registers(self, region: Region, array: str) -> np.ndarray:
+        """(16, cells) uint64 of the lanes' register array, such as "owner" or "add.mantissa".
+
+        Raises SwitchLost where the switch does not have the query: then its registers are not the query's either."""
+        with self.lock:
+            switch = self._connected()
+            names = Names(region.operator, switch.schema).lanes([array])
+            whole = region.cells == switch.schema.registers[names[0]].size
+            cells = [None] if whole else list(range(region.first, region.first + region.cells))
+            found = np.stack([_cells(switch, [RegisterEntry(name, cell) for cell in cells]) for name in names])
+            if found.shape[1] != region.cells:
+                raise SwitchLost(f"the switch gave {found.shape[1]} cells of register {array}, not {region.cells}")
+            if switch.read_one(TableEntry(QUERIES, {"query": region.query})) is None:
+                raise SwitchLost("the switch has forgotten the query; it was restarted")
+            return found
+
+
+def _cells(switch: P4Switch, patterns: Sequence[RegisterEntry]) -> np.ndarray:
+    """(n,) uint64 in the order asked for; without a dataclass a cell, for there may be hundreds of thousands."""
+    messages: list[Any] = [pattern.encode(switch.schema) for pattern in patterns]
+    words = [entity.register_entry.data.bitstring.rjust(8, b"\0") for entity in switch.client.read(messages)]
+    return np.frombuffer(b"".join(words), ">u8").astype(np.uint64)
+
+
+__all__ = ["CODES", "P4RuntimeError", "QueryPlane", "SwitchLost", "Wanted"]
