@@ -331,7 +331,7 @@ static void ring_stats(struct port *port)
     if (if_nametoindex(port->name) != (unsigned)of(port)->index)
         port->stats.state = FPN_GONE;
     else if (!ioctl(port->fd, SIOCGIFFLAGS, &request))
-        port->stats.state = request.ifr_flags & IFF_UP ? FPN_UP : FPN_DOWN;
+        port->stats.state = (request.ifr_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING) ? FPN_UP : FPN_DOWN;
 }
 
 static void ring_close(struct port *port)
@@ -380,7 +380,7 @@ static int check_interface(struct ring_port *ring, const char *name, int *mtu, c
     if (ioctl(ring->port.fd, SIOCGIFMTU, &request))
         return fail(error, "interface \"%s\" does not tell its MTU: %s", name, strerror(errno));
     *mtu = request.ifr_mtu;
-    if (ioctl(ring->port.fd, SIOCGIFFLAGS, &request) || !(request.ifr_flags & IFF_UP))
+    if (ioctl(ring->port.fd, SIOCGIFFLAGS, &request) || (request.ifr_flags & (IFF_UP | IFF_RUNNING)) != (IFF_UP | IFF_RUNNING))
         ring->port.stats.state = FPN_DOWN; /* packets flow once it is set up */
     return 0;
 }

@@ -69,8 +69,8 @@ class _Port:
 
 
 class Queues:
-    """The queues of one switch. changed() is called when queues begin or cease to matter at all; woken() when a packet
-    begins to wait."""
+    """The queues of one switch. changed() is called when queues begin or cease to matter at all; woken() when a port
+    has a packet waiting that had none."""
 
     def __init__(self, settings: QueueSettings | None = None) -> None:
         self.settings = found = settings or QueueSettings()
@@ -164,7 +164,8 @@ class Queues:
             return False
         found.lanes[priority].append((item, now))
         found.waiting += 1
-        self.woken()
+        if found.waiting == 1 and found.next_us() > now:
+            self.woken()
         return True
 
     def next_us(self) -> int | None:

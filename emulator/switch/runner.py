@@ -4,8 +4,8 @@ pointer.
     with Runner({0: Interface("veth0"), 1: Interface("veth2")}) as runner:
         runner.set_pipeline(switch)
 
-No Python runs per packet with a compiled switch. An interpreting one works too, a batch at a time through
-`_interpret`. TCP between the hosts passes with its checksum and segmentation offload: ports exchange
+No Python runs per packet with a compiled switch. An interpreting one works too, and so does one whose packets wait in
+queues: both are run by Python. TCP between the hosts passes with its checksum and segmentation offload: ports exchange
 virtio-net headers with the kernel.
 """
 
@@ -20,12 +20,23 @@ from typing import Any
 
 from emulator.native import lib_and_ffi
 from emulator.switch.ports import Impairment, Impairments, Interface, Memory, Pcap, PortSpec, Queue
+from emulator.switch.ports.departures import Departures
+from emulator.switch.ports.links import LinkWatch
+from emulator.switch.ports.python_pipeline import PythonPipeline, callback
 
 log = logging.getLogger(__name__)
 
 MAX_FRAME = 66560
 """FP_MAX_FRAME of emulator/native/pipeline.h."""
 _STATES = ("up", "down", "gone")
+
+
+def _nothing() -> None:
+    pass
+
+
+def _queues_of(switch: Any) -> Any:
+    return getattr(getattr(switch, "control", None), "queues", None)
 
 
 class RunnerError(Exception):
@@ -66,6 +77,8 @@ class Runner:
         self._pump: threading.Thread | None = None
         self._keep: list[Any] = []  # what C points to
         self._switch: Any = None
+        self._links: LinkWatch | None = None
+        self._departures: Departures | None = None
         try:
             self._open(impair)
         except Exception:
@@ -83,6 +96,8 @@ class Runner:
     def _open(self, impair: Impairments | Mapping[int, Impairments] | None) -> None:
         for number, spec in self.ports.items():
             self._add(number, spec)
+        if any(isinstance(spec, Interface) for spec in self.ports.values()):
+            self._links = LinkWatch(self._follow_links)
         if self.cpu_port is not None and self.cpu_port not in self.ports:
             self._add(self.cpu_port, Queue(4096))
         for number in self.ports:
@@ -149,6 +164,9 @@ class Runner:
         if self.cpu_port is not None:
             self._pump = threading.Thread(target=self._packets_in, name="fpisa-cpu-port", daemon=True)
             self._pump.start()
+        if self._links is not None:
+            self._links.start()
+            self._follow_links()
 
     def _run(self) -> None:
         error = self._ffi.new("char[256]")
@@ -158,6 +176,9 @@ class Runner:
     def stop(self) -> None:
         """Stops the loop after the batch at hand and joins its threads; stats() stay readable until
         close()."""
+        if self._links is not None:
+            self._links.close()
+        self._watch_queues(None)
         if self._thread is None or self._raw == self._ffi.NULL:
             return
         self._lib.fpn_stop(self._runner)
@@ -194,22 +215,49 @@ class Runner:
 
     def set_pipeline(self, switch: Any) -> None:
         """Puts a switch (emulator.switch.switch.Switch) between the ports, between two batches; None:
-        packets are counted and dropped. A switch with native_process() is called by pointer, any other
-        through send()."""
+        packets are counted and dropped. A switch with native_process() is called by pointer as long as no port of its
+        has a queue, any other through send()."""
+        self._watch_queues(switch)
+        self._switch = switch
+        self._choose_pipeline()
+        if self._links is not None:
+            self._follow_links()
+
+    def _choose_pipeline(self) -> None:
+        switch = self._switch
         native = getattr(switch, "native_process", None) or getattr(
             getattr(switch, "engine", None), "native_process", None
         )
-        pointers = native() if native is not None else None
-        self._switch = switch
+        queued = switch is not None and _queues_of(switch) is not None and _queues_of(switch).active
+        pointers = native() if native is not None and not queued else None
         if switch is None:
             self.set_native(0, 0)
         elif pointers is not None:
             process, state = pointers
             self.set_native(process, state, keep=switch)
         else:
-            handle = self._ffi.new_handle(_Interpreted(self, switch))
-            callback = int(self._ffi.cast("intptr_t", _callback(self._lib, self._ffi)))
-            self.set_native(callback, int(self._ffi.cast("intptr_t", handle)), keep=handle)
+            handle = self._ffi.new_handle(PythonPipeline(switch, self.emit, queued))
+            function = int(self._ffi.cast("intptr_t", callback(self._lib, self._ffi)))
+            self.set_native(function, int(self._ffi.cast("intptr_t", handle)), keep=handle)
+
+    def _watch_queues(self, switch: Any) -> None:
+        """Send what waits in this switch's queues from now on, and no longer what waits in the last one's."""
+        old, new = _queues_of(self._switch), _queues_of(switch)
+        if old is not None:
+            old.changed = old.woken = _nothing
+        if self._departures is not None:
+            self._departures.close()
+            self._departures = None
+        if new is not None:
+            self._departures = Departures(lambda: self._depart(switch), switch.clock)
+            new.changed, new.woken = self._choose_pipeline, self._departures.wake
+
+    def _depart(self, switch: Any) -> int | None:
+        with self.paused():
+            for port, data in switch.departed():
+                self.emit(port, data)
+            following: int | None = switch.next_departure
+            return following
 
     def set_native(self, process: int, state: int, keep: Any = None) -> None:
         """Sets a pipeline by addresses of its fp_process_fn and its state; keep: object that owns them."""
@@ -278,6 +326,16 @@ class Runner:
         self._tell_switch({number: stats["state"] == "up" for number, stats in found.items()})
         return found
 
+    def _follow_links(self) -> None:
+        """Ports that went up or down count at once for the members of groups that watch them."""
+        if self._raw != self._ffi.NULL:
+            self._tell_switch({n: self._state(n) == "up" for n, spec in self.ports.items() if isinstance(spec, Interface)})
+
+    def _state(self, number: int) -> str:
+        raw = self._ffi.new("struct fpn_stats *")
+        self._lib.fpn_get_stats(self._runner, number, raw)
+        return _STATES[raw.state]
+
     def _tell_switch(self, up: Mapping[int, bool]) -> None:
         """What the compiled code counted goes to the switch's events; ports that went up or down, to its groups."""
         sync = getattr(getattr(self._switch, "engine", None), "sync_events", None)
@@ -314,57 +372,3 @@ class Runner:
             for number, spec in self.ports.items()
             if isinstance(spec, Interface) and stats[number]["state"] != "up"
         ]
-
-
-class _Interpreted:
-    """A switch that runs in Python, seen as a pipeline."""
-
-    def __init__(self, runner: Runner, switch: Any) -> None:
-        self._runner = runner
-        self._switch = switch
-
-    def process(self, port: int, data: bytes) -> list[tuple[int, bytes]]:
-        """What leaves for one packet; a fault of the switch's own costs this packet and is logged."""
-        try:
-            return list(self._switch.send(port, data))
-        except Exception:
-            log.exception("the switch failed on a packet of %d bytes from port %d", len(data), port)
-            return []
-
-    def emit(self, port: int, data: bytes) -> None:
-        """For outputs that found no room in the batch."""
-        try:
-            self._runner.emit(port, data)
-        except RunnerError as error:
-            log.warning("%s", error)
-
-
-_registered: list[Any] = []
-
-
-def _callback(lib: Any, ffi: Any) -> Any:
-    """The C function that runs _Interpreted objects; registered once per process."""
-    if _registered:
-        return _registered[0]
-
-    def process(
-        state: Any, inputs: Any, n_in: int, out: Any, room: int, n_out: Any, arena: Any, size: int, now: int
-    ) -> int:
-        pipeline = ffi.from_handle(state)
-        used = count = 0
-        for i in range(n_in):
-            data = bytes(ffi.buffer(inputs[i].data, inputs[i].length))
-            for port, packet in pipeline.process(inputs[i].port, data):
-                if count == room or used + len(packet) > size:
-                    pipeline.emit(port, packet)
-                    continue
-                ffi.memmove(arena + used, packet, len(packet))
-                out[count].data, out[count].length = arena + used, len(packet)
-                out[count].port, out[count].flags = port, 0
-                used, count = used + len(packet), count + 1
-        n_out[0] = count
-        return n_in
-
-    ffi.def_extern(name="fpn_python_process")(process)
-    _registered.append(ffi.addressof(lib, "fpn_python_process"))
-    return _registered[0]
