@@ -126,6 +126,18 @@ def _add_unpacked(fmt: Format, registers: Registers, incoming: Unpacked) -> Regi
     )
 
 
+def merge(fmt: Format, registers: Registers | None, other: Registers) -> Registers:
+    """Add other accumulators as they are (fpisa.register.merge); `registers` None starts a round. Events of `other` are
+    not taken over."""
+    special = other.special != 0
+    incoming = Unpacked(
+        np.where(special, 1, other.exponent).astype(np.int32), np.where(special, 0, other.mantissa), other.special
+    )
+    if registers is None:
+        return Registers(*incoming, events=np.zeros_like(other.special))
+    return _add_unpacked(fmt, registers, check_same_shape(registers, incoming))
+
+
 def add_approx(fmt: Format, registers: Registers | None, words: Array) -> Registers:
     """Approximate shape, element by element; `registers` None starts a round. Arguments are not changed."""
     if registers is None:

@@ -28,7 +28,20 @@ def add(fmt: Format, register: Register | None, word: int) -> Register:
     """Add one word; `register` None starts a round. The operand of the smaller exponent is shifted right."""
     if register is None:
         return first(fmt, word)
-    exponent, mantissa, special = unpack(fmt, word)
+    return add_unpacked(fmt, register, *unpack(fmt, word))
+
+
+def merge(fmt: Format, register: Register | None, other: Register) -> Register:
+    """Add another accumulator as it is, neither normalised nor rounded; `register` None starts a round. Its events are
+    not taken over: they travel as flags. A special one adds nothing but its sticky bits, as a special word does."""
+    incoming = (1, 0, other.special) if other.special else (other.exponent, other.mantissa, 0)
+    if register is None:
+        return Register(*incoming, events=0)
+    return add_unpacked(fmt, register, *incoming)
+
+
+def add_unpacked(fmt: Format, register: Register, exponent: int, mantissa: int, special: int) -> Register:
+    """The format's shift rule: the mantissa with the smaller exponent is shifted right, then they are added."""
     distance = exponent - register.exponent
     if distance > 0:
         moved, still = register.mantissa, mantissa

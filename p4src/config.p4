@@ -138,6 +138,26 @@
 #error "BIPARTITE needs TABLE_BITS of at least 3"
 #endif
 
+// TREE is the tree programs' own: a switch may be a child of another. -DUPLINK=packed|raw is what it sends up: rounded
+// floats, or its registers as they are.
+#ifndef TREE
+#define TREE 0
+#endif
+#define packed 1
+#define raw 2
+#ifndef UPLINK
+#define UPLINK packed
+#endif
+#if UPLINK == raw
+#define RAW_UPLINK TREE
+#elif UPLINK == packed
+#define RAW_UPLINK 0
+#else
+#error "UPLINK must be packed or raw"
+#endif
+#undef packed
+#undef raw
+
 // Values a packet. 64 floats are 256 bytes; 256 of them, 1 KiB, still fit an Ethernet frame.
 #ifndef ELEMENTS
 #if VALUE_BITS == 32
@@ -153,6 +173,10 @@
 #endif
 #if ELEMENTS > 256
 #error "ELEMENTS must be at most 256"
+#endif
+
+#if RAW_UPLINK && ELEMENTS * (REGISTER_BITS / 8 + 1) > 1456
+#error "raw registers of ELEMENTS values do not fit an Ethernet frame; take fewer, or UPLINK=packed"
 #endif
 
 // Slots of the whole switch, shared by its jobs; each has two sets. At 64 floats a slot takes 768 bytes

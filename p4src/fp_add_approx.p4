@@ -4,17 +4,13 @@
 #define FP_ADD_APPROX_P4
 #include "fp_unpack.p4"
 
-control FpAddApprox(in value_t value, in index_t index, in bool first,
+control FpAddApprox(in accumulator_t x, in index_t index, in bool first,
                     out accumulator_t sum, inout residue_t residue) {
     register<exponent_t>(POOL) exponent;
     register<magnitude_t>(POOL) mantissa;
     register<special_t>(POOL) special;
-    FpUnpack() unpack;
 
     apply {
-        accumulator_t x;
-        unpack.apply(value, x);
-
         exponent_t e;
         magnitude_t m_bits;
         special_t s;

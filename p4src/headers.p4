@@ -55,12 +55,27 @@ header values_h {
     FOR_EACH_ELEMENT(VALUE_FIELD)
 }
 
+#if RAW_UPLINK
+const bit<16> RAW_UDP_BYTES = 8 + 16 + ELEMENTS * (REGISTER_BITS / 8 + 1);
+
+// Registers on the wire. An exponent of 0, which no finite sum has, says that the mantissa field holds the special bits.
+#define RAW_MANTISSA(i) magnitude_t mantissa##i;
+#define RAW_EXPONENT(i) exponent_t exponent##i;
+header raw_h {
+    FOR_EACH_ELEMENT(RAW_MANTISSA)
+    FOR_EACH_ELEMENT(RAW_EXPONENT)
+}
+#endif
+
 struct headers_t {
     ethernet_h ethernet;
     ipv4_h ipv4;
     udp_h udp;
     fpisa_h fpisa;
     values_h values;
+#if RAW_UPLINK
+    raw_h raw;
+#endif
 }
 
 #endif

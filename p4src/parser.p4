@@ -37,6 +37,18 @@ parser FpisaParser(packet_in packet, out headers_t hdr, inout metadata_t meta,
     }
     state fpisa {
         packet.extract(hdr.fpisa);
+#if RAW_UPLINK
+        transition select(hdr.fpisa.kind) {
+            kind_t.partial: raw;
+            default: values;
+        }
+    }
+    state raw {
+        packet.extract(hdr.raw);
+        transition accept;
+    }
+    state values {
+#endif
         packet.extract(hdr.values);
         FOR_EACH_ELEMENT(SWAP_VALUE)
         transition accept;
@@ -67,6 +79,9 @@ control FpisaDeparser(packet_out packet, in headers_t hdr) {
         packet.emit(hdr.udp);
         packet.emit(hdr.fpisa);
         packet.emit(hdr.values);
+#if RAW_UPLINK
+        packet.emit(hdr.raw);
+#endif
     }
 }
 

@@ -4,25 +4,31 @@
 // info.a: exponent of c, info.b: its significand with the hidden bit.
 #include <core.p4>
 #include <v1model.p4>
+#ifndef OPERATOR
 #define OPERATOR 6
+#endif
 #include "query_headers.p4"
 #include "fp_add.p4"
 
 control SketchRow(in bit<18> hash, in value_t value, in bit<1> adds, in query_info_t info, out bool reaches) {
     register<bit<32>>(CELLS) count;
+    FpUnpack() unpack;
     FpAdd() add;
 
     apply {
         index_t index = info.first + ((index_t)hash & info.mask);
         bit<32> rows;
+        accumulator_t x;
         accumulator_t sum;
         residue_t residue;
         residue.lost = 0;
         residue.clamped = 0;
         count.read(rows, index);
+        bool empty = rows == 0;  // whoever clears a query's cells clears their counts only
         rows = rows == 0xffffffff ? rows : rows + (bit<32>)adds;
         count.write(index, rows);
-        add.apply(value, index, false, sum, residue);
+        unpack.apply(value, x);
+        add.apply(x, index, empty, sum, residue);
 
         exponent_t wanted = (exponent_t)info.a;
         magnitude_t significand = (magnitude_t)info.b << GUARD_BITS;
@@ -54,4 +60,6 @@ control Lane(in key_t key, in value_t value, in bool active, in bool second, in 
 }
 
 #include "query_lanes.p4"
+#if OPERATOR != ANY_OPERATOR
 #include "query.p4"
+#endif

@@ -26,10 +26,22 @@ control Reply(inout headers_t hdr, in bit<16> replication_id, out bool known) {
         hdr.ipv4.destination = ip;
         hdr.udp.destination = udp_port + (bit<16>)hdr.fpisa.queue;
     }
+#if TREE
+    // A switch below knows its parent's results by the port they are sent to.
+    action to_switch(mac_t mac, ipv4_t ip) {
+        hdr.ethernet.destination = mac;
+        hdr.ipv4.destination = ip;
+        hdr.udp.destination = FPISA_PORT;
+    }
+#endif
     action no_worker() { }
     table replicas {
         key = { hdr.fpisa.job : exact @name("job"); hdr.fpisa.rank : exact @name("rank"); }
+#if TREE
+        actions = { to_worker; to_switch; no_worker; }
+#else
         actions = { to_worker; no_worker; }
+#endif
         const default_action = no_worker();
         size = MAX_MEMBERS;
     }

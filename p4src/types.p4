@@ -35,7 +35,8 @@ const flags_t INVALID = 4;
 enum bit<4> kind_t {
     contribution = 0,
     result = 1,       // multicast to all workers
-    result_again = 2  // to the one that asked again
+    result_again = 2, // to the one that asked again
+    partial = 3       // a contribution as a switch's registers hold it
 }
 
 // What became of a packet: the index into the counter `fate`.
@@ -57,7 +58,10 @@ enum bit<8> fate_t {
     slot = 14,      // outside the job's slots
     forwarded = 15, // not for FPISA: sent to the port of its destination
     flooded = 16,   // not for FPISA: destination unknown or broadcast, and a flood group is installed
-    unknown = 17    // not for FPISA: no way to send it on, or not even an Ethernet header; dropped
+    unknown = 17,   // not for FPISA: no way to send it on, or not even an Ethernet header; dropped
+    raised = 18,    // tree: added as the last one below; the partial sum went to the parent
+    raised_again = 19, // tree: a duplicate of a set whose answer has not come: the partial sum went up again
+    answered = 20   // tree: the parent's result took the partial sum's place and was multicast
 }
 
 // A contribution's round compared with the one its set holds.
@@ -91,6 +95,16 @@ struct job_info_t {
     slot_t first_slot;
     bit<16> slots;
     group_t group;
+#if TREE
+    bit<1> child;        // this switch contributes to a parent
+    port_t port;         // the parent's
+    mac_t own_mac;
+    ipv4_t own_ip;
+    mac_t parent_mac;
+    ipv4_t parent_ip;
+    rank_t rank;         // this switch's own, at the parent
+    bit<16> pool_offset; // the parent's pool index for the same chunk, less this switch's
+#endif
 }
 
 // A job's factor, constant * 2^-shift: for an average 1 / workers, to 32 bits.
@@ -107,6 +121,10 @@ struct step_t {
     bool read;      // the result is wanted
 #if AVERAGE
     average_t average;
+#endif
+#if TREE
+    bool up;        // the partial sum is wanted by the parent
+    flags_t carried; // what the sender's own additions raised
 #endif
 }
 

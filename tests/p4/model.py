@@ -19,6 +19,7 @@ FATES = [
     *("absorbed", "completed", "resent", "duplicate", "stale", "early"),
     *("short", "version", "kind", "format", "elements", "job", "rank", "source", "slot"),
     *("forwarded", "flooded", "unknown"),
+    *("raised", "raised_again", "answered"),
 ]
 CODES = {"int32": 0, "fp32": 1, "fp16": 2, "bf16": 3, "fp8_e4m3": 4, "fp8_e5m2": 5}
 PORT = 18000
@@ -35,6 +36,8 @@ class Program:
     rounding: str = "rne"
     track_inexact: bool = True
     average: bool = False  # jobs of several workers read their average
+    tree: bool = False  # tests.p4.tree_model
+    uplink: str = "packed"  # of a tree program: packed or raw
 
     @property
     def code(self) -> int:
@@ -54,6 +57,21 @@ class Worker:
     mac: bytes
     ip: bytes
     udp_port: int
+    is_switch: bool = False  # a child of a tree: its answers go to PORT, whatever the queue
+
+
+@dataclass(frozen=True)
+class Parent:
+    """Where a child of a tree sends its sums: the port, both ends' addresses, its own rank there, and by how much the
+    parent's pool index for a chunk exceeds its own."""
+
+    port: int
+    mac: bytes
+    ip: bytes
+    own_mac: bytes
+    own_ip: bytes
+    rank: int
+    pool_offset: int
 
 
 @dataclass(frozen=True)
@@ -62,6 +80,8 @@ class Job:
     first_slot: int
     slots: int
     workers: tuple[Worker, ...]
+    parent: Parent | None = None
+    total: int | None = None  # workers of the whole tree; None: len(workers)
 
 
 @dataclass
@@ -71,6 +91,7 @@ class Set:
     round: tuple[int, int] | None = None  # job, chunk
     holders: set[int] = field(default_factory=set)
     missing: int = 0
+    answered: bool = False  # by the parent; the sums are its result
     flags: int = 0
     exponent: int = -128
     sums: list = field(default_factory=list)  # register.Register or int
@@ -219,12 +240,16 @@ class Model:
         end = 58 + self.program.elements * self.program.value_bytes
         return list(struct.unpack(self.order(), frame[58:end]))
 
+    @staticmethod
+    def divisor(job: Job) -> int:
+        return len(job.workers)
+
     def result(self, own: Set, count: int) -> tuple[int, list[int]]:
         if self.program.shape == "int":
             return 0, own.sums
         divisor = count if self.program.average else 1
         results = [self.read(state, divisor) for state in own.sums]
-        flags = 0
+        flags = own.flags
         for _, raised in results:
             flags |= raised
         if not self.program.track_inexact:
@@ -238,9 +263,9 @@ class Model:
 
     def answer(self, frame: bytes, job: Job, worker: Worker, own: Set, kind: int) -> tuple[int, bytes]:
         """The reply to one worker, made from the frame that asked for it."""
-        flags, words = self.result(own, len(job.workers))
+        flags, words = self.result(own, self.divisor(job))
+        to_port = PORT if worker.is_switch else (worker.udp_port + frame[47]) & 0xFFFF
         end = 58 + len(words) * self.program.value_bytes
-        queue = frame[47]
         ip = bytearray(frame[14:34])
         ip[4:6] = b"\0\0"  # identification
         ip[8] = 64
@@ -254,7 +279,7 @@ class Model:
                 frame[0:6],
                 frame[12:14],
                 bytes(ip),
-                struct.pack(">HHHH", PORT, (worker.udp_port + queue) & 0xFFFF, 24 + end - 58, 0),
+                struct.pack(">HHHH", PORT, to_port, 24 + end - 58, 0),
                 bytes([0x10 | kind]),
                 frame[43:46],
                 bytes([worker.rank]),

@@ -15,14 +15,16 @@ import numpy as np
 from emulator.switch.keys import Lpm
 from emulator.switch.switch import Switch
 from fpisa.ops.scale import reciprocal_constant
-from tests.p4.model import FATES, Job, Model, Program
+from tests.p4.model import FATES, Job, Model, Parent, Program
 from tests.p4.traffic import Frame
+from tests.p4.tree_model import TreeModel
 
 ROOT = Path(__file__).resolve().parents[2]
 P4SRC, CACHE = ROOT / "p4src", ROOT / "build" / "p4-tests"
 # What most tests run: the programs as they are by default, with fewer slots. One compilation serves them all.
 USUAL = {shape: Program(shape, slots=64) for shape in ("exact", "approx", "int")}
 SOURCES = {"exact": "allreduce_fpisa", "approx": "allreduce_fpisa_approx", "int": "allreduce_int"}
+TREES = {"exact": "allreduce_tree", "approx": "allreduce_tree_approx", "int": "allreduce_tree_int"}
 FLOOD_GROUP = 0x7FFF
 
 
@@ -38,6 +40,8 @@ def define_options(program: Program) -> tuple[str, ...]:
         ]
         options += [f"AVERAGE={int(program.average)}"]
         options += [f"ROUNDING={program.rounding}", f"TRACK_INEXACT={int(program.track_inexact)}"]
+    if program.tree:
+        options += [f"UPLINK={program.uplink}"]
     return tuple(f"-D{option}" for option in options)
 
 
@@ -52,12 +56,13 @@ def toolchain_digest() -> str:
 def compiled(program: Program) -> Path:
     """The program's bmv2 JSON, compiled once for each state of the sources."""
     options = define_options(program)
-    key = hashlib.sha256(repr((toolchain_digest(), program.shape, options)).encode()).hexdigest()[:16]
-    target = CACHE / f"{SOURCES[program.shape]}-{key}.json"
+    name = (TREES if program.tree else SOURCES)[program.shape]
+    key = hashlib.sha256(repr((toolchain_digest(), name, options)).encode()).hexdigest()[:16]
+    target = CACHE / f"{name}-{key}.json"
     if not target.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(f".{hashlib.sha256(sys.argv[0].encode()).hexdigest()[:6]}.tmp")
-        source = P4SRC / f"{SOURCES[program.shape]}.p4"
+        source = P4SRC / f"{name}.p4"
         command = [sys.executable, "-m", "fpisa.cli", "compile", *options, str(source), "-o", str(partial)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 0, done.stderr
@@ -74,12 +79,13 @@ class Rig:
     model: Model
 
     @classmethod
-    def make(cls, program: Program, engine: str = "interp") -> Rig:
-        """A switch as after loading. Loading and compiling are done once a process, and so are shared."""
-        switch = loaded(program, engine)
+    def make(cls, program: Program, engine: str = "interp", number: int = 0) -> Rig:
+        """A switch as after loading. Loading and compiling are done once a process, and so are shared; rigs that live at
+        once have different numbers."""
+        switch = loaded(program, engine, number)
         switch.control.restart()
         fill_leading_one(switch)
-        return cls(program, switch, Model(program))
+        return cls(program, switch, TreeModel(program) if program.tree else Model(program))
 
     def install(self, job: Job) -> None:
         """What the controller does when a job begins."""
@@ -89,19 +95,26 @@ class Rig:
         for worker in job.workers:
             key = (job.id, worker.rank)
             mac, ip = int.from_bytes(worker.mac, "big"), int.from_bytes(worker.ip, "big")
-            tables["egress.reply.replicas"].insert(key, "egress.reply.to_worker", (mac, ip, worker.udp_port))
+            to = ("egress.reply.to_worker", (mac, ip, worker.udp_port))
+            if worker.is_switch:
+                to = ("egress.reply.to_switch", (mac, ip))
+            tables["egress.reply.replicas"].insert(key, *to)
             tables["ingress.admission.members"].insert(key, "ingress.admission.member", (worker.port, mac, ip))
-        if self.program.average and len(job.workers) > 1:
-            constant = reciprocal_constant(len(job.workers))
+        divisor = self.model.divisor(job)
+        if self.program.average and divisor > 1:
+            constant = reciprocal_constant(divisor)
             tables["ingress.average.constants"].insert((job.id,), "ingress.average.times", constant)
         values = (len(job.workers), job.first_slot, job.slots, job.id)
-        tables["ingress.admission.jobs"].insert((job.id,), "ingress.admission.job", values)
+        action = "ingress.admission.job"
+        if job.parent is not None:
+            action, values = "ingress.admission.child_job", (*values, *parent_values(job.parent))
+        tables["ingress.admission.jobs"].insert((job.id,), action, values)
 
     def remove(self, job: Job) -> None:
         """What the controller does when a job ends."""
         del self.model.jobs[job.id]
         tables = self.switch.control.tables
-        averaged = self.program.average and len(job.workers) > 1
+        averaged = self.program.average and self.model.divisor(job) > 1
         for name, keys in (
             ("ingress.average.constants", [(job.id,)] if averaged else []),
             ("ingress.admission.jobs", [(job.id,)]),
@@ -151,8 +164,15 @@ class Rig:
         assert self.fates() == +self.model.fates
 
 
+def parent_values(parent: Parent) -> tuple[int, ...]:
+    """A child's job entry: what its action takes beyond a root's."""
+    addresses = (parent.own_mac, parent.own_ip, parent.mac, parent.ip)
+    numbers = (int.from_bytes(address, "big") for address in addresses)
+    return (parent.port, *numbers, parent.rank, parent.pool_offset & 0xFFFF)
+
+
 @functools.cache
-def loaded(program: Program, engine: str) -> Switch:
+def loaded(program: Program, engine: str, number: int = 0) -> Switch:
     switch = Switch.load(compiled(program), engine=engine)
     fill_leading_one(switch)
     switch.send(0, bytes(64))  # compiles, so that no test's clock runs meanwhile
@@ -189,7 +209,7 @@ def expected_registers(model: Model) -> dict[str, np.ndarray]:
             if own.round is None:
                 continue
             cells[f"ingress.slot.round_{which}"][slot] = own.round[0] << 32 | own.round[1]
-            cells["ingress.slot.missing"][at] = own.missing
+            cells["ingress.slot.missing"][at] = 255 if own.answered else own.missing
             fill_elements(program, own, at, cells, f"ingress.aggregate.{single}")
     return cells
 
@@ -200,7 +220,7 @@ def fill_elements(program: Program, own, at: int, cells: dict[str, np.ndarray], 
         for index, total in enumerate(own.sums):
             cells[f"ingress.aggregate.add_{index:02x}.integer"][at] = total
         return
-    status, mask = 0, (1 << program.fmt.register_bits) - 1
+    status, mask = own.flags, (1 << program.fmt.register_bits) - 1
     for index, state in enumerate(own.sums):
         prefix = f"ingress.aggregate.add_{index:02x}."
         cells[prefix + "exponent"][at] = state.exponent
