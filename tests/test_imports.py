@@ -31,6 +31,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "workers": ("fpisa", "controller.session", "emulator.native"),
     "workers.main_job": ("workers", "fpisa", "emulator", "controller"),
     "workers.query.rack": ("workers", "emulator"),
+    "workers.query.net.launch": ("workers", "emulator"),
     "workers.compare": ("workers", "fpisa", "emulator", "controller"),
     "benchmarks": EVERYTHING,
 }

@@ -1,0 +1,101 @@
+"""The master's way to the query controller (`controller/query_app.py`)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from controller.session import MAX_LINE, decode, encode
+from workers.query.errors import QueryError
+from workers.query.net.channel import connect
+
+ANSWER_LIMIT = 30.0
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A query on the switch: its number, cells of each array, and each worker's sequence number before its first."""
+
+    query: int
+    cells: int
+    before: tuple[int, ...]
+    window: int
+
+
+class Control:
+    """One connection. Every method raises QueryError: with the controller's own sentence, or when it or the switch is
+    gone. `lost` says why once the switch or the controller is gone, at any time."""
+
+    def __init__(self, where: str) -> None:
+        self._socket = connect(where)
+        self._stream = self._socket.makefile("rb")
+        self._asked = threading.Lock()
+        self._changed = threading.Condition()
+        self._answer: tuple[dict[str, Any], bytes] | None = None
+        self.lost: str | None = None
+        threading.Thread(target=self._read, name="controller", daemon=True).start()
+
+    def _read(self) -> None:
+        reason = "the controller is gone: its connection closed"
+        try:
+            while line := self._stream.readline(MAX_LINE):
+                message = decode(line)
+                body = self._stream.read(8 * int(message["lanes"]) * int(message["cells"])) if "lanes" in message else b""
+                with self._changed:
+                    if message.get("event") == "lost":
+                        self.lost = str(message.get("reason"))
+                    else:
+                        self._answer = message, body
+                    self._changed.notify_all()
+        except (OSError, ValueError):
+            pass
+        with self._changed:
+            self.lost = self.lost or reason
+            self._changed.notify_all()
+
+    def check(self) -> None:
+        if self.lost is not None:
+            raise QueryError(self.lost)
+
+    def _ask(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        with self._asked:
+            self.check()
+            self._answer = None
+            try:
+                self._socket.sendall(encode(message))
+            except OSError:
+                raise QueryError("the controller is gone: its connection broke") from None
+            with self._changed:
+                done = self._changed.wait_for(lambda: self._answer is not None or self.lost is not None, ANSWER_LIMIT)
+                if self._answer is None:
+                    raise QueryError(self.lost or f"the controller has not answered within {ANSWER_LIMIT:g} s")
+                assert done
+                answer, body = self._answer
+        if answer.get("ok") is not True:
+            raise QueryError(str(answer.get("error")))
+        return answer, body
+
+    def install(self, operator: str, master: str, workers: Sequence[str], *, cells: int | None = None, flip: bool = False,
+                a: int = 0, b: int = 0, ladder: Sequence[int] = ()) -> Installed:
+        """master, workers: IPv4 addresses of hosts; the rest as `Rack.install` has it."""
+        answer, _ = self._ask({
+            "op": "install", "operator": operator, "master": master, "workers": list(workers), "cells": cells,
+            "flip": bool(flip), "a": int(a), "b": int(b), "ladder": [int(rung) for rung in ladder],
+        })  # fmt: skip
+        return Installed(answer["query"], answer["cells"], tuple(answer["before"]), answer["window"])
+
+    def registers(self, query: int, array: str) -> np.ndarray:
+        """(16, cells) uint64."""
+        answer, body = self._ask({"op": "registers", "query": query, "array": array})
+        return np.frombuffer(body, "<u8").reshape(answer["lanes"], answer["cells"])
+
+    def remove(self, query: int, sent: Sequence[int] | None) -> None:
+        """sent: packets of each worker; None: not known, because the query failed."""
+        self._ask({"op": "remove", "query": query, "sent": None if sent is None else list(sent)})
+
+    def close(self) -> None:
+        self._socket.close()

@@ -1,0 +1,171 @@
+"""`python -m workers.query.net.master`: the master of a query as a process.
+
+It takes in its workers, runs the query (once to warm up, then measured), compares with DuckDB, and prints one JSON line:
+what happened, or an error sentence. The answer goes to a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from workers.query.compare import equal
+from workers.query.errors import QueryError
+from workers.query.exchange import Traffic
+from workers.query.net import rivals
+from workers.query.net.channel import listen, to_arrow
+from workers.query.net.control import Control
+from workers.query.net.crew import Crew
+from workers.query.net.links import link_bytes
+from workers.query.net.native import Place, Receiver, Timing
+from workers.query.net.session import NetSession
+from workers.query.plans import PLANS, Answer, Plan
+from workers.query.run import by_duckdb
+
+JOIN_LIMIT = 60.0
+Counts = list[dict[str, int]]
+
+
+class Master:
+    """One query's master, from its settings (`launch.py` writes them) to its report. Raises QueryError."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self.settings = settings
+        self.plan: Plan = PLANS[settings["benchmark"]][settings["query"]]
+        self.data = Path(settings["data"])
+        self.place = Place(**settings["place"])
+        self.control = Control(settings["control"])
+        self.receiver = Receiver(self.place, settings["window"], Timing(**settings["timing"]))
+        self.crew = Crew(checks=[self.control.check, self.receiver.check])
+
+    def admit(self) -> None:
+        """Says where it listens and waits for the workers."""
+        server, where = listen(self.settings["listen"])
+        say({"event": "listening", "where": where})
+        self.crew.admit(server, self.settings["workers"], JOIN_LIMIT)
+        server.close()
+        say({"event": "started"})
+
+    def session(self, pruning: bool = True) -> NetSession:
+        own = self.settings
+        return NetSession(self.control, self.receiver, self.crew, own["master_ip"], own["worker_ips"],
+                          cells=own["cells"], pruning=pruning)  # fmt: skip
+
+    def counts(self) -> tuple[Counts, list[dict[str, Any]]]:
+        """Bytes out and in of each worker's link, then the master's; and the workers' own counts."""
+        asked = [w.ask({"op": "counts"}) for w in self.crew.workers]
+        answers = [message for message, _ in self.crew.gather(asked)]
+        if self.place.interface:
+            return [message["link"] for message in answers] + [link_bytes(self.place.interface)], answers
+        links = []
+        for worker, message in zip(self.crew.workers, answers, strict=True):
+            stats = message["stats"]
+            links.append({"out": stats["bytes_sent"] + worker.channel.received,
+                          "in": stats["bytes_received"] + worker.channel.sent})  # fmt: skip
+        own = self.receiver.stats
+        sent, received = (sum(getattr(w.channel, name) for w in self.crew.workers) for name in ("sent", "received"))
+        return [*links, {"out": own["bytes_sent"] + sent, "in": own["bytes_received"] + received}], answers
+
+    def measured(self, way: Callable[[], Any]) -> tuple[Any, dict[str, Any], list[dict[str, Any]]]:
+        """`way` once to warm up and once measured: its result, seconds and bytes; the workers' counts of that time."""
+        way()
+        before, numbers = self.counts()
+        start = time.perf_counter()
+        result = way()
+        seconds = time.perf_counter() - start
+        after, later = self.counts()
+        spent = [{side: b[side] - a[side] for side in a} for a, b in zip(before, after, strict=True)]
+        busiest = max(max(link.values()) for link in spent[:-1])
+        facts = {"seconds": seconds, "worker_bytes": busiest, "master_bytes": max(spent[-1].values()),
+                 "links": {**{f"worker {n}": link for n, link in enumerate(spent[:-1])}, "master": spent[-1]}}  # fmt: skip
+        differences = [
+            {"repeats": b["stats"]["repeats"] - a["stats"]["repeats"], "scan_seconds": b["scan_seconds"] - a["scan_seconds"]}
+            for a, b in zip(numbers, later, strict=True)
+        ]
+        return result, facts, differences
+
+    def pruned(self, pruning: bool) -> tuple[Answer, Traffic]:
+        session = self.session(pruning)
+        answer = self.plan.run(session, self.crew.workers)  # type: ignore[arg-type]
+        return answer, session.traffic
+
+    def run(self) -> dict[str, Any]:
+        """The report, as JSON takes it; the answer goes to the settings' file."""
+        (answer, traffic), facts, spent = self.measured(lambda: self.pruned(True))
+        expected, alone = by_duckdb(self.plan, self.data)
+        Path(self.settings["answer"]).write_bytes(to_arrow(answer.rows))
+        traffic.repeats = sum(own["repeats"] for own in spent)
+        scan = max(own["scan_seconds"] for own in spent)
+        report = {
+            "answer_equal": equal(self.plan, answer, expected),
+            "traffic": {**asdict(traffic), "rows_pruned": traffic.rows_pruned},
+            "rows_fetched": answer.fetched, "dictionary_keys": answer.dictionary, **facts,
+            "phases": {"scan_and_fetch": scan, "switch": traffic.seconds,
+                       "master": max(0.0, facts["seconds"] - scan - traffic.seconds)},
+            "bound": max((float(b.max(initial=0.0)) for b in answer.bounds.values()), default=0.0),
+            "duckdb_seconds": alone, "opponents": None,
+        }  # fmt: skip
+        if self.settings["rivals"]:
+            report["opponents"] = {"switch": facts, **self.against(answer, expected)}
+        return report
+
+    def against(self, answer: Answer, expected: pa.Table) -> dict[str, Any]:
+        """The opponents' seconds and bytes. Raises QueryError if one's answer is wrong."""
+        ways: dict[str, Callable[[], Answer]] = {
+            "unpruned": lambda: self.pruned(False)[0],
+            "ship": lambda: Answer(rivals.ship(self.plan, self.crew), answer.bounds),
+            "local": lambda: Answer(rivals.local(self.plan, self.crew), answer.bounds),
+        }
+        table = {}
+        for name, way in ways.items():
+            say({"event": "measuring", "way": name})
+            found, facts, _ = self.measured(way)
+            if not equal(self.plan, found, expected):
+                raise QueryError(f"the opponent {name!r} has another answer than DuckDB")
+            table[name] = facts
+        return table
+
+
+def say(message: dict[str, Any]) -> None:
+    print(json.dumps(message), flush=True)
+
+
+def _watch_parent(parent: int) -> None:
+    """Whoever started this process may be killed: then nobody waits for the answer."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def main() -> int:
+    settings = json.loads(sys.argv[1])
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
+    threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
+    try:
+        master = Master(settings)
+        master.admit()
+        say({"event": "done", "report": master.run()})
+        return 0
+    except QueryError as error:
+        say({"event": "error", "error": str(error)})
+    except (duckdb.Error, pa.ArrowException) as error:
+        say({"event": "error", "error": f"the tables do not fit the query: {str(error).splitlines()[0]}"})
+    except MemoryError:
+        say({"event": "error", "error": "the query's columns do not fit into memory"})
+    except OSError as error:
+        say({"event": "error", "error": f"the master cannot go on: {error.strerror or error}"})
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
