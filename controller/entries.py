@@ -46,6 +46,9 @@ FATES = (
     "forwarded",
     "flooded",
     "unknown",
+    "raised",
+    "raised_again",
+    "answered",
 )
 
 

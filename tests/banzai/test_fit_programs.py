@@ -16,9 +16,11 @@ P4SRC = Path(__file__).parents[2] / "p4src"
 @pytest.fixture(scope="module")
 def programs():
     read = {}
-    for name in ("allreduce_fpisa", "allreduce_fpisa_approx", "allreduce_int"):
-        document = compile_file(P4SRC / f"{name}.p4", defines={"ELEMENTS": "32"}).json
-        program = read_program(document)
+    names = ("allreduce_fpisa", "allreduce_fpisa_approx", "allreduce_int", "allreduce_tree", "allreduce_tree_int")
+    for name in (*names, "raw"):
+        uplink = {"UPLINK": "raw"} if name == "raw" else {}
+        source = P4SRC / f"{'allreduce_tree' if uplink else name}.p4"
+        program = read_program(compile_file(source, defines={"ELEMENTS": "32", **uplink}).json)
         read[name] = program, state_units(program)
     return read
 
@@ -36,7 +38,7 @@ def test_todays_pipeline_holds_one_approximate_float_and_no_exact_one(programs):
 
 
 def test_the_extended_pipeline_holds_several(programs):
-    for name in ("allreduce_fpisa", "allreduce_fpisa_approx"):
+    for name in ("allreduce_fpisa", "allreduce_fpisa_approx", "allreduce_tree", "raw"):
         result = fit_program(*programs[name], named("fpisa"))
         assert result.fitting >= 4 and result.elements == 32
         assert result.passes == -(-32 // result.fitting) * result.rounds
@@ -45,3 +47,7 @@ def test_the_extended_pipeline_holds_several(programs):
 def test_integers_fit_todays_pipeline_in_one_round(programs):
     result = fit_program(*programs["allreduce_int"], named("default"))
     assert result.rounds == 1 and result.fitting >= 8
+
+
+def test_a_tree_of_integers_fits_todays_pipeline(programs):
+    assert fit_program(*programs["allreduce_tree_int"], named("default")).fitting >= 8
