@@ -20,6 +20,7 @@ class Host:
     ip: str
     mac: str
     port: int
+    switch: str = ""  # the one whose port it is, where there are several
 
 
 @dataclass(frozen=True)

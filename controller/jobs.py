@@ -5,9 +5,11 @@ A job is *gathering* until all its workers have asked for it, then *running* unt
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
+from .fabric import Fabric, Post, outline
 from .hosts import Host, Hosts
 from .session import Job, JoinRequest, Member
 
@@ -63,13 +65,93 @@ def give_ranks(requests: dict[Hashable, JoinRequest]) -> dict[Hashable, int]:
     return {client: wanted[client] if client in wanted else next(free) for client in requests}
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a job's slots are: the first one, or a post at each of several switches."""
+
+    first_slot: int
+    posts: tuple[Post, ...] = ()
+
+
+class Places(Protocol):
+    """Where there is room."""
+
+    def find(self, ip: str) -> Host | None: ...
+
+    def place(self, request: JoinRequest, members: tuple[Member, ...], running: list[Job], limits: Limits) -> Place:
+        """Raises Refusal where there is no room."""
+        ...
+
+
+@dataclass(frozen=True)
+class OneSwitch:
+    """All workers hang on one switch."""
+
+    hosts: Hosts
+
+    @property
+    def by_ip(self) -> dict[str, Host]:
+        return self.hosts.by_ip
+
+    def find(self, ip: str) -> Host | None:
+        return self.hosts.find(ip)
+
+    def place(self, request: JoinRequest, members: tuple[Member, ...], running: list[Job], limits: Limits) -> Place:
+        check_room(len(members), [job.workers for job in running], limits, "the switch")
+        taken = [(job.first_slot, job.slots) for job in running]
+        return Place(room_for(request.slots, taken, limits.slots, ""))
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Workers hang on the switches of a fabric; each switch has slots and members of its own."""
+
+    fabric: Fabric
+
+    @property
+    def by_ip(self) -> Mapping[str, Host]:
+        return self.fabric.by_ip
+
+    def find(self, ip: str) -> Host | None:
+        return self.fabric.find(ip)
+
+    def place(self, request: JoinRequest, members: tuple[Member, ...], running: list[Job], limits: Limits) -> Place:
+        posts = []
+        for post in outline(self.fabric, members).values():
+            here = [(job, other) for job in running for other in job.posts if other.switch == post.switch]
+            check_room(len(post.children), [len(other.children) for _, other in here], limits, f"switch {post.switch}")
+            taken = [(other.first_slot, job.slots) for job, other in here]
+            first = room_for(request.slots, taken, limits.slots, f" on switch {post.switch}")
+            posts.append(replace(post, first_slot=first))
+        return Place(posts[-1].first_slot, tuple(posts))
+
+
+def check_room(members: int, running: list[int], limits: Limits, where: str) -> None:
+    """Refusal where a switch has no room for one job more, or for its members. running: members of each job there."""
+    if len(running) >= limits.jobs:
+        raise Refusal(f"{where} runs {limits.jobs} jobs already; wait for one to end")
+    if sum(running) + members > limits.members:
+        raise Refusal(f"{where} has no room for {members} more workers")
+
+
+def room_for(slots: int, taken: list[tuple[int, int]], total: int, where: str) -> int:
+    """The first of `slots` free slots; Refusal where there is no gap so long."""
+    first = find_place(taken, slots, total)
+    if first is None:
+        used = sum(count for _, count in taken)
+        raise Refusal(f"no gap of {slots} slots{where}: {used} of {total} are in use; ask for fewer or wait")
+    return first
+
+
 class Registry:
-    """All jobs of one switch. `first_id` should differ from run to run: ids must not repeat those that the
+    """All jobs of one switch, or of a fabric. `first_id` should differ from run to run: ids must not repeat those that the
     switch's registers still remember."""
 
-    def __init__(self, limits: Limits, hosts: Hosts, first_id: int = 1, avoid: Iterable[int] = ()) -> None:
+    def __init__(
+        self, limits: Limits, hosts: Hosts | Fabric, first_id: int = 1, avoid: Iterable[int] = ()
+    ) -> None:
         self.limits = limits
-        self.hosts = hosts
+        self.places = OneSwitch(hosts) if isinstance(hosts, Hosts) else Tree(hosts)
         self._next_id = first_id
         self._avoid = set(avoid)
         self._gathering: dict[str, Gathering] = {}
@@ -121,9 +203,9 @@ class Registry:
                 raise Refusal(f"the switch's program has {name} {own}, not {asked}")
         if any(r.job.name == request.job for r in self._running.values()):
             raise Refusal(f"job {request.job!r} is already running with all its workers")
-        host = self.hosts.find(request.host)
+        host = self.places.find(request.host)
         if host is None:
-            known = ", ".join(list(self.hosts.by_ip)[:8])
+            known = ", ".join(list(self.places.by_ip)[:8])
             raise Refusal(f"host {request.host} is not in the controller's hosts file (it has {known})")
         return host
 
@@ -147,32 +229,23 @@ class Registry:
 
     def _start(self, name: str, gathering: Gathering) -> Job:
         request = gathering.request
-        if len(self._running) >= self.limits.jobs:
-            raise Refusal(f"the switch runs {self.limits.jobs} jobs already; wait for one to end")
-        if sum(r.job.workers for r in self._running.values()) + request.workers > self.limits.members:
-            raise Refusal(f"the switch has no room for {request.workers} more workers")
-        taken = [(r.job.first_slot, r.job.slots) for r in self._running.values()]
-        first = find_place(taken, request.slots, self.limits.slots)
-        if first is None:
-            used = sum(count for _, count in taken)
-            raise Refusal(
-                f"no gap of {request.slots} slots: {used} of {self.limits.slots} are in use; ask for fewer or wait"
-            )
         ranks = give_ranks({client: r for client, (r, _) in gathering.joined.items()})
         members = sorted(
             (_member(ranks[client], r, host) for client, (r, host) in gathering.joined.items()),
             key=lambda m: m.rank,
         )
+        place = self.places.place(request, tuple(members), self.running, self.limits)
         job = Job(
             self._take_id(),
             name,
             request.workers,
-            first,
+            place.first_slot,
             request.slots,
             request.queues,
             request.format,
             request.elements,
             tuple(members),
+            place.posts,
         )
         del self._gathering[name]
         self._running[job.id] = Running(job, ranks)

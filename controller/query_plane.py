@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from .entries import HOSTS
 from .hosts import Host, Hosts
 from .p4rt.entities import ActionCall, Encodable, RegisterEntry, TableEntry
 from .p4rt.p4info import read_p4info
+from .p4rt.register_cells import cells
 from .p4rt.schema import Schema
 from .p4rt.status import P4RuntimeError
 from .p4rt.switch import P4Switch
@@ -119,9 +119,9 @@ class QueryPlane:
         if QUERIES not in schema.tables or DECISION not in schema.registers:
             raise ValueError("this is no query program: its P4Info has no table ingress.admission.queries")
         found = {name: Names(name, schema).cells for name in CODES}
-        cells = {name: count for name, count in found.items() if count is not None}
+        sizes = {name: count for name, count in found.items() if count is not None}
         self.window = schema.registers[DECISION].size // schema.tables[MEMBERS].size
-        self.pool = Pool(cells, schema.tables[QUERIES].size, schema.tables[MEMBERS].size, secrets.randbelow(MAX_ID) + 1)
+        self.pool = Pool(sizes, schema.tables[QUERIES].size, schema.tables[MEMBERS].size, secrets.randbelow(MAX_ID) + 1)
         ports = {host.mac: host.port for host in self.hosts.by_ip.values()}
         switch.ensure(*(TableEntry(HOSTS, {"destination": mac}, ActionCall("ingress.forward.to_port", {"egress": port}))
                         for mac, port in sorted(ports.items())))  # fmt: skip
@@ -214,8 +214,8 @@ class QueryPlane:
         if region.cells == names.cells:
             switch.modify(*(RegisterEntry(name, None, 0) for name in chosen))
         else:
-            cells = range(region.first, region.first + region.cells)
-            switch.modify(*(RegisterEntry(name, cell, 0) for name in chosen for cell in cells))
+            places = range(region.first, region.first + region.cells)
+            switch.modify(*(RegisterEntry(name, place, 0) for name in chosen for place in places))
 
     # -- registers ---------------------------------------------------------------------------------------------
 
@@ -227,20 +227,14 @@ class QueryPlane:
             switch = self._connected()
             names = Names(region.operator, switch.schema).lanes([array])
             whole = region.cells == switch.schema.registers[names[0]].size
-            cells = [None] if whole else list(range(region.first, region.first + region.cells))
-            found = np.stack([_cells(switch, [RegisterEntry(name, cell) for cell in cells]) for name in names])
-            if found.shape[1] != region.cells:
-                raise SwitchLost(f"the switch gave {found.shape[1]} cells of register {array}, not {region.cells}")
+            chosen = [None] if whole else range(region.first, region.first + region.cells)
+            entries = [RegisterEntry(name, cell).encode(switch.schema) for name in names for cell in chosen]
+            found = cells(switch.client.read_bytes(entries))
+            if len(found) != LANES * region.cells:
+                raise SwitchLost(f"the switch gave {len(found)} cells of register {array}, not {LANES * region.cells}")
             if switch.read_one(TableEntry(QUERIES, {"query": region.query})) is None:
                 raise SwitchLost("the switch has forgotten the query; it was restarted")
-            return found
-
-
-def _cells(switch: P4Switch, patterns: Sequence[RegisterEntry]) -> np.ndarray:
-    """(n,) uint64 in the order asked for; without a dataclass a cell, for there may be hundreds of thousands."""
-    messages: list[Any] = [pattern.encode(switch.schema) for pattern in patterns]
-    words = [entity.register_entry.data.bitstring.rjust(8, b"\0") for entity in switch.client.read(messages)]
-    return np.frombuffer(b"".join(words), ">u8").astype(np.uint64)
+            return found.reshape(LANES, region.cells)
 
 
 __all__ = ["CODES", "P4RuntimeError", "QueryPlane", "SwitchLost", "Wanted"]

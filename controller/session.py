@@ -139,6 +139,7 @@ class Job:
     format: str
     elements: int
     members: tuple[Member, ...]
+    posts: tuple[Any, ...] = ()  # over several switches: controller.fabric.Post of each, children before parents
 
     @property
     def group(self) -> int:

@@ -13,10 +13,12 @@ from .bound import Bound
 from .errors import invalid, unimplemented
 from .match import canonical
 from .meters import fill_counts, fill_rates
+from .register_read import response_bytes
 from .state_write import index_of
 from .table_read import TableReader
 
 _CHUNK = 1000  # entities in one response: far below gRPC's 4 MiB default, whatever the entity
+_CELLS = 16384  # of a register in one response, which are some twenty bytes each
 
 
 class Out:
@@ -132,12 +134,15 @@ class Reader:
 
     def _registers(self, message: Any, out: Out) -> Iterator[None]:
         for info, control in self._chosen("register", self._bound.registers, message.register_id):
+            plain = not info.element.signed and info.element.kind != "bool"
             if not message.HasField("index"):
+                if plain and control.data.ndim == 1:
+                    yield from _whole(info.id, control.data, out)
+                    continue
                 rows: Iterable[Any] = enumerate(control.read_all())
             else:
                 index = index_of(message, control.size, f"register {info.name}")
                 rows = [(index, control.read(index))]
-            plain = not info.element.signed and info.element.kind != "bool"
             for index, value in rows:
                 into = out.add().register_entry
                 into.register_id = info.id
@@ -183,6 +188,15 @@ class Reader:
 
     def _externs(self, message: Any, out: Out) -> Iterator[None]:
         raise unimplemented("the program has no externs of its own", "v1model's have entities of their own")
+
+
+def _whole(register_id: int, data: Any, out: Out) -> Iterator[None]:
+    """All cells of an array of at most 64 bits."""
+    for first in range(0, len(data), _CELLS):
+        values = data[first : first + _CELLS]
+        out.response.MergeFromString(response_bytes(register_id, first, values))
+        out.count += len(values)
+        yield
 
 
 def _fill_member(into: Any, field: Any, value: int, mask: int) -> None:

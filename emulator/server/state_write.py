@@ -86,10 +86,9 @@ def write_register(kind: str, message: Any, info: Register, control: Any) -> Und
     only_modify(kind, what)
     value = register_value(message.data, info)
     if not message.HasField("index"):
-        before = [control.read(i) for i in range(control.size)]
-        for index in range(control.size):
-            control.write(index, value)
-        return lambda: [control.write(i, old) for i, old in enumerate(before)]
+        before = control.data.copy()
+        control.fill(value)
+        return lambda: control.restore(before)
     index = index_of(message, control.size, what)
     old = control.read(index)
     control.write(index, value)

@@ -68,6 +68,15 @@ class RegisterArray:
             return self.data.tolist()
         return [self.read(i) for i in range(self.size)]
 
+    def fill(self, value: int) -> None:
+        """Stores `value` modulo 2**bitwidth in every element."""
+        value &= self._mask
+        self.data[...] = value if self._limbs == 1 else np.frombuffer(value.to_bytes(8 * self._limbs, "little"), "<u8")
+
+    def restore(self, data: np.ndarray) -> None:
+        """Puts back what a copy of `data` held."""
+        self.data[...] = data
+
     def reset(self) -> None:
         self.data[...] = 0
 
