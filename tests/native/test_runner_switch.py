@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def frame(port: int, priority: int = 0, mark: int = 0) -> bytes:
 def gaps(packets: list[bytes | None]) -> list[int]:
     """Microseconds between departures."""
     left = [int.from_bytes(packet[2:8], "big") for packet in packets if packet]
-    return [b - a for a, b in zip(left, left[1:])]
+    return [b - a for a, b in pairwise(left)]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -40,7 +40,7 @@ class Subject:
         control = self.switch.control
         registers = {name: control.registers[name].read_all() for name in control.registers}
         counters = {name: control.counters[name].read_all() for name in control.counters}
-        return out, registers, counters, self.digests
+        return out, registers, counters, self.digests, dict(self.switch.events)
 
 
 def compare(rng: random.Random, packets: int) -> None:

@@ -45,6 +45,7 @@ def left(switch: Switch) -> object:
     return (
         [r.read_all() for r in state.registers],
         [c.read_all()[:64] for c in state.counters],
+        dict(switch.events),
     )
 
 

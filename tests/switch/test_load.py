@@ -286,6 +286,7 @@ def run_mutation_on_both(number: int) -> bool:
         port, data = rng.randrange(4), rng.randbytes(rng.choice((0, 3, 20, 64)))
         expected, found = (sorted(s.send(port, data), key=lambda out: out[0]) for s in (slow, fast))
         assert found == expected, f"mutation {number}: packet {port} {data.hex()}"
+    assert slow.events == fast.events, f"mutation {number}"
     return True
 
 

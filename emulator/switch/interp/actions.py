@@ -54,7 +54,7 @@ class Actions:
             if following <= position:
                 back += 1
                 if back > BACKWARD_JUMP_LIMIT:
-                    self.event("action_loop_cut")
+                    p.odd.add("action_loop_cut")
                     return
             position = following
 
@@ -181,6 +181,7 @@ class Actions:
     def _mark_to_drop(self) -> Step:
         standard, port = self.model.standard, self.drop_port
         h, spec, group = standard.header, standard.egress_spec, standard.mcast_grp
+        port &= (1 << self.model.header_type(h).fields[spec].width) - 1
 
         def drop(p: Phv, a: Args) -> None:
             p.values[h][spec] = port
@@ -247,7 +248,7 @@ class Actions:
         def draw(p: Phv, a: Args) -> None:
             lo, hi = first(p, a), last(p, a)
             if lo > hi:
-                self.event("random_range_empty")
+                p.odd.add("random_range_empty")
             else:
                 store(p, a, lo + uniform(self.rng, hi - lo))
 
@@ -265,7 +266,7 @@ class Actions:
             if 0 <= i < array.size:
                 store(p, a, array.execute(i, p.ingress_length, p.now))
             else:
-                self.event("meter_index_out_of_range")
+                p.odd.add("meter_index_out_of_range")
 
         return execute
 
@@ -277,7 +278,7 @@ class Actions:
             if 0 <= i < array.size:
                 array.count(i, p.ingress_length)
             else:
-                self.event("counter_index_out_of_range")
+                p.odd.add("counter_index_out_of_range")
 
         return count
 
@@ -293,7 +294,7 @@ class Actions:
             if 0 <= i < array.size:
                 store(p, a, array.read(i))
             else:
-                self.event("register_index_out_of_range")
+                p.odd.add("register_index_out_of_range")
 
         return read
 
@@ -305,7 +306,7 @@ class Actions:
             if 0 <= i < array.size:
                 array.write(i, value(p, a))
             else:
-                self.event("register_index_out_of_range")
+                p.odd.add("register_index_out_of_range")
 
         return write
 

@@ -64,22 +64,33 @@ class Interpreter:
             row[standard.parser_error] = p.error
         if standard.checksum_error is not None and not verify_all(self._verify, p, self._masks):
             row[standard.checksum_error] = 1
+        self._report(p)
         return p
+
+    def _report(self, p: Phv) -> None:
+        """What went wrong quietly is counted once per packet and stage."""
+        if p.odd:
+            for name in sorted(p.odd):
+                self.control.state.event(name)
+            p.odd.clear()
 
     def ingress(self, state: Phv) -> None:
         if state.trace is not None:
             state.trace.enter_pipeline("ingress", state)
         self._ingress.run(state)
+        self._report(state)
 
     def egress(self, state: Phv) -> None:
         if state.trace is not None:
             state.trace.enter_pipeline("egress", state)
         self._egress.run(state)
+        self._report(state)
 
     def deparse(self, state: Phv) -> bytes:
         if self._deparser is not None:
             self._deparser(state, ())
         update_all(self._update, state)
+        self._report(state)
         emit = self.actions.headers.emit
         return b"".join([emit(state, h) for h in self.model.deparser.order if state.valid[h]]) + state.payload
 

@@ -57,12 +57,11 @@ class Compiler:
 
     def _DynamicField(self, expr: x.DynamicField) -> Evaluate:
         header, f = self.header(expr.header), expr.field
-        event = self.state.event
 
         def read(p: Phv, a: Args) -> int:
             h = header(p, a)
             if h < 0:
-                event("stack_index_out_of_range")
+                p.odd.add("stack_index_out_of_range")
                 return 0
             return p.valid[h] if f == x.VALID else p.values[h][f]
 
@@ -74,13 +73,12 @@ class Compiler:
 
     def _RegisterRead(self, expr: x.RegisterRead) -> Evaluate:
         array, index = self.state.registers[expr.register], self.value(expr.index)
-        event = self.state.event
 
         def read(p: Phv, a: Args) -> int:
             i = index(p, a)
             if 0 <= i < array.size:
                 return array.read(i)
-            event("register_index_out_of_range")
+            p.odd.add("register_index_out_of_range")
             return 0
 
         return read
@@ -226,12 +224,12 @@ class Compiler:
                 p.values[header][f] = fit(value)
 
             return put
-        where, event = self.header(target.header), self.state.event
+        where = self.header(target.header)
 
         def put_dynamic(p: Phv, a: Args, value: int) -> None:
             h = where(p, a)
             if h < 0:
-                event("stack_index_out_of_range")
+                p.odd.add("stack_index_out_of_range")
             else:
                 p.values[h][f] = fit(value)
 

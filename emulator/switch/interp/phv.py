@@ -21,6 +21,7 @@ class Phv:
         "length",
         "next",
         "now",
+        "odd",
         "payload",
         "position",
         "requests",
@@ -44,6 +45,7 @@ class Phv:
         self.requests = Requests()
         self.error = 0
         self.exited = False
+        self.odd: set[str] = set()
         self.now = now
         self.trace: Any = None
 
@@ -58,6 +60,7 @@ class Phv:
         other.data, other.position, other.payload = self.data, self.position, self.payload
         other.length, other.ingress_length = self.length, self.ingress_length
         other.requests = Requests(truncate=self.requests.truncate)
+        other.odd = set()
         other.error, other.exited, other.now = self.error, False, self.now
         other.trace = self.trace
         return other

@@ -106,7 +106,7 @@ class PipelineProgram:
                 assert entry.group is not None
                 chosen = profile.choose(entry.group, call(gather(p)))
                 if chosen is None:
-                    self.actions.event("empty_group")
+                    p.odd.add("empty_group")
                     return None
                 member = chosen
             return own.get(actions[member.action_id].name, member.action_id), member.args

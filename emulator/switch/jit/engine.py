@@ -13,7 +13,7 @@ from emulator.native import tables as native
 from emulator.switch.control import Change, Control, Table
 from emulator.switch.engine import NO_LIST, Arrival, Requests
 from emulator.switch.expr import VALID, FieldRead
-from emulator.switch.jit import extern_state, externs, fused, placement, program
+from emulator.switch.jit import extern_state, externs, fused, notes, placement, program
 from emulator.switch.jit.batches import RECORD, Fused
 from emulator.switch.jit.gen import Site
 from emulator.switch.jit.mirror import Mirror
@@ -240,6 +240,10 @@ class JitEngine:
             self.control.state.event(self.sites[site].text)
         elif kind == externs.LOG:
             self._log(site)
+        elif kind == externs.NOTES:
+            for bit, name in enumerate(notes.NAMES):
+                if a >> bit & 1:
+                    self.control.state.event(name)
         return 0
 
     def _log(self, number: int) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from emulator.switch import expr as x
 from emulator.switch.jit import headers
 from emulator.switch.jit.gen import Gen
@@ -45,7 +48,7 @@ def exact(g: Gen, e: x.Expr) -> Val:
         case x.Binary(op, left, right):
             return _binary(g, op, left, right)
         case x.Ternary(test, left, right) if not is_bool(left):
-            return g.arith.select(cond(g, test), exact(g, left), exact(g, right))
+            return _either(g, test, lambda: exact(g, left), lambda: exact(g, right), g.arith.select)
         case x.DynamicField(header, field):
             return headers.read_dynamic(g, header, field)
         case x.LastStackIndex(stack, is_union):
@@ -57,6 +60,23 @@ def exact(g: Gen, e: x.Expr) -> Val:
             assert g.lookahead is not None, "the loader allows lookahead in parser states only"
             return g.lookahead(offset, width)
     return g.arith.from_bool(cond(g, e))
+
+
+def _either(
+    g: Gen, test: x.Expr, left: Callable[[], Any], right: Callable[[], Any], select: Callable[[Ref, Any, Any], Any]
+) -> Any:
+    """Both arms of a `?:`, of which one counts."""
+    taken = cond(g, test)
+    return select(taken, _guarded(g, taken, left), _guarded(g, g.fn.not_(taken), right))
+
+
+def _guarded(g: Gen, needed: Ref, make: Callable[[], Any]) -> Any:
+    """Code that runs in any case, but counts only where `needed` holds."""
+    outer = g.guard
+    g.guard = g.fn.and_(outer, needed)
+    made = make()
+    g.guard = outer
+    return made
 
 
 def low(g: Gen, e: x.Expr, width: int) -> Val:
@@ -80,7 +100,7 @@ def low(g: Gen, e: x.Expr, width: int) -> Val:
         case x.Unary("~", operand):
             return _linear_low(g, "sub", const(-1), low(g, operand, width), bits)
         case x.Ternary(test, left, right) if not is_bool(left):
-            return g.arith.select(cond(g, test), low(g, left, width), low(g, right, width))
+            return _either(g, test, lambda: low(g, left, width), lambda: low(g, right, width), g.arith.select)
     return exact(g, e)
 
 
@@ -166,10 +186,11 @@ def cond(g: Gen, e: x.Expr) -> Ref:
         case x.Compare(op, left, right):
             return g.arith.compare(op, exact(g, left), exact(g, right))
         case x.Logic(op, left, right):
-            one, other = cond(g, left), cond(g, right)
+            one = cond(g, left)
             if op in ("and", "or"):
-                return g.fn.op(op, 1, one, other)
-            differ = g.fn.op("xor", 1, one, other)
+                needed = one if op == "and" else g.fn.not_(one)
+                return g.fn.op(op, 1, one, _guarded(g, needed, lambda: cond(g, right)))
+            differ = g.fn.op("xor", 1, one, cond(g, right))
             return differ if op == "!=" else g.fn.not_(differ)
         case x.Not(operand):
             return g.fn.not_(cond(g, operand))
@@ -186,7 +207,7 @@ def cond(g: Gen, e: x.Expr) -> Ref:
             same = headers.union_equal(g, left, right)
             return g.fn.not_(same) if negated else same
         case x.Ternary(test, left, right) if is_bool(left):
-            return g.fn.select(cond(g, test), 1, cond(g, left), cond(g, right))
+            return _either(g, test, lambda: cond(g, left), lambda: cond(g, right), lambda c, a, b: g.fn.select(c, 1, a, b))
     return g.arith.nonzero(exact(g, e))
 
 

@@ -7,12 +7,12 @@ Also the fuel that bounds loops: a program that would hang the reference runs ou
 from __future__ import annotations
 
 from emulator.switch import expr as x
-from emulator.switch.jit import exprs, registers
+from emulator.switch.jit import exprs, notes, registers
 from emulator.switch.jit.gen import Gen, Site
 from emulator.switch.jit.ir import Ref
 from emulator.switch.jit.values import Val
 
-LOG, HASH, EVENT = range(3)
+LOG, HASH, EVENT, NOTES = range(4)
 """First argument of the callback."""
 METER_ROW = 64
 """Bytes of a meter's state."""
@@ -69,6 +69,7 @@ def random(g: Gen, target: x.LValue, low: x.Expr, high: x.Expr) -> None:
         number = g.fn.call("i64", g.address("draw"), [f"ptr {g.address('random')}", f"i64 {span}"])
         primitives.store(g, target, g.arith.add(a, Val(number, 64, 0, (1 << 64) - 1)))
 
+    notes.note(g, "random_range_empty", g.fn.not_(usable))
     g.branch_if(usable, draw)
 
 
@@ -82,6 +83,7 @@ def execute_meter(g: Gen, meter: int, index: x.Expr, target: x.LValue) -> None:
     def colour() -> None:
         primitives.store(g, target, meter_colour(g, meter, g.arith.modulo(where, 64)))
 
+    notes.note(g, "meter_index_out_of_range", g.fn.not_(inside))
     g.branch_if(inside, colour)
 
 

@@ -8,7 +8,7 @@ recirculate); what comes of it is appended to the output.
 
 from __future__ import annotations
 
-from emulator.switch.jit import deparsing, flow, stages
+from emulator.switch.jit import deparsing, flow, notes, stages
 from emulator.switch.jit.gen import Frame, Gen, Shared
 from emulator.switch.jit.ir import Function, Ref
 from emulator.switch.jit.parsing import ParserGen
@@ -149,7 +149,9 @@ class _Fused:
             fn.store("i64", "%now", g.address("packet_now"), 8)
         ParserGen(g, data, length).run()
         deparsing.verify_checksums(g)
+        notes.report(g)
         flow.run_pipeline(g, self.model.ingress)
+        notes.report(g)
         if has_primitive(self.model, INGRESS_REQUESTS):
             self._slow_after_ingress(g)
         self._decide(g)
@@ -306,6 +308,7 @@ class _Fused:
         g.buffers_base = self._egress_buffers(g)
         self._begin_egress(g, port, rid)
         flow.run_pipeline(g, self.model.egress)
+        notes.report(g)
         if has_primitive(self.model, EGRESS_REQUESTS):
             self._slow_after_egress(g, second, port)
         spec = phv.standard("egress_spec")
@@ -361,6 +364,7 @@ class _Fused:
         used = fn.load("i64", self.used, 8)
         place = fn.gep("%arena", used)
         size = stages.deparse_body(g, place)
+        notes.report(g)
         if has_primitive(self.model, frozenset({"truncate"})):
             size = self._truncated(g, size, own.truncate)
         g.flush()

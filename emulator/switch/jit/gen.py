@@ -161,6 +161,9 @@ class Gen:
         self.params: tuple[Val, ...] = ()
         self.lookahead: Callable[[int, int], Val] | None = None
         self.buffers_base = "%phv"
+        self.guard: Ref = 1
+        """Whether the expression being generated counts: it may be the arm of a `?:` that is not taken."""
+        self.noted = False
 
     # --- memory ---
 

@@ -7,7 +7,7 @@ writing stores under the condition; so an index out of range reads 0 and writes 
 from __future__ import annotations
 
 from emulator.switch import expr as x
-from emulator.switch.jit import exprs
+from emulator.switch.jit import exprs, notes
 from emulator.switch.jit.gen import Gen
 from emulator.switch.jit.ir import Ref
 from emulator.switch.jit.phv import Var
@@ -53,7 +53,9 @@ def choose_union(g: Gen, union: x.UnionExpr) -> Choice:
 
 def read_dynamic(g: Gen, header: x.HeaderExpr, field: int) -> Val:
     value = const(0)
-    for c, number in choose(g, header):
+    choice = choose(g, header)
+    notes.note(g, "stack_index_out_of_range", g.fn.not_(any_of(g, [c for c, _ in choice])))
+    for c, number in choice:
         value = g.arith.select(c, g.get(g.phv.field(number, field)), value)
     return value
 

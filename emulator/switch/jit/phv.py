@@ -40,7 +40,7 @@ class Intrinsics:
     """Variables that are no field. Requests: 0 is none; list requests are index + 2 (1: no field list).
 
     length: of the packet, following headers added and removed. position: bytes the parser consumed.
-    clone: list request; session: its session. truncate: length + 1. exit: leave the pipeline."""
+    clone: list request; session: its session. truncate: length + 1. exit: leave the pipeline. odd: see notes.py."""
 
     length: Var
     position: Var
@@ -52,6 +52,7 @@ class Intrinsics:
     digest: Var
     truncate: Var
     error: Var
+    odd: Var
 
 
 class Phv:
@@ -97,7 +98,7 @@ class Phv:
             "digest",
             "truncate",
         )
-        self.own = Intrinsics(*(self._var("$" + n, 32) for n in (*names, "error")))
+        self.own = Intrinsics(*(self._var("$" + n, 32) for n in (*names, "error", "odd")))
         for h, f, size, used in varbits:
             self.buffers[h, f] = Buffer(self.size, size, used)
             self.size += (size + 7) // 8 * 8 + 8

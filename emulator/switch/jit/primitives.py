@@ -11,7 +11,7 @@ from typing import Any
 
 from emulator.switch import expr as x
 from emulator.switch.engine import BACKWARD_JUMP_LIMIT
-from emulator.switch.jit import exprs, externs, hashing, headers, registers
+from emulator.switch.jit import exprs, externs, hashing, headers, notes, registers
 from emulator.switch.jit.gen import Gen
 from emulator.switch.jit.values import Val, const
 from emulator.switch.model import Model, Primitive
@@ -25,6 +25,8 @@ def store(g: Gen, target: x.LValue, value: Val, when: Any = 1) -> None:
         choice: headers.Choice = [(1, target.header)]
     else:
         choice = headers.choose(g, target.header)
+        chosen = headers.any_of(g, [c for c, _ in choice])
+        notes.note(g, "stack_index_out_of_range", g.fn.and_(when, g.fn.not_(chosen)))
     for c, header in choice:
         c = g.fn.and_(c, when)
         if target.field == x.VALID:
@@ -316,4 +318,8 @@ def _jump(g: Gen, labels: dict[int, str], at: int, to: int, end: str) -> None:
     if to > at:
         g.goto(labels[to])
         return
-    g.branch(externs.burn_fuel(g), labels[to], end)
+    cut = g.fn.label("cut")
+    g.branch(externs.burn_fuel(g), labels[to], cut)
+    g.start(cut)
+    notes.note(g, "action_loop_cut")
+    g.goto(end)

@@ -6,6 +6,7 @@ the loads and stores of neighbouring instances stay in one basic block, next to 
 
 from __future__ import annotations
 
+from emulator.switch.jit import notes
 from emulator.switch.jit.gen import Gen
 from emulator.switch.jit.ir import Ref
 from emulator.switch.jit.values import Val, const, unsigned_range
@@ -30,6 +31,7 @@ def read_register(g: Gen, register: int, index: Val, otherwise: Val) -> Val:
     """The cell's value (unsigned), or `otherwise` out of range."""
     place = g.layout.places[register]
     inside = in_range(g, index, place.rows)
+    notes.note(g, "register_index_out_of_range", g.fn.not_(inside))
     if inside == 0:
         return otherwise
     pointer = _cell(g, register, index, inside)
@@ -44,6 +46,7 @@ def write_register(g: Gen, register: int, index: Val, value: Val) -> None:
     """Stores the value's bits (modulo the width); nothing happens out of range or off the path."""
     place = g.layout.places[register]
     inside = in_range(g, index, place.rows)
+    notes.note(g, "register_index_out_of_range", g.fn.not_(inside))
     if inside == 0:
         return
     pointer = _cell(g, register, index, g.on(inside))
@@ -54,6 +57,7 @@ def write_register(g: Gen, register: int, index: Val, value: Val) -> None:
 def count(g: Gen, counter: int, index: Val, size: int) -> None:
     """Adds one packet and its ingress length to a counter; nothing out of range or off the path."""
     inside = in_range(g, index, size)
+    notes.note(g, "counter_index_out_of_range", g.fn.not_(inside))
     if inside == 0:
         return
     row = g.fn.select(inside, 64, g.arith.modulo(index, 64), 0)

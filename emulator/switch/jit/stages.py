@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emulator.switch.jit import deparsing, flow
+from emulator.switch.jit import deparsing, flow, notes
 from emulator.switch.jit.gen import Frame, Gen, Shared
 from emulator.switch.jit.ir import Function
 from emulator.switch.jit.parsing import ParserGen
@@ -45,6 +45,7 @@ def stage(shared: Shared, name: str, body: Callable[[Gen], None]) -> Function:
     fn = Function(name, f"void @{name}({ARGS})")
     g = _begin(shared, fn)
     body(g)
+    notes.report(g)
     g.flush()
     fn.defer().extend(store_frame(g.frame, g.frame.written))
     fn.end("ret void")
@@ -77,6 +78,7 @@ def deparse(shared: Shared) -> Function:
     fn = Function("fp_deparse", f"i64 @fp_deparse({ARGS}, ptr noalias %out)")
     g = _begin(shared, fn)
     size = deparse_body(g, "%out")
+    notes.report(g)
     g.flush()
     fn.defer().extend(store_frame(g.frame, g.frame.written))
     fn.end(f"ret i64 {fn.ref(size, 64)}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emulator.switch import expr as x
-from emulator.switch.jit import externs, hashing, registers
+from emulator.switch.jit import externs, hashing, notes, registers
 from emulator.switch.jit.baked import Content, Row, bounds, constant_content, steps
 from emulator.switch.jit.gen import Gen
 from emulator.switch.jit.ir import Ref
@@ -80,6 +80,8 @@ def params(g: Gen, node: TableNode, found: Found, position: int) -> tuple[Val, .
 
 
 def _load_words(g: Gen, entry: str, at: int, width: int) -> Val:
+    if not width:
+        return const(0)
     bits = 64 * -(-width // 64)
     ref = g.fn.load(f"i{bits}", g.fn.gep(entry, at), 8, g.tag(ENTRY))
     return g.arith.shrink(Val(ref, bits, *unsigned_range(width)))
@@ -182,6 +184,7 @@ def _member(g: Gen, node: TableNode, entry: str) -> str:
         group = g.fn.load("ptr", g.fn.gep(entry, HEADER + 8), 8, g.tag(ENTRY))
         number = hashing.hash_value(g, profile.selector_algo or "", profile.inputs, profile.name)
         count = Val(g.fn.load("i64", group, 8, g.tag(ENTRY)), 64, 0, 1 << 32)
+        notes.note(g, "empty_group", g.fn.not_(g.arith.nonzero(count)))
         index = g.arith.widen(g.arith.div(number, count, rest=True), 64)
         place = g.fn.gep(group, g.fn.op("add", 64, g.fn.op("mul", 64, index, 8), 8))
         g.fn.store("ptr", g.fn.load("ptr", place, 8, g.tag(ENTRY)), record, 8)
