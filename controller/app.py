@@ -17,15 +17,18 @@ from typing import Any, TypeVar
 from .jobs import Refusal, Registry
 from .p4rt.status import P4RuntimeError
 from .plane import Plane, Seen
+from .restarts import Restarts
 from .session import (
     MAX_LINE,
     UDP_PORT,
+    Given,
     Job,
     Joined,
     JoinRequest,
     Lost,
     Silent,
     SilentQuery,
+    State,
     WireError,
     decode,
     encode,
@@ -34,6 +37,7 @@ from .session import (
 
 log = logging.getLogger("fpisa.controller")
 T = TypeVar("T")
+RECONNECT_S = 1.0  # the longest pause between two attempts to reach a lost switch
 _FAILURES = (P4RuntimeError, ValueError, OSError)
 
 
@@ -64,6 +68,9 @@ class App:
         self._server: asyncio.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reconnecting = False
+        self._lost_again = False
+        self._forgotten: set[int] = set()  # running jobs whose registers the switch has lost
+        self._restarts = Restarts(registry)
 
     # -- life ------------------------------------------------------------------------------------------------
 
@@ -112,6 +119,7 @@ class App:
             self._loop.call_soon_threadsafe(self._begin_reconnect, reason)
 
     def _begin_reconnect(self, reason: str) -> None:
+        self._lost_again = True
         if not self._reconnecting:
             self._reconnecting = True
             log.error("lost the switch: %s", reason)
@@ -119,16 +127,42 @@ class App:
 
     async def _reconnect(self) -> None:
         wait = 0.2
-        while True:
+        while self._lost_again:
+            self._lost_again = False
             try:
-                await self._call(lambda: self._plane.connect(fresh=False, jobs=self._registry.running, patience=1.0))
-                log.warning("the switch is back; %d jobs installed again", len(self._registry.running))
-                self._reconnecting = False
-                return
+                await self._come_back()
             except _FAILURES as error:
                 log.info("not yet: %s", error)
+                self._lost_again = True
                 await asyncio.sleep(wait)
-                wait = min(2 * wait, 3.0)
+                wait = min(2 * wait, RECONNECT_S)
+        self._reconnecting = False
+
+    async def _come_back(self) -> None:
+        """The running jobs' entries are written again. Where the switch may have lost its registers, jobs get new ids
+        first, and their workers are asked how far they are."""
+        remembers = await self._call(lambda: self._plane.connect(fresh=False, patience=1.0))
+        jobs = [job for job in self._registry.running if job.id in self._settled]
+        if not remembers:
+            self._forgotten.update(job.id for job in jobs)
+        for job in jobs:
+            await self._install_again(job)
+        log.warning("the switch is back%s; %d jobs installed again", "" if remembers else ", empty", len(jobs))
+
+    async def _install_again(self, job: Job) -> None:
+        forgotten = job.id in self._forgotten
+        if job.id not in self._settled:
+            return  # its last worker has left meanwhile
+        if forgotten:
+            for ids in (self._forgotten, self._settled):
+                ids.discard(job.id)
+            job = self._registry.renew(job.id)
+            for ids in (self._forgotten, self._settled):
+                ids.add(job.id)
+        await self._call(self._plane.install, job)
+        self._forgotten.discard(job.id)
+        if forgotten and job.id in self._settled:
+            self._restarts.begin(job)
 
     # -- workers ---------------------------------------------------------------------------------------------
 
@@ -156,12 +190,16 @@ class App:
                 await self._join(worker, JoinRequest.read(message))
             elif op == "silent":
                 worker.send((await self._silent(worker, SilentQuery.read(message))).wire())
+            elif op == "state":
+                self._restarts.state(worker, State.read(message))
+            elif op == "give":
+                self._restarts.give(worker, Given.read(message))
             elif op == "leave":
                 worker.left = True
                 self._gone(worker, "")
                 worker.send({"ok": True})
             else:
-                raise WireError(f"'op' must be join, silent or leave, not {op!r}")
+                raise WireError(f"'op' must be join, silent, state, give or leave, not {op!r}")
         except (WireError, Refusal) as error:
             worker.send(refusal(str(error)))
 
@@ -277,6 +315,8 @@ class App:
         if not job.first_slot <= slot < job.first_slot + job.slots:
             raise Refusal(f"slot {slot} is not one of job {job.name!r}")
         gone = tuple(sorted(set(range(job.workers)) - set(self._registry.clients_of(job.id).values())))
+        if missing := self._restarts.missing(job):
+            return Silent(missing, "the switch was restarted, and they have not said how far they are")
         try:
             seen = await self._call(self._plane.seen, job, query)
         except _FAILURES as error:

@@ -307,6 +307,14 @@ class Registry:
         del running.ranks[client]
         return None if running.ranks else self._running.pop(place).job
 
+    def renew(self, job_id: int) -> Job:
+        """Gives a running job a new id: packets and results of the old one are nobody's any more."""
+        running = self._running.pop(job_id)
+        running.job = replace(running.job, id=self._take_id())
+        self._running[running.job.id] = running
+        self._where.update(dict.fromkeys(running.ranks, running.job.id))
+        return running.job
+
     def drop(self, job_id: int) -> None:
         """Forget a job that could not be installed."""
         running = self._running.pop(job_id, None)

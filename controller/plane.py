@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,9 +71,10 @@ class Plane:
 
     # -- the program -----------------------------------------------------------------------------------------
 
-    def connect(self, *, fresh: bool, jobs: Iterable[Job] = (), patience: float | None = None) -> None:
-        """Connect, load the program (when `fresh` or when the switch runs another), install what is not a job's
-        and then `jobs`. patience: seconds to wait for the switch, where that is not the target's timeout."""
+    def connect(self, *, fresh: bool, patience: float | None = None) -> bool:
+        """Connect, load the program (when `fresh` or when the switch runs another) and install what is not a job's.
+        patience: seconds to wait for the switch, where that is not the target's timeout. Returns whether the switch
+        still runs the program that this controller loaded, and so remembers its registers."""
         self.close()
         target = self.target
         switch = P4Switch(
@@ -91,14 +92,12 @@ class Plane:
                     f"{target.address}: another controller is primary there with election id {election.primary_id}"
                 )
             switch.on_lost = lambda error: self._on_lost(str(error))
-            self._prepare(switch, fresh)
-            for job in jobs:
-                self.install(job)
+            return self._prepare(switch, fresh)
         except Exception:
             self.close()
             raise
 
-    def _prepare(self, switch: P4Switch, fresh: bool) -> None:
+    def _prepare(self, switch: P4Switch, fresh: bool) -> bool:
         cookie = int.from_bytes(hashlib.sha256(self._config).digest()[:8], "big")
         loaded = False
         if self._p4info is not None and (fresh or self._cookie(switch) != cookie):
@@ -111,6 +110,7 @@ class Plane:
         switch.ensure(*entries.program_entries(switch.schema))
         switch.ensure(*items)
         switch.modify(default)
+        return self._p4info is not None and not loaded
 
     def _cookie(self, switch: P4Switch) -> int | None:
         try:

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-MAX_LINE = 1 << 16
+MAX_LINE = 1 << 20  # a state of 32,768 slots fits
 MAX_WORKERS = 32
+MAX_VALUES = 16384  # characters: 8192 bytes in base64
 UDP_PORT = 18000
 FORMATS = ("int32", "fp32", "fp16", "bf16", "fp8_e4m3", "fp8_e5m2")  # in the order of the `format` field
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -62,6 +63,17 @@ def _address(message: Mapping[str, Any], name: str) -> str:
         return str(ipaddress.IPv4Address(text))
     except ValueError:
         raise WireError(f"{name!r} must be an IPv4 address, not {text!r}") from None
+
+
+def _is_chunk(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= 0xFFFFFFFF
+
+
+def _ranks(message: Mapping[str, Any], name: str) -> tuple[int, ...]:
+    ranks = message.get(name)
+    if not isinstance(ranks, list) or not all(type(r) is int and 0 <= r < MAX_WORKERS for r in ranks):
+        raise WireError(f"{name!r} must be a list of ranks")
+    return tuple(ranks)
 
 
 @dataclass(frozen=True)
@@ -214,10 +226,7 @@ class Silent:
     def read(cls, message: Mapping[str, Any]) -> Silent:
         if message.get("ok") is not True:
             raise WireError(str(message.get("error") or "the controller's answer is not understood"))
-        ranks = message.get("silent")
-        if not isinstance(ranks, list) or not all(type(r) is int and 0 <= r < MAX_WORKERS for r in ranks):
-            raise WireError("'silent' must be a list of ranks")
-        return cls(tuple(ranks), str(message.get("reason", "")))
+        return cls(_ranks(message, "silent"), str(message.get("reason", "")))
 
 
 @dataclass(frozen=True)
@@ -235,6 +244,103 @@ class Lost:
         return cls(_take(message, "rank", 0, MAX_WORKERS - 1), str(message.get("reason", "")))
 
 
+@dataclass(frozen=True)
+class Restarted:
+    """The event that the switch has lost its registers: the job goes on under a new id, once all have told their state."""
+
+    job: int
+
+    def wire(self) -> dict[str, Any]:
+        return {"event": "restarted", **asdict(self)}
+
+    @classmethod
+    def read(cls, message: Mapping[str, Any]) -> Restarted:
+        return cls(_take(message, "job", 1, 65535))
+
+
+@dataclass(frozen=True)
+class State:
+    """A worker's answer to Restarted: for each queue, the first unanswered chunk of each of its slots."""
+
+    job: int
+    next: tuple[tuple[int, ...], ...]
+
+    def wire(self) -> dict[str, Any]:
+        return {"op": "state", **asdict(self)}
+
+    @classmethod
+    def read(cls, message: Mapping[str, Any]) -> State:
+        queues = message.get("next")
+        good = isinstance(queues, list) and all(isinstance(q, list) and all(_is_chunk(n) for n in q) for q in queues)
+        if not isinstance(queues, list) or not good:
+            raise WireError("'next' must be a list of lists of chunk numbers")
+        return cls(_take(message, "job", 1, 65535), tuple(tuple(q) for q in queues))
+
+
+@dataclass(frozen=True)
+class Need:
+    """Ranks that lack a chunk's result, which the one who is told has got."""
+
+    queue: int
+    chunk: int
+    ranks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Resume:
+    """The controller's answer when all have told: give what others need, await as many results, go on as `job`."""
+
+    job: int
+    needs: tuple[Need, ...]
+    awaited: int
+
+    def wire(self) -> dict[str, Any]:
+        return {"event": "resume", "job": self.job, "needs": [asdict(n) for n in self.needs], "awaited": self.awaited}
+
+    @classmethod
+    def read(cls, message: Mapping[str, Any]) -> Resume:
+        needs = message.get("needs")
+        if not isinstance(needs, list) or not all(isinstance(need, dict) for need in needs):
+            raise WireError("'needs' must be a list of objects")
+        found = tuple(
+            Need(_take(n, "queue", 0, 255), _take(n, "chunk", 0, 0xFFFFFFFF), _ranks(n, "ranks")) for n in needs
+        )
+        return cls(_take(message, "job", 1, 65535), found, _take(message, "awaited", 0, 32768))
+
+
+@dataclass(frozen=True)
+class Given:
+    """One worker's result on its way to others: `values` are a payload's bytes in base64. To the controller with `op`
+    "give", from it with `event` "given"."""
+
+    job: int
+    queue: int
+    chunk: int
+    ranks: tuple[int, ...]
+    values: str
+    scale: float
+    flags: int
+
+    def wire(self, how: dict[str, str]) -> dict[str, Any]:
+        return {**how, **asdict(self)}
+
+    @classmethod
+    def read(cls, message: Mapping[str, Any]) -> Given:
+        scale = message.get("scale")
+        if not isinstance(scale, int | float) or isinstance(scale, bool):
+            raise WireError(f"'scale' must be a number, not {scale!r}")
+        return cls(
+            _take(message, "job", 1, 65535),
+            _take(message, "queue", 0, 255),
+            _take(message, "chunk", 0, 0xFFFFFFFF),
+            _ranks(message, "ranks"),
+            _text(message, "values", MAX_VALUES),
+            float(scale),
+            _take(message, "flags", 0, 255),
+        )
+
+
+GIVE, GIVEN = {"op": "give"}, {"event": "given"}
 LEAVE: dict[str, Any] = {"op": "leave"}
 
 

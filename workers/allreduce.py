@@ -16,6 +16,7 @@ from workers import wire
 from workers.engine import Engine, Overdue, PythonEngine, Seat, Stats
 from workers.join import Membership, PeerLost, join
 from workers.represent import Representation, RepresentationError
+from workers.resume import refuse
 from workers.transport import RawSocket, Transport, TransportError, interface_address
 from workers.window import Timing
 
@@ -185,7 +186,7 @@ def attach(membership: Membership, mac: bytes, transport: Transport, options: Op
     """A client for a membership over a transport, with the engine in Python."""
     seat = make_seat(membership, mac)
     wire_format = wire.get_format(options.format)
-    engine = PythonEngine(transport, seat, wire_format, options.elements, options.timing, membership.check)
+    engine = PythonEngine(transport, seat, wire_format, options.elements, options.timing, lambda: refuse(membership))
     return AllReduce(engine, seat, options, membership)
 
 
@@ -205,15 +206,22 @@ def open_job(
     membership = join(controller, options.request(job, workers, host, rank), options.join_timeout)
     try:
         seat = make_seat(membership, mac)
-        engine = make_engine(place, seat, options, membership.check)
+        engine = make_engine(place, seat, options, lambda: refuse(membership), membership)
     except BaseException:
         membership.leave()
         raise
     return AllReduce(engine, seat, options, membership)
 
 
-def make_engine(place: str | MemoryPort, seat: Seat, options: Options, watch: Callable[[], None]) -> Engine:
-    """The engine the options name. Raises TransportError."""
+def make_engine(
+    place: str | MemoryPort,
+    seat: Seat,
+    options: Options,
+    watch: Callable[[], None],
+    membership: Membership | None = None,
+) -> Engine:
+    """The engine the options name; with a membership the native one survives the switch's restart. Raises
+    TransportError."""
     wire_format, elements, timing = wire.get_format(options.format), options.elements, options.timing
     if options.engine == "python":
         if isinstance(place, MemoryPort):
@@ -223,4 +231,4 @@ def make_engine(place: str | MemoryPort, seat: Seat, options: Options, watch: Ca
     from workers.native_engine import NativeEngine
 
     where = {"memory": place.path} if isinstance(place, MemoryPort) else {"interface": place}
-    return NativeEngine(seat, wire_format, elements, timing, watch, **where)
+    return NativeEngine(seat, wire_format, elements, timing, watch, membership=membership, **where)

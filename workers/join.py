@@ -6,12 +6,14 @@ import contextlib
 import select
 import socket
 import time
+from collections import deque
 
 from controller.session import (
     LEAVE,
     Joined,
     JoinRequest,
     Lost,
+    Restarted,
     Silent,
     SilentQuery,
     WireError,
@@ -94,6 +96,8 @@ class Membership:
     def __init__(self, lines: Lines, joined: Joined, request: JoinRequest) -> None:
         self.lines, self.joined, self.request = lines, joined, request
         self.lost: Lost | None = None
+        self.restarted: Restarted | None = None  # the switch was, and this worker has not yet gone on
+        self.inbox: deque[dict[str, object]] = deque()  # of the events that lead on from there
 
     def check(self) -> None:
         """Raises PeerLost once the controller has said that a member is gone, JoinError once it is gone
@@ -104,6 +108,23 @@ class Membership:
             if message is None:
                 break
             self._note(message)
+        self._mourn()
+
+    def event(self, timeout: float) -> dict[str, object] | None:
+        """The next message that leads over the switch's restart, or None after `timeout` seconds; an empty one where
+        another restart followed. Raises as check does."""
+        end = time.monotonic() + timeout
+        while not self.inbox:
+            message = self.lines.read(max(end - time.monotonic(), 0.0))
+            if message is None:
+                return None
+            self._note(message)
+            self._mourn()
+            if message.get("event") == "restarted":
+                return {}
+        return self.inbox.popleft()
+
+    def _mourn(self) -> None:
         if self.lost is not None:
             raise PeerLost((self.lost.rank,), self.lost.reason)
 
@@ -133,9 +154,14 @@ class Membership:
             self.lines.sock.close()
 
     def _note(self, message: dict[str, object]) -> None:
-        if message.get("event") == "lost" and self.lost is None:
-            with contextlib.suppress(WireError):
-                self.lost = Lost.read(message)
+        with contextlib.suppress(WireError):
+            if message.get("event") == "lost":
+                self.lost = self.lost or Lost.read(message)
+            elif message.get("event") == "restarted":
+                self.restarted = Restarted.read(message)
+                self.inbox.clear()
+            elif message.get("event") in ("resume", "given") or message.get("ok") is False:
+                self.inbox.append(message)
 
 
 def join(address: str, request: JoinRequest, timeout: float) -> Membership:

@@ -16,7 +16,9 @@ from emulator.native.engine import (
 from emulator.native.engine import NativeEngine as Core
 from workers import wire
 from workers.engine import Overdue, Seat, Stats
+from workers.join import Membership
 from workers.represent import Array, Representation, RepresentationError
+from workers.resume import check
 from workers.transport import TransportError, close_all, reserve_ports
 from workers.window import Timing
 
@@ -28,7 +30,9 @@ CODES = {
 NANO = 1e-9
 
 
-def native_seat(seat: Seat, wire_format: wire.WireFormat, elements: int, timing: Timing) -> NativeSeat:
+def native_seat(
+    seat: Seat, wire_format: wire.WireFormat, elements: int, timing: Timing, resumable: bool = False
+) -> NativeSeat:
     """A seat in the terms of the C engine."""
     return NativeSeat(
         job=seat.job,
@@ -50,11 +54,13 @@ def native_seat(seat: Seat, wire_format: wire.WireFormat, elements: int, timing:
         shortest_timeout=timing.shortest,
         longest_timeout=timing.longest,
         deadline=timing.deadline,
+        resumable=resumable,
     )
 
 
 class NativeEngine:
-    """One of `interface` (raw sockets) and `memory` (path of a shared-memory port's socket; one queue).
+    """One of `interface` (raw sockets) and `memory` (path of a shared-memory port's socket; one queue). With a
+    `membership` the engine goes on after the switch was restarted, and `watch` is not called.
 
     Raises TransportError where it cannot be opened.
     """
@@ -69,13 +75,20 @@ class NativeEngine:
         *,
         interface: str | None = None,
         memory: str | None = None,
+        membership: Membership | None = None,
     ) -> None:
+        def look() -> None:
+            if membership is None:
+                watch()
+            else:
+                check(membership, self.core, timing.deadline)
+
+        self.watch = look
         address = seat.addresses.source_ip
         self.held = reserve_ports(address, seat.udp_port, seat.queues) if interface is not None else []
         try:
-            self.core = Core(
-                native_seat(seat, wire_format, elements, timing), interface=interface, memory=memory, watch=watch
-            )
+            place = native_seat(seat, wire_format, elements, timing, membership is not None)
+            self.core = Core(place, interface=interface, memory=memory, watch=look)
         except NativeEngineError as error:
             close_all(self.held)
             raise TransportError(str(error)) from None
@@ -85,6 +98,7 @@ class NativeEngine:
         return read_stats(self.core.stats)
 
     def run(self, flat: Array, representation: Representation) -> int:
+        self.watch()  # the switch may have been restarted since the last one
         try:
             return self.core.allreduce(flat, CODES[representation])
         except ChunkOverdue as late:

@@ -21,6 +21,7 @@ BATCH = 256  # frames taken per call
 SO_ATTACH_FILTER = 26
 SOL_PACKET, PACKET_IGNORE_OUTGOING = 263, 23
 SIOCGIFADDR = 0x8915
+SIOCGIFHWADDR = 0x8927
 RECEIVE_BUFFER = 8 << 20
 
 
@@ -43,13 +44,12 @@ class Transport(Protocol):
 
 def interface_address(interface: str) -> tuple[bytes, str]:
     """MAC (6 bytes) and IPv4 address of an interface. Raises TransportError."""
-    try:
-        with open(f"/sys/class/net/{interface}/address", encoding="ascii") as file:
-            mac = bytes.fromhex(file.read().strip().replace(":", ""))
-    except OSError:
-        raise TransportError(f"there is no network interface {interface!r}") from None
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as query:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as query:  # /sys may show another network namespace
         request = struct.pack("256s", interface.encode()[:15])
+        try:
+            mac = fcntl.ioctl(query.fileno(), SIOCGIFHWADDR, request)[18:24]
+        except OSError:
+            raise TransportError(f"there is no network interface {interface!r}") from None
         try:
             answer = fcntl.ioctl(query.fileno(), SIOCGIFADDR, request)
         except OSError:

@@ -49,7 +49,9 @@ class ChunkOverdue(NativeEngineError):
 class NativeSeat:
     """A worker's place in a job and how it is reached. MACs are 6 bytes, IPv4 addresses integers. format:
     code of docs/PROTOCOL.md; value_bytes: of one value. slots are shared by the queues; results of queue q
-    come to udp_port + q. window: most chunks under way per queue, 0 for all its slots. Times in seconds."""
+    come to udp_port + q. window: most chunks under way per queue, 0 for all its slots. resumable: somebody
+    will call halt() and resume() when the switch has been restarted; until then a shared-memory port that is
+    gone is waited for. Times in seconds."""
 
     job: int
     rank: int
@@ -71,12 +73,13 @@ class NativeSeat:
     shortest_timeout: float = 0.002
     longest_timeout: float = 0.5
     deadline: float = 8.0
+    resumable: bool = False
 
     def options(self) -> dict[str, Any]:
         """The fields of struct fpw_options."""
         same = (
             "job rank workers first_slot slots queues format elements value_bytes udp_port "
-            "source_ip switch_ip switch_port window"
+            "source_ip switch_ip switch_port window resumable"
         )
         found: dict[str, Any] = {name: getattr(self, name) for name in same.split()}
         found["source_mac"], found["switch_mac"] = list(self.source_mac), list(self.switch_mac)
@@ -84,6 +87,18 @@ class NativeSeat:
             found[f"{name}_us"] = max(1, round(getattr(self, f"{name}_timeout") * 1e6))
         found["deadline_ms"] = max(1, round(self.deadline * 1e3))
         return found
+
+
+@dataclass(frozen=True)
+class Result:
+    """A chunk's result between workers: its payload's values as they lie in memory, the agreed scale (QUANTISED; else
+    0), and at least its flags."""
+
+    queue: int
+    chunk: int
+    values: bytes
+    scale: float
+    flags: int
 
 
 class NativeEngine:
@@ -129,6 +144,8 @@ class NativeEngine:
         array: contiguous and writable, of the seat's value size. Raises ChunkOverdue, Cancelled,
         Unrepresentable, NativeEngineError, ValueError for an array that does not fit, and whatever watch
         raises."""
+        if self._engine == self._ffi.NULL:
+            raise NativeEngineError("the engine is closed")
         if not (array.flags.c_contiguous and array.flags.writeable):
             raise ValueError("the array must be contiguous and writable")
         if array.dtype.itemsize != self.seat.value_bytes:
@@ -173,12 +190,50 @@ class NativeEngine:
 
     def cancel(self) -> None:
         """From any thread: the all-reduce under way raises Cancelled; the engine is of no more use."""
-        self._lib.fpw_cancel(self._engine)
+        if self._engine != self._ffi.NULL:
+            self._lib.fpw_cancel(self._engine)
+
+    # ---- over the switch's restart: worker.h, fpw_halt ----
+
+    def halt(self) -> None:
+        """From `watch`, or between all-reduces: no thread sends or receives until resume()."""
+        self._lib.fpw_halt(self._engine)
+
+    def progress(self) -> list[list[int]]:
+        """For each queue, the first unanswered chunk of each of its slots. Only between halt() and resume()."""
+        found = []
+        for queue in range(self.seat.queues):
+            numbers = self._ffi.new("uint32_t[]", self.seat.slots)
+            count = self._lib.fpw_progress(self._engine, queue, numbers, self.seat.slots)
+            found.append([int(numbers[i]) for i in range(count)])
+        return found
+
+    def give(self, queue: int, chunk: int) -> Result:
+        """What this worker has got for a chunk. Raises NativeEngineError where it has not."""
+        values = self._ffi.new("uint8_t[]", self.seat.elements * self.seat.value_bytes)
+        scale, flags = self._ffi.new("float *"), self._ffi.new("int32_t *")
+        if self._lib.fpw_export(self._engine, queue, chunk, values, scale, flags):
+            raise NativeEngineError(f"the result of chunk {chunk} is no longer here")
+        return Result(queue, chunk, bytes(self._ffi.buffer(values)), float(scale[0]), int(flags[0]))
+
+    def take(self, result: Result) -> None:
+        """Another worker's result as if the switch had sent it. Raises NativeEngineError where none is awaited."""
+        if len(result.values) != self.seat.elements * self.seat.value_bytes or self._lib.fpw_import(
+            self._engine, result.queue, result.chunk, result.values, result.scale, result.flags
+        ):
+            raise NativeEngineError(f"no result of chunk {result.chunk} is awaited")
+
+    def resume(self, job: int) -> None:
+        """Goes on as job `job`; what was under way is sent once more."""
+        if self._lib.fpw_resume(self._engine, job, self._error):
+            raise NativeEngineError(self._sentence())
 
     @property
     def stats(self) -> dict[str, int]:
         """Counts since the engine was made: packets, bytes, and nanoseconds of processor time (cpu; of it
-        convert, copy and syscall) over all threads, and of wall time inside allreduce."""
+        convert, copy and syscall) over all threads, and of wall time inside allreduce; after close() the last."""
+        if self._engine == self._ffi.NULL:
+            return dict(self._last_stats)
         raw = self._ffi.new("struct fpw_stats *")
         self._lib.fpw_get_stats(self._engine, raw)
         return {name: int(getattr(raw, name)) for name, _ in self._ffi.typeof("struct fpw_stats").fields}
@@ -186,6 +241,7 @@ class NativeEngine:
     def close(self) -> None:
         """Frees sockets and memory; also twice."""
         if self._engine != self._ffi.NULL:
+            self._last_stats = self.stats
             self._lib.fpw_close(self._engine)
             self._engine = self._ffi.NULL
 

@@ -6,6 +6,7 @@
  * Stall: nothing at all was answered for a timeout. Then a few of the oldest go out as probes, and the timeout of the whole
  * window doubles until a chunk sent once is answered. workers/window.py is the same in NumPy. */
 #include "worker_core.h"
+#include <stdlib.h>
 #include <string.h>
 
 #define OVERTAKEN_BY 24
@@ -98,6 +99,31 @@ void window_unsend(struct lane *lane, int64_t chunk)
     lane->ready_head = (lane->ready_head + lane->share - 1) % lane->share;
     lane->ready[lane->ready_head] = chunk;
     lane->ready_count++;
+}
+
+static int by_chunk(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* A slot has a chunk under way or ready, never both: first all are marked in the slots, then all are ready. */
+void window_restart(struct lane *lane)
+{
+    lane->stats.retransmissions += lane->under_way;
+    for (uint32_t i = 0; i < lane->ready_count; i++) {
+        int64_t chunk = lane->ready[(lane->ready_head + i) % lane->share];
+        flight_of(lane, chunk)->chunk = chunk;
+    }
+    lane->ready_head = lane->ready_count = lane->under_way = lane->backoff = 0;
+    for (uint32_t slot = 0; slot < lane->share; slot++) {
+        if (lane->flights[slot].chunk >= 0)
+            lane->ready[lane->ready_count++] = lane->flights[slot].chunk;
+        lane->flights[slot].chunk = -1;
+    }
+    qsort(lane->ready, lane->ready_count, sizeof *lane->ready, by_chunk);
+    lane->newest_order = lane->newest_sent = lane->first_answer = 0;
+    lane->next_expiry = UINT64_MAX;
 }
 
 static void release(struct lane *lane, int64_t chunk)

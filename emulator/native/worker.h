@@ -37,6 +37,7 @@ struct fpw_options {
     uint32_t source_ip, switch_ip; /* host byte order */
     int32_t window;                /* most chunks under way per queue; 0: all its slots */
     int32_t initial_us, shortest_us, longest_us, deadline_ms; /* retransmission timeout and its bounds */
+    int32_t resumable; /* 1: survives the switch's restart; a shared-memory port that is gone is waited for (fpw_halt) */
 };
 
 struct fpw_stats {
@@ -58,6 +59,18 @@ void fpw_close(struct fpw_engine *engine);
  * status the engine is of no more use but for fpw_get_stats, fpw_overdue and fpw_close. */
 int32_t fpw_begin(struct fpw_engine *engine, void *values, int64_t count, int32_t representation, char *error);
 int32_t fpw_step(struct fpw_engine *engine, int32_t slice_ms, int32_t *flags, char *error);
+
+/* The switch was restarted and remembers nothing (docs/PROTOCOL.md, "A restarted switch"). Between two calls of fpw_step, or
+ * between all-reduces: fpw_halt; fpw_progress says what is missing; results that one worker has and another has not travel by
+ * fpw_export and fpw_import; fpw_resume goes on, in a job of another number. */
+void fpw_halt(struct fpw_engine *engine);
+/* The first unanswered chunk of each of a queue's slots, in order; returns how many slots. */
+int32_t fpw_progress(const struct fpw_engine *engine, int32_t queue, uint32_t *numbers, int32_t room);
+/* A chunk's result: the values as they lie in memory (a whole payload, padded with zeros) and its agreed scale. -1: not here. */
+int32_t fpw_export(const struct fpw_engine *engine, int32_t queue, uint32_t number, void *values, float *scale, int32_t *flags);
+int32_t fpw_import(struct fpw_engine *engine, int32_t queue, uint32_t number, const void *values, float scale, int32_t flags);
+int32_t fpw_resume(struct fpw_engine *engine, int32_t job, char *error);
+
 void fpw_cancel(struct fpw_engine *engine); /* from any thread: fpw_step returns FPW_CANCELLED soon */
 void fpw_overdue(const struct fpw_engine *engine, uint32_t *pool_index, uint32_t *chunk);
 void fpw_get_stats(const struct fpw_engine *engine, struct fpw_stats *stats);

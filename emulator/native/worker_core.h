@@ -71,6 +71,11 @@ struct lane {
     size_t bitmap_words;
     int64_t room_blocks;
     uint32_t overdue_pool, overdue_chunk;
+    /* The last results, one for each slot, that another worker may still want when the switch has lost them. */
+    uint8_t *tail;
+    uint32_t tail_first; /* number of the first chunk in it */
+    size_t tail_bytes;
+    int32_t tail_flags;
 };
 
 struct fpw_engine {
@@ -80,7 +85,7 @@ struct fpw_engine {
     int32_t representation;
     uint32_t payload, frame;
     uint8_t *values;
-    atomic_bool cancelled;
+    atomic_bool cancelled, halted;
     atomic_int running; /* threads of other lanes than the first */
     bool begun, broken;
     uint64_t began_ns, began_ticks;
@@ -97,7 +102,19 @@ int64_t match_result(const struct lane *lane, const struct received *frame); /* 
 void take_result(struct lane *lane, int64_t chunk, const uint8_t *frame);
 uint32_t pool_index_of(const struct lane *lane, int64_t chunk);
 
+/* worker_lane.c */
+void run_lane(struct lane *lane, uint64_t until);
+void *lane_thread(void *lane);
+
+/* worker_run.c */
+int start_threads(struct fpw_engine *engine, char *error);
+void join_threads(struct fpw_engine *engine);
+
+/* worker_resume.c */
+void keep_tail(struct lane *lane);
+
 /* window.c */
+void window_restart(struct lane *lane); /* everything under way goes out once more, as if for the first time */
 void window_start(struct lane *lane, uint64_t now);
 /* again: the result was sent again on request. false: answered before, or never sent. */
 bool window_answer(struct lane *lane, int64_t chunk, bool again, uint64_t now);
@@ -105,6 +122,13 @@ int64_t window_next(struct lane *lane, uint64_t now);               /* next chun
 void window_unsend(struct lane *lane, int64_t chunk);               /* it found no room after all */
 int window_expired(struct lane *lane, uint64_t now, int64_t *chunks, int room);
 bool window_overdue(struct lane *lane, uint64_t now);
+
+static inline uint64_t thread_cpu(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
 
 /* Adds what one frame's values took by the time-stamp counter. A measurement far above the usual is an interruption by
  * somebody else, and counts as the usual. */

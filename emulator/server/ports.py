@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -59,8 +58,9 @@ def _check_interface(port: int, name: str) -> None:
     if name.startswith(SHARED):
         _shared(port, name)
         return
-    if "/" in name or not Path("/sys/class/net", name).exists():
-        here = ", ".join(sorted(os.listdir("/sys/class/net"))[:12])
+    present = [known for _, known in socket.if_nameindex()]  # /sys may show another network namespace
+    if name not in present:
+        here = ", ".join(sorted(present)[:12])
         raise PortError(f"-i {port}@{name}: there is no interface {name} (there are {here})")
     if not _may_open_raw_sockets():
         raise PortError(f"-i {port}@{name}: no permission to open interface {name}; run as root or with CAP_NET_RAW")

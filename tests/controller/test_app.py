@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,20 @@ from controller.jobs import Limits, Registry
 from controller.p4rt.entities import MulticastGroup, TableEntry
 from controller.plane import Plane, Seen, Target
 from controller.session import (
+    GIVE,
     LEAVE,
+    MAX_LINE,
+    Given,
     Job,
     Joined,
     JoinRequest,
     Lost,
+    Need,
+    Restarted,
+    Resume,
     Silent,
     SilentQuery,
+    State,
     decode,
     encode,
 )
@@ -124,6 +132,18 @@ class Rig:
         for i, one in enumerate(found):
             one.tell(ask(i + 1, name, workers, slots))
         return found, [Joined.read(one.hear()) for one in found]
+
+    def resume_with_one_ahead(self, workers: list[Worker], job: int) -> None:
+        """Two workers tell their states; the second has the result of chunk 3, which the first lacks."""
+        workers[0].tell(State(job, (tuple(range(8)),)))
+        workers[0].tell(SilentQuery(0, 0))
+        assert Silent.read(workers[0].hear()).silent == (1,), "who has not told keeps the job waiting"
+        workers[1].tell(State(job, ((0, 1, 2, 11, 4, 5, 6, 7),)))
+        assert Resume.read(workers[0].hear()) == Resume(job, (), 1)
+        need = Need(0, 3, (0,))
+        assert Resume.read(workers[1].hear()) == Resume(job, (need,), 0)
+        workers[1].tell(Given(job, 0, 3, (0,), "AAAA", 0.0, 0).wire(GIVE))
+        assert Given.read(workers[0].hear()).chunk == 3
 
     def table(self, name: str) -> int:
         return len(self.device.switch.control.tables[name])
@@ -261,10 +281,10 @@ def test_a_job_that_stays_incomplete_is_given_up(rig: Any) -> None:
     [
         (b"nonsense\n", "not JSON"),
         (b"[1]\n", "not a JSON object"),
-        (b'{"op": "dance"}\n', "'op' must be join, silent or leave"),
+        (b'{"op": "dance"}\n', "'op' must be join, silent, state, give or leave"),
         (b'{"op": "join"}\n', "must be"),
         (b'{"op": "silent", "pool_index": 0, "chunk": 0}\n', "in no job"),
-        (b"x" * (1 << 17) + b"\n", "longer than"),
+        pytest.param(b"x" * (MAX_LINE + 2), "longer than", id="long"),
     ],
 )
 def test_bad_lines_get_a_sentence(rig: Any, line: bytes, words: str) -> None:
@@ -302,14 +322,19 @@ def test_a_switch_that_refuses_leaves_nothing_behind(rig: Any, monkeypatch: pyte
 
 def test_a_restarted_switch_gets_program_and_jobs_again(rig: Any) -> None:
     r = rig()
-    _, joined = r.job()
+    workers, joined = r.job()
     address = r.server.address
     r.server.stop(0)
     r.device.close()
     r.device, r.server = r.switch(address)
     assert until(lambda: r.device.bound is not None and r.table(entries.JOBS) == 1, 30)
     r.device.switch.send(1, contribution(joined[0], 0))
-    assert r.fates() == {"absorbed": 1}
+    assert r.fates() == {"job": 1}, "the old id is nobody's any more"
+    renewed = [Restarted.read(one.hear()).job for one in workers]
+    assert renewed[0] == renewed[1] != joined[0].job
+    r.device.switch.send(1, contribution(replace(joined[0], job=renewed[0]), 0))
+    assert r.fates() == {"job": 1, "absorbed": 1}
+    r.resume_with_one_ahead(workers, renewed[0])
 
 
 def test_a_new_controller_avoids_remembered_ids_and_old_entries(rig: Any) -> None:
