@@ -106,7 +106,16 @@ static uint64_t toeplitz(const uint8_t *data, uint64_t n)
     return result;
 }
 
-uint64_t fpx_hash(const struct fpx_hash_spec *spec, const uint8_t *data, uint64_t n)
+static uint64_t next_number(struct fpx_random *source)
+{
+    if (source->next >= source->count) {
+        source->refill();
+        source->next = 0;
+    }
+    return source->numbers[source->next++];
+}
+
+uint64_t fpx_hash(struct fpx_hash_spec *spec, const uint8_t *data, uint64_t n)
 {
     switch (spec->kind) {
     case FPX_CRC: return crc(spec, data, n);
@@ -114,8 +123,26 @@ uint64_t fpx_hash(const struct fpx_hash_spec *spec, const uint8_t *data, uint64_
     case FPX_XOR32: return xor_words(data, n, 4);
     case FPX_XXH64: return xxh64(data, n);
     case FPX_TOEPLITZ: return toeplitz(data, n);
+    case FPX_ROUND_ROBIN: return (uint32_t)spec->table[0]++;
+    case FPX_RANDOM: return next_number((struct fpx_random *)(uintptr_t)spec->table[0]);
     default: return identity(data, n);
     }
+}
+
+uint64_t fpx_append(uint8_t *to, uint64_t at, const uint8_t *from, uint64_t bits)
+{
+    uint32_t shift = at & 7, rest = bits & 7;
+    uint64_t n = (bits + 7) / 8;
+    uint8_t carry = shift ? to[at / 8] : 0;
+    to += at / 8;
+    for (uint64_t i = 0; i < n; i++) {
+        uint8_t byte = i == n - 1 && rest ? from[i] & (uint8_t)(0xff << (8 - rest)) : from[i];
+        to[i] = carry | (uint8_t)(byte >> shift);
+        carry = shift ? (uint8_t)(byte << (8 - shift)) : 0;
+    }
+    if (n && shift)
+        to[n] = carry;
+    return at + bits;
 }
 
 enum { METER_SET, CIR, CBURST, PIR, PBURST, CTOKENS, PTOKENS, LAST };
@@ -153,10 +180,6 @@ uint32_t fpx_meter(int64_t *row, int64_t cost, int64_t now_us)
 
 uint64_t fpx_draw(struct fpx_random *source, uint64_t span)
 {
-    if (source->next >= source->count) {
-        source->refill();
-        source->next = 0;
-    }
-    uint64_t number = source->numbers[source->next++];
+    uint64_t number = next_number(source);
     return (uint64_t)(((unsigned __int128)number * span + number) >> 64);
 }

@@ -74,12 +74,27 @@ def test_draws_follow_the_generator() -> None:
 
     lib, ffi = lib_and_ffi()
 
-    class NoHashes:
-        calculations = ()
-        action_profiles = ()
-
-    source = extern_state.RandomSource(NoHashes(), random.Random(SEED))  # type: ignore[arg-type]
+    source = extern_state.RandomSource(random.Random(SEED))
     raw = ffi.cast("struct fpx_random *", source.address)
     twin = random.Random(SEED)
     for span in [0, 1, 9, (1 << 64) - 1, 1 << 63] * 200:
         assert lib.fpx_draw(raw, span) == uniform(twin, span)
+
+
+def test_bits_are_appended_as_in_python() -> None:
+    lib, ffi = lib_and_ffi()
+    rng = random.Random(SEED)
+    for _ in range(300):
+        place = ffi.new("uint8_t[]", 200)
+        value = at = 0
+        for _ in range(rng.randint(1, 8)):
+            bits = rng.choice((0, 1, 3, 7, 8, 9, 16, 31, 64, 100))
+            more = rng.getrandbits(bits) if bits else 0
+            size = -(-bits // 8)
+            spare = 8 * size - bits
+            noise = rng.getrandbits(spare) if spare else 0  # bits behind the last one wanted must not get in
+            source = (more << spare | noise).to_bytes(size, "big")
+            at = lib.fpx_append(place, at, ffi.from_buffer("uint8_t[]", source or b"?"), bits)
+            value = value << bits | more
+        whole = -(-at // 8)
+        assert bytes(ffi.buffer(place, whole)) == (value << (8 * whole - at)).to_bytes(whole, "big")

@@ -63,8 +63,8 @@ class JitEngine:
         self.scratch = np.zeros(scratch_bytes(model), np.uint8)
         self.now = np.zeros(1, np.uint64)
         self.packet_now = np.zeros(1, np.uint64)
-        self.hash_specs = extern_state.HashSpecs(model, control)
-        self.random = extern_state.RandomSource(model, rng)
+        self.random = extern_state.RandomSource(rng)
+        self.hash_specs = extern_state.HashSpecs(model, control, self.random)
         self.memories = [np.zeros(self.phv.size + 64, np.uint8) for _ in range(2)]
         self.events = np.zeros(len(fused.EVENTS), np.uint64)
         self.limits = np.zeros(2, np.int64)
@@ -114,8 +114,8 @@ class JitEngine:
                 return self.hash_specs.address(number)
             case "random":
                 return self.random.address
-            case "run_hash" | "run_meter" | "draw":
-                return extern_state.address_of({"run_hash": "fpx_hash", "run_meter": "fpx_meter"}.get(kind, "fpx_draw"))
+            case "run_hash" | "run_meter" | "run_draw" | "run_append":
+                return extern_state.address_of(kind.replace("run_", "fpx_"))
             case "packet_now":
                 return int(self.packet_now.ctypes.data)
             case "extern":

@@ -13,7 +13,9 @@ from emulator.switch.model import Model
 
 SPEC_WORDS = 4 + 256
 """64-bit words of struct fpx_hash_spec."""
-CRC = 0
+CRC, ROUND_ROBIN, RANDOM = 0, 6, 7
+STATEFUL = {"round_robin": ROUND_ROBIN, "random": RANDOM}
+"""Algorithms with state that native code keeps; `round_robin_consistent` is left to Python."""
 KINDS: dict[hashes.HashFunction, int] = {
     hashes.xor16: 1,
     hashes.xor32: 2,
@@ -30,17 +32,20 @@ def hash_names(model: Model) -> list[str]:
 
 
 def address_of(function: str) -> int:
-    """Of fpx_hash, fpx_meter, fpx_draw."""
+    """Of fpx_hash, fpx_append, fpx_meter, fpx_draw."""
     lib, ffi = lib_and_ffi()
     return int(ffi.cast("intptr_t", ffi.addressof(lib, function)))
 
 
 class HashSpecs:
-    """Parameters of each hash; a change of a custom CRC is written in place."""
+    """Parameters of each hash; a change of a custom CRC is written in place. random: what hashes draw from."""
 
-    def __init__(self, model: Model, control: Control):
+    def __init__(self, model: Model, control: Control, random: RandomSource):
         self._control = control
+        self._random = random
         self.names = hash_names(model)
+        self._algos = {c.name: c.algo for c in model.calculations}
+        self._algos.update({p.name: p.selector_algo or "" for p in model.action_profiles})
         self.words = np.zeros((max(1, len(self.names)), SPEC_WORDS), np.uint64)
         for name in self.names:
             self.write(name)
@@ -49,7 +54,12 @@ class HashSpecs:
         return int(self.words[number].ctypes.data)
 
     def write(self, name: str) -> None:
-        write_spec(self.words[self.names.index(name)], self._control.hashes.function(name))
+        row, kind = self.words[self.names.index(name)], STATEFUL.get(self._algos[name])
+        if kind is None:
+            write_spec(row, self._control.hashes.function(name))
+        else:
+            row[:1].view(np.uint32)[0] = kind
+            row[4] = self._random.address if kind == RANDOM else 0
 
 
 def write_spec(row: np.ndarray, function: hashes.HashFunction) -> None:
@@ -64,14 +74,12 @@ def write_spec(row: np.ndarray, function: hashes.HashFunction) -> None:
 
 
 class RandomSource:
-    """struct fpx_random. Numbers come from the switch's generator in its order: one at a time where a hash draws from it
-    as well."""
+    """struct fpx_random: numbers from the switch's generator, in its order."""
 
-    def __init__(self, model: Model, rng: random.Random):
+    def __init__(self, rng: random.Random):
         _, ffi = lib_and_ffi()
-        algos = {c.algo for c in model.calculations} | {p.selector_algo for p in model.action_profiles}
         self._rng = rng
-        self._numbers = np.zeros(1 if "random" in algos else DRAWN_AHEAD, np.uint64)
+        self._numbers = np.zeros(DRAWN_AHEAD, np.uint64)
         self._refill = ffi.callback("void(void)", self._draw)
         self._struct = ffi.new("struct fpx_random *")
         self._struct.next = self._struct.count = len(self._numbers)

@@ -1,5 +1,5 @@
-"""What compiled code leaves to Python through one callback: log messages, failed assertions, hashes that keep state.
-Meters and random numbers are native functions.
+"""What compiled code leaves to Python through one callback: log messages, failed assertions, the hash that remembers its inputs.
+Meters, random numbers and all other hashes are native functions.
 
 Also the fuel that bounds loops: a program that would hang the reference runs out instead.
 """
@@ -66,7 +66,7 @@ def random(g: Gen, target: x.LValue, low: x.Expr, high: x.Expr) -> None:
 
     def draw() -> None:
         span = g.fn.ref(g.arith.modulo(g.arith.sub(b, a), 64), 64)
-        number = g.fn.call("i64", g.address("draw"), [f"ptr {g.address('random')}", f"i64 {span}"])
+        number = g.fn.call("i64", g.address("run_draw"), [f"ptr {g.address('random')}", f"i64 {span}"])
         primitives.store(g, target, g.arith.add(a, Val(number, 64, 0, (1 << 64) - 1)))
 
     notes.note(g, "random_range_empty", g.fn.not_(usable))

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 from emulator.switch import expr as x
 from emulator.switch.hashes import STATEFUL
-from emulator.switch.jit import exprs, externs
+from emulator.switch.jit import extern_state, exprs, externs
 from emulator.switch.jit.extern_state import hash_names
 from emulator.switch.jit.gen import Gen, Site
 from emulator.switch.jit.ir import Ref
-from emulator.switch.jit.packing import Item, combine, write_items
+from emulator.switch.jit.packing import Item, write_items
 from emulator.switch.jit.phv import Buffer
 from emulator.switch.jit.values import Val, const
-from emulator.switch.model import CalculationInput, ConstInput, FieldInput, HeaderInput, ModelError, PayloadInput
+from emulator.switch.model import CalculationInput, ConstInput, FieldInput, HeaderInput, PayloadInput
 
 CSUM = frozenset({"csum16", "cksum16"})
 
@@ -78,23 +78,37 @@ def has_payload(inputs: tuple[CalculationInput, ...]) -> bool:
 
 def gather(g: Gen, inputs: tuple[CalculationInput, ...]) -> tuple[str, Ref]:
     """Pointer to the input's bytes and their number (i64)."""
-    parts = segments(g, inputs)
-    if any(p.width % 8 for p in parts[:-1]) or (has_payload(inputs) and parts and parts[-1].width % 8):
-        size = _gather_bits(g, parts)
-    else:
-        size = _gather_bytes(g, parts)
     scratch = g.address("scratch")
-    if has_payload(inputs):
-        pointer, length = g.payload()
-        g.fn.memcpy(g.fn.gep(scratch, size), pointer, length)
-        size = g.fn.op("add", 64, size, length)
+    size: Ref = 0
+    for run, payload_follows in _runs(inputs):
+        parts = segments(g, run)
+        place = g.fn.gep(scratch, size)
+        whole = not any(part.width % 8 for part in parts[:-1])
+        size = g.fn.op("add", 64, size, _gather_bytes(g, place, parts) if whole else _gather_bits(g, place, parts))
+        if payload_follows:
+            pointer, length = g.payload()
+            g.fn.memcpy(g.fn.gep(scratch, size), pointer, length)
+            size = g.fn.op("add", 64, size, length)
     return scratch, size
 
 
-def _gather_bytes(g: Gen, parts: list[Segment]) -> Ref:
+def _runs(inputs: tuple[CalculationInput, ...]) -> list[tuple[tuple[CalculationInput, ...], bool]]:
+    """Inputs between payloads, and whether the payload follows; each run fills whole bytes."""
+    runs: list[tuple[tuple[CalculationInput, ...], bool]] = []
+    run: list[CalculationInput] = []
+    for item in inputs:
+        if isinstance(item, PayloadInput):
+            runs.append((tuple(run), True))
+            run = []
+        else:
+            run.append(item)
+    return [*runs, (tuple(run), False)] if run else runs
+
+
+def _gather_bytes(g: Gen, place: str, parts: list[Segment]) -> Ref:
     at: Ref = 0
     for part in parts:
-        pointer = g.fn.gep(g.address("scratch"), at)
+        pointer = g.fn.gep(place, at)
         if part.varbit is not None:
             size: Ref = g.arith.widen(g.arith.shr(g.get(part.varbit.used), const(3)), 64)
             size = g.fn.select(part.present, 64, size, 0)
@@ -105,27 +119,19 @@ def _gather_bytes(g: Gen, parts: list[Segment]) -> Ref:
     return at
 
 
-def _gather_bits(g: Gen, parts: list[Segment]) -> Ref:
-    """Parts that do not end on bytes: collected in one wide integer, then moved to its top."""
-    from emulator.switch.jit.values import container
-
-    bits = container(sum(p.width for p in parts))
-    value: Ref = 0
+def _gather_bits(g: Gen, place: str, parts: list[Segment]) -> Ref:
+    """Parts that do not end on bytes, appended bit by bit."""
     used: Ref = 0
     for part in parts:
         if part.varbit is not None:
-            raise ModelError("a hash over a varbit beside a field that does not end on a byte cannot be compiled")
-        ref, own, width = combine(g, part.items)
-        longer = g.fn.op(
-            "or", bits, g.fn.op("shl", bits, value, width) if width < bits else 0, g.fn.resize(ref, own, bits)
-        )
-        value = g.fn.select(part.present, bits, longer, value)
-        used = g.fn.op("add", 64, used, g.fn.select(part.present, 64, width, 0))
-    missing = g.fn.op("sub", 64, bits, used)
-    empty = g.fn.icmp("eq", 64, used, 0)
-    shift = g.fn.resize(g.fn.select(empty, 64, 0, missing), 64, bits)
-    top = g.fn.op("shl", bits, value, shift)
-    write_items(g, g.address("scratch"), [(g.arith.made(top, bits, 0, (1 << bits) - 1), bits)], "")
+            pointer, bits = g.buffer(part.varbit), g.arith.widen(g.get(part.varbit.used), 64)
+        else:
+            size = -(-part.width // 8)
+            pointer, bits = g.fn.place(f"bits{size}", f"[{size} x i8]"), part.width
+            write_items(g, pointer, part.items, "")
+        args = [f"ptr {place}", f"i64 {g.fn.ref(used, 64)}", f"ptr {pointer}"]
+        taken = g.fn.select(part.present, 64, bits, 0)
+        used = g.fn.call("i64", g.address("run_append"), [*args, f"i64 {g.fn.ref(taken, 64)}"])
     return g.fn.op("lshr", 64, g.fn.op("add", 64, used, 7), 3)
 
 
@@ -174,7 +180,7 @@ def hash_value(g: Gen, algo: str, inputs: tuple[CalculationInput, ...], name: st
     if algo in CSUM:
         return csum16(g, inputs)
     pointer, size = gather(g, inputs)
-    if algo not in STATEFUL:
+    if algo not in STATEFUL or algo in extern_state.STATEFUL:
         spec = g.address("hash", hash_names(g.model).index(name))
         args = [f"ptr {spec}", f"ptr {pointer}", f"i64 {g.fn.ref(size, 64)}"]
         return Val(g.fn.call("i64", g.address("run_hash"), args), 64, 0, (1 << 64) - 1)

@@ -12,7 +12,7 @@ from emulator.switch.jit import program, stages
 from emulator.switch.jit.machine import Code
 from emulator.switch.jit.phv import Phv
 from emulator.switch.jit.wiring import Wiring
-from emulator.switch.model import CalculationInput, ConstInput, FieldInput, HeaderInput, Model
+from emulator.switch.model import CalculationInput, ConstInput, FieldInput, HeaderInput, Model, PayloadInput
 from emulator.switch.widths import MAX_INTERMEDIATE_BITS
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 MANY_LINES = 5000
 """Lines of IR from which on the full optimiser is quicker as well: it leaves vectors, far less to generate code for."""
-if TYPE_CHECKING:
-    pass
 
 STAGES = ("fp_parse", "fp_ingress", "fp_egress", "fp_deparse")
 
@@ -72,7 +70,8 @@ def scratch_bytes(model: Model) -> int:
     longest = max((sum(_input_bits(model, i) for i in items) for items in inputs), default=0)
     messages = [p.args[1] for a in model.actions for p in a.body if p.op == "log_msg"]
     values = max((len(m) for m in messages if isinstance(m, tuple)), default=0)
-    return program.MAX_LENGTH + longest // 8 + values * MAX_INTERMEDIATE_BITS // 8 + 4096
+    payloads = max((sum(isinstance(i, PayloadInput) for i in items) for items in inputs), default=0)
+    return program.MAX_LENGTH * (1 + payloads) + longest // 8 + values * MAX_INTERMEDIATE_BITS // 8 + 4096
 
 
 def _input_bits(model: Model, item: CalculationInput) -> int:
