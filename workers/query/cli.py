@@ -16,9 +16,11 @@ EXAMPLES = """examples:
   fpisa query --benchmark tpch --query q3 --scale 0.01 --workers 2
   fpisa query --benchmark bdb --query groupby --scale 0.1 --loss 0.01 --json
   fpisa query --benchmark bdb --query topn --data /data/visits
+  sudo fpisa query --benchmark tpch --query q20 --network mininet --rate 100 --opponents
 
 Queries of tpch: q3, q20. Of bdb: filter, topn, groupby, max, min, distinct, having, join.
-Workers, master and the compiled switch run in this process, and frames pass between them in memory.
+Networks: shm - switch, controller, master and workers are processes, frames pass through shared memory; mininet - the
+same over links of a Mininet star, whose rate --rate limits (needs root); memory - all in this process.
 The exit status is 0 if the answer is DuckDB's, 1 if it is not or the query failed, 2 for options that make no sense."""
 
 
@@ -56,6 +58,12 @@ def build_parser() -> Parser:
     parser.add_argument("--scale", type=number(0.0001, 1000), default=0.01, metavar="S", help="scale factor (0.01)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="Parquet files of one's own, named TABLE.parquet")
     parser.add_argument("--workers", type=number(1, 32, int), default=2, metavar="W", help="1 to 32 (2)")
+    parser.add_argument("--network", choices=["shm", "mininet", "memory"], default="shm",
+                        help="what carries the packets, see below (shm)")
+    parser.add_argument("--rate", type=number(0.1, 100_000), metavar="MBIT",
+                        help="of every link of a Mininet network, Mbit/s (as fast as the machine)")
+    parser.add_argument("--impair", default="", metavar="SPEC", help="what befalls packets at the switch of a network, as "
+                        "`fpisa switch --impair` has it: in:loss=0.01,out:dup=0.01,in:reorder=0.05,seed=7")
     parser.add_argument("--loss", type=number(0, 0.5), default=0.0, metavar="P",
                         help="probability that a packet is lost, on each hop (0)")
     parser.add_argument("--seed", type=number(0, 2**32, int), default=1, metavar="N", help="of the losses (1)")
@@ -81,7 +89,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     from workers.query import data
     from workers.query.plans import PLANS
     from workers.query.plot import PictureError, plot
-    from workers.query.run import run
 
     plan = PLANS[options.benchmark].get(options.query)
     if plan is None:
@@ -92,8 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with Console(stderr=True).status(f"making the tables of {options.benchmark} at scale {options.scale:g}"):
             tables = options.data or data.directory(options.benchmark, options.scale)
-        report = run(plan, tables, workers=options.workers, loss=options.loss, seed=options.seed, cells=options.cells,
-                     spark=options.spark, fair=options.opponents or options.plot is not None)
+        report = _run(options, plan, tables)
         if options.plot is not None:
             plot(f"{options.benchmark} {plan.name}, {options.workers} workers", report.opponents or {}, options.plot)
     except (QueryError, OSError, PictureError) as error:
@@ -106,6 +112,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         _print(plan.says, report, options.show)
     return 0 if report.answer_equal else 1
+
+
+def _run(options: argparse.Namespace, plan: Any, tables: Path) -> Any:
+    """In this process, or with processes of their own. Raises QueryError."""
+    from workers.query.run import run, run_network
+
+    fair = options.opponents or options.plot is not None
+    if options.network == "memory":
+        if options.rate is not None or options.impair:
+            raise QueryError("--rate and --impair belong to a network of processes; memory takes --loss")
+        return run(plan, tables, workers=options.workers, loss=options.loss, seed=options.seed, cells=options.cells,
+                   spark=options.spark, fair=fair)  # fmt: skip
+    if options.rate is not None and options.network != "mininet":
+        raise QueryError("only the links of --network mininet have a rate")
+    if options.plot is not None:
+        raise QueryError("--plot draws computed link times: take --network memory")
+    impair = ",".join(filter(None, [options.impair, _losses(options)]))
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting switch, controller, master and workers") as status:
+        ways = {"started": "running the query", "measuring": "measuring an opponent"}
+
+        def heard(message: Any) -> None:
+            status.update(ways.get(message["event"], "running the query"))
+
+        return run_network(plan, options.benchmark, tables, options.network, workers=options.workers,
+                           rate_mbit=options.rate, impair=impair, cells=options.cells, spark=options.spark, fair=fair,
+                           heard=heard)  # fmt: skip
+
+
+def _losses(options: argparse.Namespace) -> str:
+    return f"in:loss={options.loss:g},out:loss={options.loss:g},seed={options.seed}" if options.loss else ""
 
 
 def _fail(text: str) -> int:
@@ -129,7 +167,8 @@ def _print(says: str, report: Any, show: int) -> None:
     console.print(
         f"rows sent {report.rows_sent}, kept from the master {report.rows_pruned} ({report.rows_pruned / sent:.1%}), "
         f"delivered {report.rows_delivered}, fetched {report.rows_fetched}; dictionary {report.dictionary_keys} keys\n"
-        f"packets {report.packets}, repeated {report.repeats}, lost {report.lost}\n"
+        f"packets {report.packets}, repeated {report.repeats}"
+        f"{'' if report.lost is None else f', lost {report.lost}'}\n"
         f"{report.seconds:.3f} s: {phases} (and {report.setup_seconds:.2f} s to compile and load); DuckDB alone "
         f"{report.duckdb_seconds:.3f} s"
     )
@@ -137,10 +176,25 @@ def _print(says: str, report: Any, show: int) -> None:
         console.print(f"Spark {report.spark_seconds:.3f} s with cached tables, {report.spark_uncached_seconds:.3f} s from files")
     if report.opponents:
         console.print(_ways(report.opponents))
+    if report.links:
+        sizes = ", ".join(f"{name} {link['out'] / 1e6:.3f} out {link['in'] / 1e6:.3f} in" for name, link in report.links.items())
+        console.print(f"links, MB: {sizes}")
+    if report.measured:
+        console.print(_measured(report))
     if report.bound:
         console.print(f"float sums are within {report.bound:.3g} of the exact ones")
     verdict = "the answer is DuckDB's" if report.answer_equal else "[red]the answer is NOT DuckDB's[/red]"
     console.print(verdict)
+
+
+def _measured(report: Any) -> Any:
+    from rich.table import Table
+
+    rate = "as fast as the machine" if report.rate_mbit is None else f"{report.rate_mbit:g} Mbit/s"
+    table = Table("way", "s", "busiest worker's link, MB", "master's link, MB", title=f"measured, links {rate}")
+    for name, way in report.measured.items():
+        table.add_row(name, f"{way['seconds']:.3f}", *[f"{way[k] / 1e6:.3f}" for k in ("worker_bytes", "master_bytes")])
+    return table
 
 
 def _ways(ways: dict[str, dict[str, Any]]) -> Any:

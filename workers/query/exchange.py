@@ -8,9 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workers.query.codes import OPERATORS
 from workers.query.errors import QueryError
 from workers.query.pack import (
     ACKNOWLEDGEMENT,
@@ -23,7 +25,9 @@ from workers.query.pack import (
     pack,
     valid_lanes,
 )
-from workers.query.rack import OPERATORS, Rack
+
+if TYPE_CHECKING:
+    from workers.query.rack import Rack
 
 CHUNK = 1 << 18
 """Rows of a worker that are packets at a time: 5 MiB of frames."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workers.query.codes import GUARD_BITS, WINDOW
 from workers.query.errors import QueryError
 from workers.query.exchange import Link, Phase, Survivors, Traffic
 from workers.query.floats import order
 from workers.query.pack import Stream
-from workers.query.rack import GUARD_BITS, WINDOW, Rack
+
+if TYPE_CHECKING:
+    from workers.query.rack import Rack
 
 UNIT = -(127 + 23 + GUARD_BITS)
 """A sum's mantissa counts units of 2^(exponent + UNIT)."""
@@ -41,6 +45,8 @@ class Session:
     def rack(self, operator: str) -> Rack:
         """The rack that runs `operator`."""
         if operator not in self.racks:
+            from workers.query.rack import Rack  # the compiler and the switch: not for who sends to another process
+
             cells = self.cells or CELLS.get(operator, DEFAULT_CELLS)
             self.racks[operator] = Rack.build(
                 operator, self.workers, cells=cells, window=self.window, engine=self.engine
@@ -84,16 +90,25 @@ def joined(session: Session, build: Sequence[Stream], probe: Sequence[Stream]) -
         return phase.run(probe, second=True)
 
 
+def sketch_bound(bound: float) -> tuple[int, int]:
+    """Exponent and significand with the hidden bit of what a sketch's sum must reach. Bounds below zero become zero.
+
+    Narrowing to binary32 may have taken 2^-24 of each value; four times as much is given back."""
+    with np.errstate(over="ignore"):
+        wanted = np.float32(bound * (1 - 2.0**-22)) if bound > 1e-30 else np.float32(0)
+    if not np.isfinite(wanted):  # no finite binary32 sum of the sketch is that great; its own could be
+        wanted = np.finfo(np.float32).max
+    bits = int(wanted.view(np.uint32))
+    exponent = bits >> 23
+    return max(exponent, 1), (bits & 0x7FFFFF) | (0x800000 if exponent else 0)
+
+
 def having(session: Session, streams: Sequence[Stream], bound: float) -> Survivors:
     """All rows of every key whose sum may exceed `bound`. Raises QueryError for negative values."""
     if any(s.least < 0 for s in streams):
         raise QueryError("HAVING SUM is pruned for columns without negative numbers only")
-    # Narrowing to binary32 may have taken 2^-24 of each value; four times as much is given back.
-    wanted = np.float32(bound * (1 - 2.0**-22)) if bound > 1e-30 else np.float32(0)
-    bits = int(wanted.view(np.uint32))
-    exponent = bits >> 23
-    significand = (bits & 0x7FFFFF) | (0x800000 if exponent else 0)
-    with session.phase("having", a=max(exponent, 1), b=significand) as (_, phase):
+    exponent, significand = sketch_bound(bound)
+    with session.phase("having", a=exponent, b=significand) as (_, phase):
         phase.run(streams)
         return phase.run(streams, second=True)
 
@@ -145,15 +160,20 @@ class Sums:
 
 
 def summed(session: Session, streams: Sequence[Stream]) -> tuple[Sums, Survivors]:
-    """What the switch's cells hold, and the rows that found no cell of their own.
+    """What the switch's cells hold, and the rows that found no cell of their own."""
+    with session.phase("group_sum") as (rack, phase):
+        survivors = phase.run(streams)
+        return cells(rack, session.query), survivors
+
+
+def cells(rack: Rack, query: int) -> Sums:
+    """The sums that an installed query has in its cells.
 
     A cell's bound is what its additions cut off, under one unit of its exponent for each inexact one, and the
     rounding to binary64."""
-    with session.phase("group_sum") as (rack, phase):
-        survivors = phase.run(streams)
-        region = rack.region(session.query)
-        names = ("owner", "count", "inexact", "add.exponent", "add.mantissa", "add.special")
-        owner, count, inexact, exponent, mantissa, special = (rack.registers(region, name) for name in names)
+    region = rack.region(query)
+    names = ("owner", "count", "inexact", "add.exponent", "add.mantissa", "add.special")
+    owner, count, inexact, exponent, mantissa, special = (rack.registers(region, name) for name in names)
     held = owner != 0
     scale = exponent[held].astype(np.int64) + UNIT
     sums = np.ldexp(mantissa[held].view(np.int64).astype(np.float64), scale)
@@ -162,7 +182,7 @@ def summed(session: Session, streams: Sequence[Stream]) -> tuple[Sums, Survivors
     sums = np.where(flags & 1, np.inf, sums)
     sums = np.where(flags & 2, -np.inf, sums)
     sums = np.where((flags & 4 != 0) | (flags & 3 == 3), np.nan, sums)
-    return Sums(owner[held], sums, bounds, count[held].astype(np.int64)), survivors
+    return Sums(owner[held], sums, bounds, count[held].astype(np.int64))
 
 
 def merge(sums: Sums, survivors: Survivors, values: np.ndarray) -> Sums:

@@ -5,24 +5,16 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from emulator.compiler.api import compile_file
 from emulator.switch.switch import Switch
+from workers.query.codes import DELIVER, GUARD_BITS, MAX_QUERIES, MAX_WORKERS, OPERATORS, PROGRAMS, WINDOW
 from workers.query.errors import QueryError
 from workers.query.pack import FRAME, LANES, Host
 
-PROGRAMS = Path(__file__).resolve().parents[2] / "p4src"
-OPERATORS = {"filter": 1, "topn": 2, "distinct": 3, "group_extreme": 4, "group_sum": 5, "having": 6, "join": 7}
-DELIVER = 0
-"""The code of a query whose rows are not pruned: any program delivers them all."""
-WINDOW = 1024
-GUARD_BITS = 18
-MAX_QUERIES = 16
-MAX_WORKERS = 64
 RECORD = np.dtype([("data", "<u8"), ("length", "<u4"), ("port", "<u2"), ("flags", "<u2")])
 ARGUMENTS = (
     ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32,
@@ -206,3 +198,6 @@ def _handle(table: Any, key: tuple[int, ...]) -> int:
     if handle is None:
         raise QueryError(f"the switch has lost an entry of table {table.name}; was it restarted?")
     return int(handle)
+
+
+__all__ = ["ARGUMENTS", "DELIVER", "GUARD_BITS", "OPERATORS", "PROGRAMS", "RECORD", "WINDOW", "Outputs", "Rack", "Region"]

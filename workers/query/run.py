@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,18 @@ from workers.query.operators import Session
 from workers.query.plans import Answer, Plan
 from workers.query.source import Worker, check, connect
 
+START_LIMIT = 120.0
+"""Seconds for a network's processes to start."""
+
 
 @dataclass(frozen=True)
 class Report:
     """Rows are those of all phases. seconds: the whole query, repeated after one run that compiles the programs.
-    phases: the same by what was done: workers' scans and fetches, packing and the switch's packets, the rest."""
+    phases: the same by what was done: workers' scans and fetches (of the slowest, where they are processes), the
+    switch's packets, the rest. lost: packets, None where the network does not say.
+
+    links: bytes out and in of every host's link. measured: our way's and the opponents' seconds and bytes over the
+    network's own links; opponents: the same in memory, with computed links."""
 
     answer_equal: bool
     rows_sent: int
@@ -33,7 +41,7 @@ class Report:
     dictionary_keys: int
     packets: int
     repeats: int
-    lost: int
+    lost: int | None
     seconds: float
     phases: dict[str, float]
     setup_seconds: float
@@ -44,11 +52,15 @@ class Report:
     answer_rows: int
     opponents: dict[str, dict[str, Any]] | None
     answer: pa.Table
+    network: str = "memory"
+    rate_mbit: float | None = None
+    links: dict[str, dict[str, int]] | None = None
+    measured: dict[str, dict[str, Any]] | None = None
 
 
 def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 1, cells: int | None = None,
         spark: bool = False, fair: bool = False) -> Report:
-    """Runs `plan` on tables in `data` and compares with DuckDB over whole tables; spark: times Spark as well;
+    """Runs `plan` in this process on tables in `data` and compares with DuckDB over whole tables; spark: times Spark as well;
     fair: and the fair opponents.
 
     Raises QueryError."""
@@ -74,11 +86,7 @@ def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 
         rivals = against(plan, answer, expected, hands, session, seconds, side) if fair else None
     except (duckdb.Error, pa.ArrowException) as error:
         raise QueryError(f"the tables do not fit the query: {str(error).splitlines()[0]}") from None
-    other = None
-    if spark:
-        from workers.query.spark import seconds as by_spark
-
-        other = by_spark(plan, data)
+    other = _spark(plan, data) if spark else None
     traffic = session.traffic
     phases = {"scan_and_fetch": scanned, "switch": traffic.seconds, "master": seconds - scanned - traffic.seconds}
     bound = max((float(b.max(initial=0.0)) for b in answer.bounds.values()), default=0.0)
@@ -88,6 +96,52 @@ def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 
         seconds, phases, max(0.0, first - seconds), alone,
         other.cached if other else None, other.uncached if other else None, bound, len(answer.rows), rivals, answer.rows,
     )  # fmt: skip
+
+
+def run_network(plan: Plan, benchmark: str, data: Path, network: str, *, workers: int, rate_mbit: float | None = None,
+                impair: str = "", cells: int | None = None, spark: bool = False, fair: bool = False,
+                heard: Callable[[Mapping[str, Any]], None] = lambda message: None) -> Report:
+    """The same with a switch, a controller, a master and workers as processes. network: "shm" or "mininet"; rate_mbit: of
+    its links; impair: as `fpisa switch` has it; heard: told what goes on. Raises QueryError."""
+    from workers.query.net.launch import Rig, Task
+
+    check(data, plan.needed)
+    start = time.perf_counter()
+    with Rig(_setting(network, workers, plan.name, rate_mbit, impair, cells)) as rig:
+        query = rig.begin(Task(benchmark, plan.name, data, list(plan.needed), rivals=fair), heard=heard)
+        query.until("started", START_LIMIT)
+        ready = time.perf_counter() - start
+        found = query.wait()
+        rows = pa.ipc.open_file(query.answer).read_all()
+    other = _spark(plan, data) if spark else None
+    traffic = found["traffic"]
+    return Report(
+        found["answer_equal"], traffic["rows_sent"], traffic["rows_pruned"], traffic["rows_delivered"],
+        found["rows_fetched"], found["dictionary_keys"], traffic["packets"], traffic["repeats"], None,
+        found["seconds"], found["phases"], ready, found["duckdb_seconds"], other.cached if other else None,
+        other.uncached if other else None, found["bound"], len(rows), None, rows, network, rate_mbit, found["links"],
+        found["opponents"],
+    )  # fmt: skip
+
+
+# A program of one operator starts faster than the one that has them all.
+OPERATOR_OF = {
+    "q3": "join", "q20": "group_sum", "groupby": "group_sum", "max": "group_extreme", "min": "group_extreme",
+    "filter": "filter", "topn": "topn", "distinct": "distinct", "having": "having", "join": "join",
+}  # fmt: skip
+
+
+def _setting(network: str, workers: int, query: str, rate_mbit: float | None, impair: str, cells: int | None) -> Any:
+    from workers.query.net.launch import ALL, Setting
+
+    setting = Setting(network, workers, OPERATOR_OF.get(query, ALL), rate_mbit, impair)
+    return setting if cells is None else replace(setting, cells=cells, join_cells=cells)
+
+
+def _spark(plan: Plan, data: Path) -> Any:
+    from workers.query.spark import seconds as by_spark
+
+    return by_spark(plan, data)
 
 
 def by_duckdb(plan: Plan, data: Path) -> tuple[pa.Table, float]:

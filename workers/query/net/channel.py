@@ -6,8 +6,8 @@ import json
 import socket
 import struct
 import threading
+import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from workers.query.errors import QueryError
 Message = dict[str, Any]
 _HEAD = struct.Struct(">IQ")
 MOST_HEAD = 1 << 24
+AGAIN_SECONDS = 0.02
 
 
 class ChannelClosed(Exception):
@@ -88,21 +89,38 @@ def listen(where: str) -> tuple[socket.socket, str]:
     return server, f"tcp:{host}:{server.getsockname()[1]}"
 
 
-def connect(where: str, timeout: float = 10.0) -> socket.socket:
-    """The other end of `listen`. Raises QueryError."""
-    kind, _, rest = where.partition(":")
-    try:
-        if kind == "unix":
-            stream = socket.socket(socket.AF_UNIX)
-            stream.settimeout(timeout)
-            stream.connect(str(Path(rest)))
-        else:
-            host, _, port = rest.rpartition(":")
-            stream = socket.create_connection((host, int(port)), timeout)
-            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except OSError as error:
-        raise QueryError(f"nobody answers at {where}: {error.strerror or error}") from None
+START_LIMIT = 60.0
+"""Seconds that a process waits for the ones it was started together with."""
+
+
+def connect(where: str, limit: float = START_LIMIT) -> socket.socket:
+    """The other end of `listen`, which may not listen yet. Raises QueryError after `limit` seconds."""
+    until = time.monotonic() + limit
+    while True:
+        try:
+            stream = _connected(where)
+            break
+        except OSError as error:
+            if time.monotonic() > until:
+                raise QueryError(f"nobody answers at {where}: {error.strerror or error}") from None
+        time.sleep(AGAIN_SECONDS)
     stream.settimeout(None)
+    return stream
+
+
+def _connected(where: str) -> socket.socket:
+    kind, _, rest = where.partition(":")
+    if kind == "unix":
+        stream = socket.socket(socket.AF_UNIX)
+        try:
+            stream.connect(rest)
+        except OSError:
+            stream.close()
+            raise
+        return stream
+    host, _, port = rest.rpartition(":")
+    stream = socket.create_connection((host, int(port)), 10.0)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return stream
 
 

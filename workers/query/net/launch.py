@@ -21,16 +21,19 @@ from emulator.topo.build import Network
 from emulator.topo.process import Child, stop_all
 from emulator.topo.shapes import star
 from emulator.topo.spec import TopologyError
+from emulator.topo.switches import free_port
+from workers.query.codes import GUARD_BITS, OPERATORS, PROGRAMS, WINDOW
 from workers.query.errors import QueryError
 from workers.query.net.native import Place, Timing
 from workers.query.pack import PORT, WORKER_PORT
-from workers.query.rack import GUARD_BITS, OPERATORS, PROGRAMS, WINDOW
 
 NETWORKS = ("shm", "mininet")
 START_LIMIT = 60.0
 QUERY_LIMIT = 3600.0
 LOOK_SECONDS = 0.05
 SLOT_BYTES = 320
+MASTER_PORT = 18003
+"""TCP, where a master in a network takes in its workers."""
 RING_SLOTS = 8192
 SWITCH_MAC, SWITCH_IP = "02:00:00:00:00:fe", "10.0.0.254"
 ALL = "all"
@@ -81,8 +84,8 @@ def program(setting: Setting, folder: Path) -> tuple[Path, Path]:
 
 
 class Rig:
-    """A running switch with its controller, and room for a master and workers. A context manager: all of its processes
-    end with it. Every method raises QueryError."""
+    """A switch with its controller, and room for masters and workers. A context manager: all of its processes end with
+    it. They start side by side and wait for each other. Every method raises QueryError."""
 
     def __init__(self, setting: Setting) -> None:
         if setting.network not in NETWORKS:
@@ -101,10 +104,11 @@ class Rig:
             if self.setting.network == "mininet":
                 topology = star(self.setting.workers + 1, self.setting.rate_mbit, impair=self.setting.impair)
                 self.network = self._stack.enter_context(Network(topology, self.folder))
-            config, p4info = program(self.setting, self.folder)
+            self.grpc = f"127.0.0.1:{free_port()}"
+            self.control = f"unix:{self.folder / 'control'}"
             self.switch = self._switch()
-            self.grpc = str(self._ready(self.switch)["grpc"])
-            self.control = self._controller(config, p4info)
+            config, p4info = program(self.setting, self.folder)
+            self.controller = self._controller(config, p4info)
         except BaseException as error:
             self._stack.close()
             if isinstance(error, TopologyError):
@@ -155,28 +159,35 @@ class Rig:
         else:
             ports = [f"{n + 1}@shm:{self.place(n).memory},slots={RING_SLOTS},bytes={SLOT_BYTES}" for n in hosts]
         command = [sys.executable, "-m", "fpisa.cli", "switch", "--no-p4", "--json", "--device-id", "1",
-                   "--grpc-server-addr", "127.0.0.1:0", *[word for port in ports for word in ("-i", port)]]  # fmt: skip
+                   "--grpc-server-addr", self.grpc, *[word for port in ports for word in ("-i", port)]]  # fmt: skip
         if setting.impair:
             command += ["--impair", setting.impair]
         return self.start("switch", command, ready=_is_ready)
 
-    def _controller(self, config: Path, p4info: Path) -> str:
+    def _controller(self, config: Path, p4info: Path) -> Child:
         members = [{"name": f"h{n + 1}", "ip": self.ip(n), "mac": f"02:00:00:00:00:{n + 1:02x}", "port": n + 1}
                    for n in range(self.setting.workers + 1)]  # fmt: skip
         hosts = self.folder / "hosts.json"
         hosts.write_text(json.dumps({"switch": {"mac": SWITCH_MAC, "ip": SWITCH_IP}, "hosts": members}))
         command = [sys.executable, "-m", "controller.query_app", "--switch", self.grpc, "--device-id", "1",
                    "--p4info", str(p4info), "--json-config", str(config), "--hosts", str(hosts),
-                   "--listen", f"unix:{self.folder / 'control'}"]  # fmt: skip
-        child = self.start("controller", command, ready=_is_ready)
-        return str(self._ready(child)["listen"])
+                   "--listen", self.control, "--timeout", f"{START_LIMIT:g}"]  # fmt: skip
+        return self.start("controller", command, ready=_is_ready)
 
-    def _ready(self, child: Child) -> dict[str, Any]:
-        try:
-            child.wait_ready(START_LIMIT)
-        except TopologyError as error:
-            raise QueryError(str(error)) from None
-        return next(dict(json.loads(line)) for line in child.lines if _is_ready(line))
+    def wait_ready(self) -> None:
+        """Until switch and controller are."""
+        for child in (self.switch, self.controller):
+            try:
+                child.wait_ready(START_LIMIT)
+            except TopologyError as error:
+                raise QueryError(str(error)) from None
+
+    def look(self) -> None:
+        """Raises QueryError once the switch or the controller has ended."""
+        for child in (self.switch, self.controller):
+            if child.process.poll() is not None:
+                child.wait(1.0)
+                raise QueryError(f"the {child.name} is gone: {child.complaint()}")
 
     # ---- a query ----
 
@@ -200,7 +211,7 @@ class Query:
         self.answer = rig.folder / f"answer{name}.arrow"
         self.messages: list[dict[str, Any]] = []
         self._changed = threading.Condition()
-        listen = f"tcp:{rig.ip(first)}:0" if rig.network is not None else f"unix:{rig.folder / f'master{name}'}"
+        listen = f"tcp:{rig.ip(first)}:{MASTER_PORT}" if rig.network is not None else f"unix:{rig.folder / f'master{name}'}"
         place = rig.place(first)
         timing = asdict(rig.setting.timing)
         self.master = rig.start(f"master{name}", [sys.executable, "-m", "workers.query.net.master", json.dumps({
@@ -209,11 +220,10 @@ class Query:
             "worker_ips": [rig.ip(first + 1 + n) for n in range(workers)], "window": rig.setting.window,
             "timing": timing, "cells": task.cells, "rivals": task.rivals, "answer": str(self.answer),
         })], first, on_line=self._line, on_end=self._end)  # fmt: skip
-        where = self.until("listening", START_LIMIT)["where"]
         threads = max(1, (os.cpu_count() or 1) // workers)
         self.workers = [rig.start(f"worker{name}-{n}", [sys.executable, "-m", "workers.query.net.worker", json.dumps({
             "number": n, "workers": workers, "data": str(task.data), "tables": list(task.tables),
-            "master_channel": where, "place": asdict(rig.place(first + 1 + n)), "master": asdict(place),
+            "master_channel": listen, "place": asdict(rig.place(first + 1 + n)), "master": asdict(place),
             "window": rig.setting.window, "timing": timing, "threads": threads,
         })], first + 1 + n) for n in range(workers)]  # fmt: skip
 
@@ -247,14 +257,15 @@ class Query:
                     if message["event"] == "end":
                         raise QueryError(self._why())
                 self._changed.wait(LOOK_SECONDS)
-            self._look_at_workers()
+            self._look()
             if time.monotonic() > until:
                 raise QueryError(f"the query's master has not finished within {limit:g} s")
 
-    def _look_at_workers(self) -> None:
-        """Once the master has them it says itself when one is gone."""
+    def _look(self) -> None:
+        """While processes start. Once the master has its workers it says itself when somebody is gone."""
         if any(message["event"] == "started" for message in self.messages):
             return
+        self.rig.look()
         for worker in getattr(self, "workers", []):
             if worker.process.poll() is not None:
                 worker.wait(1.0)

@@ -23,7 +23,7 @@ from workers.query.compare import equal
 from workers.query.errors import QueryError
 from workers.query.exchange import Traffic
 from workers.query.net import rivals
-from workers.query.net.channel import listen, to_arrow
+from workers.query.net.channel import listen
 from workers.query.net.control import Control
 from workers.query.net.crew import Crew
 from workers.query.net.links import link_bytes
@@ -103,7 +103,8 @@ class Master:
         """The report, as JSON takes it; the answer goes to the settings' file."""
         (answer, traffic), facts, spent = self.measured(lambda: self.pruned(True))
         expected, alone = by_duckdb(self.plan, self.data)
-        Path(self.settings["answer"]).write_bytes(to_arrow(answer.rows))
+        with pa.OSFile(self.settings["answer"], "wb") as file, pa.ipc.new_file(file, answer.rows.schema) as writer:
+            writer.write_table(answer.rows)
         traffic.repeats = sum(own["repeats"] for own in spent)
         scan = max(own["scan_seconds"] for own in spent)
         report = {

@@ -5,8 +5,10 @@ The interpreter's lock is released while packets move; no Python runs per packet
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ import numpy as np
 from emulator.native import lib_and_ffi
 from workers.query.errors import QueryError
 from workers.query.exchange import Survivors
+from workers.query.net.channel import AGAIN_SECONDS, START_LIMIT
 from workers.query.pack import PORT, Stream
 
 SLICE_MS = 50
@@ -50,6 +53,15 @@ def _library() -> tuple[Any, Any]:
         raise QueryError(str(error)) from None
 
 
+def _await(place: Place) -> None:
+    """The switch may be starting: waits for the socket of its shared-memory port. Raises QueryError."""
+    until = time.monotonic() + START_LIMIT
+    while place.memory is not None and not Path(place.memory).exists():
+        if time.monotonic() > until:
+            raise QueryError(f"there is no shared-memory port {place.memory}: the switch has not started")
+        time.sleep(AGAIN_SECONDS)
+
+
 def _link(ffi: Any, place: Place, window: int, timing: Timing, peer: Place | None) -> Any:
     mac = place.mac.to_bytes(6, "big")
     other = peer.mac.to_bytes(6, "big") if peer else bytes(6)
@@ -78,6 +90,7 @@ class Sender:
     def __init__(self, place: Place, master: Place, window: int, timing: Timing) -> None:
         self._lib, self._ffi = _library()
         self._error = self._ffi.new("char[256]")
+        _await(place)
         self._raw = self._lib.fpr_open_sender(
             _link(self._ffi, place, window, timing, master), *_where(self._ffi, place), self._error
         )
@@ -139,6 +152,7 @@ class Receiver:
             raise QueryError(f"survivors arrive at UDP port {PORT}, not {place.udp_port}")
         self._lib, self._ffi = _library()
         self._error, self._own = self._ffi.new("char[256]"), self._ffi.new("char[256]")
+        _await(place)
         self._raw = self._lib.fpr_open_receiver(
             _link(self._ffi, place, window, timing, None), *_where(self._ffi, place), self._error
         )

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from workers.query.codes import DELIVER, OPERATORS
 from workers.query.errors import QueryError
 from workers.query.exchange import Survivors, Traffic
 from workers.query.net.control import Control, Installed
 from workers.query.net.crew import Crew, RemoteScan
 from workers.query.net.native import Receiver
-from workers.query.rack import DELIVER, LANES, OPERATORS
+from workers.query.pack import LANES
 
 LOADING_PHASE = ("join", "having")
 """Operators whose first phase only fills the switch's registers."""
