@@ -144,6 +144,7 @@ def _bare_switch(data: bytes, device: Device) -> Any:
         cpu_port=own.cpu_port,
         seed=own.seed,
         clock=own.clock,
+        queues=own.queues,
     )
 
 
@@ -181,7 +182,9 @@ def _device(options: Options, running: ExitStack) -> Device:
         raise StartError(str(error)) from None
     if runner is not None:
         running.callback(runner.close)
-    switch = SwitchOptions(options.engine, options.drop_port, options.cpu_port, options.seed, clock)
+    switch = SwitchOptions(
+        options.engine, options.drop_port, options.cpu_port, options.seed, clock, options.queues
+    )
     device = Device(switch, device_id=options.device_id, runner=runner)
     running.callback(device.close)
     return device

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emulator.switch.errors import ControlError
+from emulator.switch.queues import Queues, QueueSettings
+
 _EPILOG = """\
 examples:
   fpisa switch prog.json -i 0@veth0 -i 1@veth2
@@ -42,6 +45,7 @@ class Options:
     pcap: Path | None
     use_files: int | None
     impair: str | None
+    queues: QueueSettings
     metrics_addr: str | None
     ready_file: Path | None
     ready_fd: int | None
@@ -75,7 +79,6 @@ _IGNORED: tuple[tuple[tuple[str, ...], bool, str], ...] = (
     (("--packet-in",), True, "use --use-files, or the in-process API"),
     (("--dp-grpc-server-addr",), True, "use the in-process API for packets without interfaces"),
     (("--disable-swap",), False, "a new program is always loaded whole"),
-    (("--priority-queues",), True, "there is one queue per port"),
     (("--max-mc-groups", "--max-l1-entries", "--max-l2-entries"), True, "multicast groups are not limited"),
 )
 
@@ -163,6 +166,23 @@ def _add_data_plane(parser: argparse.ArgumentParser) -> None:
         help="read and write pcap files instead of interfaces, after a wait",
     )
     group.add_argument("--seed", type=int, metavar="N", help="seed of random() in the program, for repeatable runs")
+    group.add_argument(
+        "--priority-queues", type=int, default=1, metavar="N", help="queues per port; the larger priority goes first (1)"
+    )
+    group.add_argument(
+        "--queue-rate",
+        action="append",
+        default=[],
+        metavar="[PORT:]PPS",
+        help="packets per second that a port (all ports) sends at most; may be repeated (unlimited)",
+    )
+    group.add_argument(
+        "--queue-depth",
+        action="append",
+        default=[],
+        metavar="[PORT:]N",
+        help="packets that may wait in a port's queues; may be repeated (64)",
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -202,6 +222,7 @@ def parse(argv: Sequence[str]) -> Options:
         pcap=args.pcap,
         use_files=args.use_files,
         impair=args.impair,
+        queues=_queues(args),
         metrics_addr=args.metrics_addr,
         ready_file=args.ready_file,
         ready_fd=args.ready_fd,
@@ -256,6 +277,26 @@ def _interfaces(words: Sequence[str], drop_port: int, cpu_port: int | None) -> d
             raise UsageError(f"-i {word}: {name} is already attached")
         found[port] = name
     return found
+
+
+def _queues(args: argparse.Namespace) -> QueueSettings:
+    default: dict[str, int] = {}
+    ports: dict[int, dict[str, int]] = {}
+    for what, words in (("depth", args.queue_depth), ("rate_pps", args.queue_rate)):
+        for word in words:
+            match = re.fullmatch(r"(?:(\d+):)?(\d+)", word)
+            if match is None:
+                flag = "--queue-depth" if what == "depth" else "--queue-rate"
+                raise UsageError(f"{flag} {word}: write it as N, or as PORT:N such as 1:1000")
+            place = default if match[1] is None else ports.setdefault(int(match[1]), {})
+            place[what] = int(match[2])
+    own = {port: (found.get("depth"), found.get("rate_pps")) for port, found in ports.items()}
+    settings = QueueSettings(args.priority_queues, ports=own, **default)
+    try:
+        Queues(settings)
+    except ControlError as error:
+        raise UsageError(str(error)) from None
+    return settings
 
 
 def _notes(args: argparse.Namespace) -> list[str]:

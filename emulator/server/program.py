@@ -24,6 +24,7 @@ class SwitchOptions:
     cpu_port: int | None = None
     seed: int | None = None
     clock: Any = None  # callable -> microseconds; None: time since the switch's start
+    queues: Any = None  # emulator.switch.queues.QueueSettings
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def build(config: Any, options: SwitchOptions) -> Program:
             cpu_port=options.cpu_port,
             clock=options.clock,
             seed=options.seed,
+            queues=options.queues,
         )
     except ModelError as error:
         raise invalid(f"the bmv2 JSON cannot be run: {error}") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from emulator.server.options import UsageError, parse
+from emulator.switch.queues import QueueSettings
 
 
 def test_a_usual_simple_switch_grpc_command_line() -> None:
@@ -57,6 +58,9 @@ def test_defaults() -> None:
         (["a.json", "--device-id", "-1"], "not a 64-bit number"),
         (["a.json", "--nonsense"], "unrecognized arguments: --nonsense"),
         (["a.json", "--engine", "fast"], "invalid choice"),
+        (["a.json", "--queue-rate", "1:2:3"], "--queue-rate 1:2:3: write it as N, or as PORT:N"),
+        (["a.json", "--queue-depth", "0"], "a queue holds 1 to"),
+        (["a.json", "--priority-queues", "9"], "there are 1 to 8 priorities, not 9"),
         (["a.json", "--grpc-tls"], "needs --grpc-server-cert and --grpc-server-key"),
         (["a.json", "--grpc-server-with-client-auth"], "needs --grpc-server-cacert"),
     ],
@@ -64,6 +68,12 @@ def test_defaults() -> None:
 def test_mistakes(words: list[str], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         parse(words)
+
+
+def test_queues() -> None:
+    words = ["p.json", "--priority-queues", "4", "--queue-rate", "100", "--queue-rate", "2:5", "--queue-depth", "2:9"]
+    assert parse(words).queues == QueueSettings(4, rate_pps=100, ports={2: (9, 5)})
+    assert parse(["p.json"]).queues == QueueSettings()
 
 
 def test_pcap_with_and_without_a_directory() -> None:
