@@ -10,13 +10,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workers.query import data
-from workers.query.cli import main
+from workers.query import cli, data
 from workers.query.compare import equal
 from workers.query.opponents import Way, wins_below
 from workers.query.plans import PLANS, Answer
 
 ALL = [(b, q) for b, plans in PLANS.items() for q in plans]
+
+
+def main(argv: list[str]) -> int:
+    """In this process; tests/query/test_net_command.py has the networks."""
+    return cli.main([*argv, "--network", "memory"])
 
 
 @pytest.fixture(scope="module")
