@@ -159,11 +159,11 @@ static int call(struct fpn_runner *r, const struct fp_packet *in, int n, int *n_
     return consumed;
 }
 
-static void run_inputs(struct fpn_runner *r, int from, int to, const struct virtio_net_hdr *offload)
+static void run_inputs(struct fpn_runner *r, const struct fp_packet *in, int n, const struct virtio_net_hdr *offload)
 {
-    while (from < to) {
+    while (n > 0) {
         int n_out;
-        int consumed = call(r, r->in + from, to - from, &n_out);
+        int consumed = call(r, in, n, &n_out);
         for (int i = 0; i < n_out; i++)
             dispatch(r, r->out[i].data, r->out[i].length, r->out[i].port, offload);
         flush_dirty(r); /* before the arena is used again */
@@ -171,11 +171,21 @@ static void run_inputs(struct fpn_runner *r, int from, int to, const struct virt
             r->stats.no_room++; /* alone in an empty arena and still too much */
             consumed = 1;
         }
-        from += consumed;
+        in += consumed;
+        n -= consumed;
     }
 }
 
-/* Plain packets go in runs; a super-frame goes alone, so that its outputs are known to be its own. */
+static void run_segments(struct fpn_runner *r, const struct fp_packet *whole, uint32_t size)
+{
+    uint32_t length;
+    for (uint32_t i = 0; (length = offload_segment(whole->data, whole->length, size, i, r->segment)); i++) {
+        struct fp_packet packet = {r->segment, length, whole->port, 0};
+        run_inputs(r, &packet, 1, NULL);
+    }
+}
+
+/* Plain packets go in runs; a super-frame goes alone, so that its outputs are known to be its own, or segment by segment. */
 void process_batch(struct fpn_runner *r)
 {
     for (int from = 0, to; from < r->n_in; from = to) {
@@ -183,7 +193,10 @@ void process_batch(struct fpn_runner *r)
         if (!r->meta[from])
             while (to < r->n_in && !r->meta[to])
                 to++;
-        run_inputs(r, from, to, r->meta[from]);
+        if (r->meta[from] && atomic_load_explicit(&r->cut, memory_order_relaxed))
+            run_segments(r, &r->in[from], r->meta[from]->gso_size);
+        else
+            run_inputs(r, r->in + from, to - from, r->meta[from]);
     }
     r->stats.batches++;
     r->stats.packets += (uint64_t)r->n_in;

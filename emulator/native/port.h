@@ -79,6 +79,8 @@ uint64_t impair_due(struct impair *impair, struct port *port, uint64_t now, deli
 bool offload_settle(uint8_t *data, uint32_t length, struct virtio_net_hdr *offload, bool *segmented);
 bool offload_prepare(uint8_t *data, uint32_t length, const struct virtio_net_hdr *from, struct virtio_net_hdr *to);
 void offload_complete(uint8_t *data, uint32_t length);
+/* Segment number `index` of a TCP super-frame with `size` bytes of payload each, into `to`; its length, 0 past the last. */
+uint32_t offload_segment(const uint8_t *data, uint32_t length, uint32_t size, uint32_t index, uint8_t *to);
 
 /* pcap.c */
 FILE *pcap_create(const char *path, char *error);

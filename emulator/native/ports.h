@@ -83,6 +83,8 @@ int32_t fpn_set_impairment(struct fpn_runner *runner, int32_t number, int32_t ou
 int32_t fpn_log_pcap(struct fpn_runner *runner, int32_t number, const char *in_path, const char *out_path, char *error);
 
 void fpn_set_pipeline(struct fpn_runner *runner, fp_process_fn process, void *state); /* between two batches */
+/* Whether TCP super-frames are cut into their segments before the pipeline (they are not, to begin with). */
+void fpn_cut_super_frames(struct fpn_runner *runner, int32_t cut);
 void fpn_set_clock_base(struct fpn_runner *runner, int64_t base_us); /* now_us = CLOCK_MONOTONIC - base */
 
 /* Runs until fpn_stop; 0, or -1 with a sentence. */

@@ -26,8 +26,9 @@ int runner_open(struct fpn_runner *r)
     r->poll_fd = epoll_create1(EPOLL_CLOEXEC);
     r->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     r->arena = malloc(ARENA_BYTES);
+    r->segment = malloc(FP_MAX_FRAME);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
-    return r->poll_fd < 0 || r->wake_fd < 0 || !r->arena || epoll_ctl(r->poll_fd, EPOLL_CTL_ADD, r->wake_fd, &event) ? -1 : 0;
+    return r->poll_fd < 0 || r->wake_fd < 0 || !r->arena || !r->segment || epoll_ctl(r->poll_fd, EPOLL_CTL_ADD, r->wake_fd, &event) ? -1 : 0;
 }
 
 struct fpn_runner *fpn_new(int32_t spin_us)
@@ -81,6 +82,7 @@ void fpn_free(struct fpn_runner *r)
     free(r->list);
     free(r->dirty);
     free(r->arena);
+    free(r->segment);
     free(r);
 }
 
@@ -187,6 +189,8 @@ void fpn_set_pipeline(struct fpn_runner *r, fp_process_fn process, void *state)
     r->state = state;
     fpn_resume(r);
 }
+
+void fpn_cut_super_frames(struct fpn_runner *r, int32_t cut) { atomic_store(&r->cut, cut); }
 
 void fpn_set_clock_base(struct fpn_runner *r, int64_t base_us)
 {

@@ -35,6 +35,7 @@ struct fpn_runner {
     fp_process_fn process;
     void *state;
     int64_t clock_base_us;
+    atomic_int cut; /* super-frames before the pipeline */
     /* Packets from other threads. */
     pthread_mutex_t post_lock;
     struct post_box injected, emitted;
@@ -46,7 +47,7 @@ struct fpn_runner {
     struct virtio_net_hdr metas[BATCH_IN];
     int n_in;
     struct fp_packet out[OUT_CAPACITY];
-    uint8_t *arena;
+    uint8_t *arena, *segment;
     struct port **dirty;
     int n_dirty;
     uint64_t now;

@@ -230,6 +230,7 @@ class Runner:
         )
         queued = switch is not None and _queues_of(switch) is not None and _queues_of(switch).active
         pointers = native() if native is not None and not queued else None
+        self._lib.fpn_cut_super_frames(self._runner, int(bool(queued)))
         if switch is None:
             self.set_native(0, 0)
         elif pointers is not None:

@@ -16,9 +16,12 @@ from typing import Any
 import pytest
 
 from emulator.switch.ports import Interface, parse_impairments
+from emulator.switch.queues import QueueSettings
 from emulator.switch.runner import Runner, RunnerError
+from emulator.switch.switch import Switch
 from tests.native.netns import ip, quiet, run_isolated, veth_pairs
 from tests.native.test_ports import Cross, read_pcap
+from tests.switch.programs import Builder, assign, const, op, sm
 
 pytestmark = pytest.mark.root
 ETH_P_ALL = 3
@@ -122,7 +125,17 @@ def in_host(interface: str, address: str, body: Callable[[], None]) -> threading
     return thread
 
 
-def check_tcp(text: str | None, megabytes: int) -> None:
+class Paced:
+    """A switch between ports 0 and 1 whose packets pass a queue: they go through Python, one by one."""
+
+    def __init__(self) -> None:
+        build = Builder()
+        build.run("in", [assign(sm("egress_spec"), op("-", const(1), sm("ingress_port")))])
+        build.state("start", [])
+        self.switch = Switch.load(build.json(), queues=QueueSettings(rate_pps=1_000_000, depth=1 << 20))
+
+
+def check_tcp(text: str | None, megabytes: int, paced: bool = False) -> None:
     veth_pairs(2)
     listening, received = threading.Event(), []
     data = os.urandom(1 << 20)
@@ -148,7 +161,7 @@ def check_tcp(text: str | None, megabytes: int) -> None:
 
     impair = parse_impairments(text) if text else None
     with Runner({0: Interface("s0"), 1: Interface("s1")}, impair=impair) as runner:
-        runner.set_pipeline(Cross({0: 1, 1: 0}))
+        runner.set_pipeline(Paced().switch if paced else Cross({0: 1, 1: 0}))
         server = in_host("h1", "10.9.0.2/24", serve)
         client = in_host("h0", "10.9.0.1/24", send)
         client.join(60)
@@ -158,6 +171,9 @@ def check_tcp(text: str | None, megabytes: int) -> None:
         if text is None:
             # one host's first words may come before the other's link is up
             assert set(stats[0]["drops"]) | set(stats[1]["drops"]) <= {"tx_link_down"}
+        if paced:
+            assert stats[1]["tx_packets"] > megabytes * (1 << 20) / 1448, "super-frames are cut where packets queue"
+        elif text is None:
             # Super-frames travel whole: far fewer packets than segments of 1500 bytes.
             assert stats[0]["rx_packets"] < megabytes * (1 << 20) / 1448 / 2
 
@@ -165,6 +181,10 @@ def check_tcp(text: str | None, megabytes: int) -> None:
 @pytest.mark.parametrize("impair", [None, "loss=0.005,dup=0.01,reorder=0.01,seed=5"])
 def test_tcp_passes_with_its_offload(impair: str | None) -> None:
     run_isolated(check_tcp, impair, 40 if impair is None else 4)
+
+
+def test_tcp_passes_a_queue_cut_into_segments() -> None:
+    run_isolated(check_tcp, None, 2, True)
 
 
 def check_down() -> None:
