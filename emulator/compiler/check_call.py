@@ -322,6 +322,10 @@ def construct(ck: Checker, type_expr: ast.TypeExpr, args: tuple[ast.Argument, ..
     for param, arg in zip(decl.type_params, kind.args):
         env.set(param.name, TypeV(arg))
     if isinstance(decl, ast.ExternObject):
+        if len(kind.args) != len(decl.type_params):
+            names = ", ".join(p.name for p in decl.type_params)
+            return ck.error(pos, f"{decl.name} takes the type arguments <{names}>" if names else
+                            f"{decl.name} takes no type arguments")
         ctors = [m for m in decl.methods if m.result is None]
         ctor = overload(ck, ctors, ast.Call(pos, ast.Name(pos, decl.name), (), args)) if ctors else None
         params: Sequence[ast.Param] = ctor.params if ctor is not None else ()

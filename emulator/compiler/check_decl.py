@@ -305,6 +305,9 @@ def _label(ck: Checker, label: ast.Expr, kinds: list[Type], pos: int) -> None:
     if isinstance(label, ast.Default):
         return
     items = list(label.items) if isinstance(label, ast.ListExpr) else [label]
+    if len(kinds) == 1 and isinstance(strip(kinds[0]), (Tuple, Struct)) and isinstance(label, ast.ListExpr) and \
+            len(items) == len(members(strip(kinds[0]))) and not isinstance(items[0], ast.ListExpr):
+        kinds = members(strip(kinds[0]))
     if len(items) == 1 and isinstance(items[0], ast.Name):
         found = ck.env.get(items[0].name)
         if isinstance(found, Sym) and found.kind == "value set":
@@ -318,6 +321,9 @@ def _label(ck: Checker, label: ast.Expr, kinds: list[Type], pos: int) -> None:
     for item, kind in zip(items, kinds):
         if isinstance(item, ast.Default) or kind is UNKNOWN:
             continue
+        if isinstance(item, ast.ListExpr) and isinstance(strip(kind), (Tuple, Struct)):
+            _label(ck, item, members(strip(kind)), pos)
+            continue
         found_type = check_expr.value(ck, item, kind)
         if isinstance(item, (ast.Mask, ast.Range)):
             continue
@@ -325,6 +331,11 @@ def _label(ck: Checker, label: ast.Expr, kinds: list[Type], pos: int) -> None:
             ck.error(item.pos, f"label: expected {kind}, found {found_type}")
         elif ck.known(item) is None and found_type is not UNKNOWN:
             ck.error(item.pos, "a label must be known at compile time")
+
+
+def members(kind: Type) -> list[Type]:
+    """The types of a tuple's members or a struct's fields."""
+    return list(kind.members) if isinstance(kind, Tuple) else list(kind.fields.values())  # type: ignore[attr-defined]
 
 
 def _label_pos(label: ast.Expr, pos: int) -> int:

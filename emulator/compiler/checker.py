@@ -70,6 +70,7 @@ class Checker(Context):
         self.match_kinds: set[str] = set()
         self.callees: dict[Any, set[Any]] = {}
         self.current: Any = None
+        self.asserted: set[ast.Call] = set()
 
     # -- errors
     def error(self, pos: int, message: str) -> Type:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import ast, fold, ir
-from .types import BOOL, ERROR, INT, Bits, Enum, Stack, Type, storage_type, strip, width_of
+from .types import BOOL, ERROR, INT, Bits, Enum, Stack, Struct, Tuple, Type, least_width, storage_type, strip, width_of
 from .values import Env, TypeV
 
 if TYPE_CHECKING:
@@ -47,6 +47,52 @@ def _member(ck: Checker, expr: ast.Member, env: Env) -> ir.Const | None:
     base_type = ck.types.get(expr.base)
     if expr.name == "size" and isinstance(base_type, Stack):
         return ir.Const(base_type.size, Bits(32))
+    return _part(ck, expr, env)
+
+
+def _part(ck: Checker, expr: ast.Member | ast.Index, env: Env) -> ir.Const | None:
+    """A field of a constant struct, or a member of a constant tuple."""
+    found = _source(ck, expr, env)
+    if found is None:
+        return None
+    source, kind = found
+    value = evaluate(ck, source, env)
+    held = storage_type(kind)
+    return fold.const(value.value, held) if value is not None and isinstance(held, Bits) else value
+
+
+def _source(ck: Checker, expr: ast.Expr, env: Env) -> tuple[ast.Expr, Type] | None:
+    """The expression that gives a constant (or a part of one) its value, and the type it has there."""
+    if isinstance(expr, ast.Name):
+        found = (ck.globals if expr.dotted else env).get(expr.name)
+        decl = getattr(found, "decl", None)
+        return (decl.value, found.type) if isinstance(decl, ast.Const) else None
+    if not isinstance(expr, (ast.Member, ast.Index)):
+        return None
+    whole = _source(ck, expr.base, env)
+    if whole is None:
+        return None
+    source, kind = whole
+    while isinstance(source, ast.Cast):
+        source = source.operand
+    if isinstance(source, (ast.Name, ast.Member, ast.Index)):
+        inner = _source(ck, source, env)
+        return _source_part(ck, expr, inner[0], kind, env) if inner is not None else None
+    return _source_part(ck, expr, source, kind, env)
+
+
+def _source_part(ck: Checker, expr: ast.Member | ast.Index, source: ast.Expr, kind: Type,
+                 env: Env) -> tuple[ast.Expr, Type] | None:
+    if isinstance(expr, ast.Member) and isinstance(kind, Struct) and expr.name in kind.fields:
+        if isinstance(source, ast.StructExpr) and expr.name in source.names:
+            return source.values[source.names.index(expr.name)], kind.fields[expr.name]
+        number = list(kind.fields).index(expr.name)
+        if isinstance(source, ast.ListExpr) and number < len(source.items):
+            return source.items[number], kind.fields[expr.name]
+    elif isinstance(expr, ast.Index) and isinstance(kind, Tuple) and isinstance(source, ast.ListExpr):
+        index = evaluate(ck, expr.index, env)
+        if index is not None and 0 <= index.value < min(len(source.items), len(kind.members)):
+            return source.items[index.value], kind.members[index.value]
     return None
 
 
@@ -114,8 +160,10 @@ def _plus_slice(ck: Checker, expr: ast.PlusSlice, env: Env) -> ir.Const | None:
 
 
 def _call(ck: Checker, expr: ast.Call, env: Env) -> ir.Const | None:
-    """x.minSizeInBits() and its relatives."""
+    """static_assert, x.minSizeInBits() and its relatives."""
     func = expr.func
+    if isinstance(func, ast.Name) and func.name == "static_assert" and expr.args and expr.args[0].value is not None:
+        return _static_assert(ck, expr, env)
     if isinstance(func, ast.Member) and func.name in _SIZES:
         kind = ck.types.get(func.base)
         if kind is None and isinstance(func.base, ast.TypeName):
@@ -124,14 +172,23 @@ def _call(ck: Checker, expr: ast.Call, env: Env) -> ir.Const | None:
             kind = getattr(env.get(func.base.name), "type", None)
         if isinstance(kind, ast.Node) or kind is None:
             return None
-        bits = width_of(kind)
+        bits = least_width(kind) if func.name.startswith("min") else width_of(kind)
         return ir.Const(bits if func.name.endswith("Bits") else (bits + 7) // 8, INT)
     return None
+
+
+def _static_assert(ck: Checker, expr: ast.Call, env: Env) -> ir.Const | None:
+    check = evaluate(ck, expr.args[0].value, env)  # type: ignore[arg-type]
+    if check is not None and not check.value and expr not in ck.asserted:
+        ck.asserted.add(expr)
+        text = next((f": {a.value.value}" for a in expr.args[1:] if isinstance(a.value, ast.String)), "")
+        ck.error(expr.pos, f"static_assert failed{text}")
+    return fold.TRUE if check is not None else None
 
 
 _SIZES = frozenset(["minSizeInBits", "maxSizeInBits", "minSizeInBytes", "maxSizeInBytes"])
 _HANDLERS: dict[type, Any] = {
     ast.Number: _number, ast.Bool: _bool, ast.Name: _name, ast.Member: _member, ast.Unary: _unary,
     ast.Binary: _binary, ast.Ternary: _ternary, ast.Cast: _cast, ast.Slice: _slice,
-    ast.PlusSlice: _plus_slice, ast.Call: _call,
+    ast.PlusSlice: _plus_slice, ast.Call: _call, ast.Index: _part,
 }

@@ -14,7 +14,6 @@ from .values import (
     HeaderRV,
     HeaderV,
     RecordV,
-    StackEndV,
     StackV,
     StructV,
     TupleV,
@@ -92,8 +91,6 @@ def fields_of(cx: Context, value: Any) -> dict[str, Any]:
     if isinstance(value, DynHeaderV):
         return {n: ir.DynField(value.stack.name, value.index, n, storage_type(t))
                 for n, t in value.type.fields.items()}
-    if isinstance(value, StackEndV):
-        return {n: ir.LastField(value.stack.name, n, storage_type(t)) for n, t in value.type.fields.items()}
     if isinstance(value, (HeaderRV, RecordV)):
         return value.fields or {}
     if isinstance(value, TupleV):
@@ -107,8 +104,6 @@ def validity(cx: Context, value: Any) -> ir.Expr:
         return valid_field(value.name)
     if isinstance(value, DynHeaderV):
         return ir.DynField(value.stack.name, value.index, "$valid$", BOOL)
-    if isinstance(value, StackEndV):
-        return ir.LastField(value.stack.name, "$valid$", BOOL)
     if isinstance(value, UnionV):
         return ir.ValidUnion(value.name)
     return fold.boolean(value.fields is not None)

@@ -28,6 +28,15 @@ def _mask(value: Json, width: int) -> Json:
     return op("&", value, hexstr((1 << width) - 1, width))
 
 
+def holds(kind: Type, source: Type) -> bool:
+    """Is every value of type `source` one of `kind` as well, so that nothing needs to be cut off?"""
+    if not isinstance(kind, Bits) or not isinstance(source, Bits):
+        return False
+    if kind.signed == source.signed:
+        return source.width <= kind.width
+    return kind.signed and source.width < kind.width
+
+
 def wrapped(value: Json, kind: Type) -> Json:
     """The value reduced to its type."""
     assert isinstance(kind, Bits)
@@ -117,12 +126,14 @@ class ExprEmitter:
         return picked
 
     def _slice(self, e: ir.Op) -> Json:
-        value, _, low = e.args
-        assert isinstance(low, ir.Const) and isinstance(e.type, Bits) and isinstance(value.type, Bits)
+        value, high, low = e.args
+        assert isinstance(low, ir.Const) and isinstance(high, ir.Const)
+        assert isinstance(e.type, Bits) and isinstance(value.type, Bits)
         moved = self.expr(value)
         if low.value:
-            moved = wrapped(op(">>", moved, short_hex(low.value)), value.type)
-        return _mask(moved, e.type.width)
+            moved = op(">>", moved, short_hex(low.value))
+        top = not value.type.signed and high.value == value.type.width - 1
+        return moved if top else _mask(moved, e.type.width)
 
     def _window(self, e: ir.Op) -> Json:
         value, low = e.args
@@ -132,11 +143,15 @@ class ExprEmitter:
     def _concat(self, e: ir.Op) -> Json:
         left, right = e.args
         assert isinstance(e.type, Bits) and isinstance(right.type, Bits)
-        width, low = e.type.width, right.type.width
-        upper = _mask(op("<<", _mask(self.expr(left), width), short_hex(low)), width)
-        lower = op("&", _mask(self.expr(right), width), hexstr((1 << low) - 1, width))
-        joined = op("|", upper, lower)
+        low = right.type.width
+        upper = op("<<", self._unsigned(left), short_hex(low))
+        joined = op("|", upper, self._unsigned(right))
         return wrapped(joined, e.type) if e.type.signed else joined
+
+    def _unsigned(self, e: ir.Expr) -> Json:
+        """A value's bits as a number."""
+        assert isinstance(e.type, Bits)
+        return _mask(self.expr(e), e.type.width) if e.type.signed else self.expr(e)
 
     def _cast(self, e: ir.Op) -> Json:
         value = e.args[0]
@@ -144,7 +159,7 @@ class ExprEmitter:
             return op("b2d", None, self.expr(value))
         if e.type is BOOL:
             return op("!=", self.expr(value), hexstr(0, value.type.width))  # type: ignore[attr-defined]
-        return wrapped(self.expr(value), e.type)
+        return self.expr(value) if holds(e.type, value.type) else wrapped(self.expr(value), e.type)
 
     def _equality(self, e: ir.Op) -> Json:
         return op(e.op, self.expr(e.args[0]), self.expr(e.args[1]))
@@ -194,7 +209,7 @@ class ExprEmitter:
 
 _OPS = {
     "+": ExprEmitter._wrapping, "-": ExprEmitter._wrapping, "*": ExprEmitter._wrapping, "<<": ExprEmitter._wrapping,
-    ">>": ExprEmitter._wrapping, "|+|": ExprEmitter._saturating, "|-|": ExprEmitter._saturating,
+    "|+|": ExprEmitter._saturating, "|-|": ExprEmitter._saturating,
     "neg": ExprEmitter._unary, "~": ExprEmitter._unary, "not": ExprEmitter._not, "?": ExprEmitter._choice,
     "slice": ExprEmitter._slice, "window": ExprEmitter._window,
     "++": ExprEmitter._concat, "cast": ExprEmitter._cast, "==": ExprEmitter._equality,

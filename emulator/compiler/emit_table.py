@@ -26,6 +26,9 @@ def table_json(program: ir.Program, exprs: ExprEmitter, actions: ActionList, tab
     if profile is not None:
         out["action_profile"] = profile.name
     out["max_size"] = len(table.entries) if table.entries else table.size
+    if table.entries and not table.entries_const:  # simple_switch takes no others; ours does
+        out["max_size"] = max(len(table.entries), table.size)
+        out["entries_const"] = False
     out["with_counters"] = table.counter is not None
     out["support_timeout"] = table.support_timeout
     out["direct_meters"] = table.meter
@@ -70,11 +73,14 @@ def _data(use: ir.ActionUse) -> list[str]:
 
 
 def _entry(actions: ActionList, table: ir.Table, entry: ir.TableEntry) -> Json:
-    return {
+    made: Json = {
         "match_key": [_match(m, k) for m, k in zip(entry.keys, table.keys)],
         "action_entry": {"action_id": actions.declared(entry.action.action), "action_data": _data(entry.action)},
         "priority": entry.priority,
     }
+    if entry.const and not table.entries_const:
+        made["const"] = True
+    return made
 
 
 def _match(match: tuple[Any, ...], key: ir.Key) -> Json:

@@ -7,7 +7,7 @@ from . import ast, ir
 from .context import Context
 from .stores import header_arg, store
 from .types import INT, Bits
-from .values import Env, HeaderV, SavedV, StackEndV, StackV, StringV, StructV, TupleV
+from .values import DynHeaderV, Env, HeaderV, SavedV, StackV, StringV, StructV, TupleV
 
 
 def user_call(cx: Context, decl: Any, op: str, front: list[Any], expr: ast.Call) -> None:
@@ -46,7 +46,7 @@ def _user_argument(cx: Context, value: Any, pos: int) -> Any:
         return ir.Const(value.value, Bits(32))
     if isinstance(value, ir.Expr):
         return value
-    if isinstance(value, (HeaderV, StackEndV)):
+    if isinstance(value, (HeaderV, DynHeaderV)):
         return header_arg(value)
     if isinstance(value, StackV):
         return ir.StackArg(value.name)

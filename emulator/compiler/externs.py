@@ -8,7 +8,21 @@ from . import ast, extern_user, fold, ir
 from .context import Context
 from .stores import copy_value, places, store
 from .types import BOOL, INT, Bits, Object, Struct, Tuple, Type, is_header, storage_type, strip, width_of
-from .values import Env, ExternV, HeaderRV, HeaderV, StackEndV, StackV, StringV, StructV, TupleV, TypeV, UnionEndV
+from .values import (
+    ChoiceV,
+    DynHeaderV,
+    Env,
+    ExternV,
+    HeaderRV,
+    HeaderV,
+    StackEndV,
+    StackV,
+    StringV,
+    StructV,
+    TupleV,
+    TypeV,
+    UnionEndV,
+)
 
 HASH_NAMES = ["crc32", "crc32_custom", "crc16", "crc16_custom", "random", "identity", "csum16", "xor16"]
 
@@ -41,6 +55,21 @@ class Args:
         from .convert import as_scalar
 
         return as_scalar(self.cx, self.value(name, kind), self.expr(name).pos)
+
+    def several(self, *wanted: tuple[str, Type | None]) -> list[Any]:
+        """Values of several arguments; one read before a later one's side effects keeps the value it had."""
+        from .inline_expr import ordered
+
+        given = [(name, kind) for name, kind in wanted if self.has(name)]
+        given.sort(key=lambda item: list(self.pairs).index(item[0]))
+        values = ordered(self.cx, [self.expr(name) for name, _ in given], [kind for _, kind in given])
+        found = {name: value for (name, _), value in zip(given, values)}
+        return [found.get(name) for name, _ in wanted]
+
+    def scalars(self, *wanted: tuple[str, Type | None]) -> list[ir.Expr]:
+        from .convert import as_scalar
+
+        return [as_scalar(self.cx, v, self.expr(name).pos) for v, (name, _) in zip(self.several(*wanted), wanted)]
 
     def target(self, name: str) -> Any:
         from .inline_call import target
@@ -75,8 +104,7 @@ def _mark_to_drop(cx: Context, args: Args, expr: ast.Call) -> None:
 
 
 def _verify(cx: Context, args: Args, expr: ast.Call) -> None:
-    cond = args.scalar("check")
-    code = args.scalar("toSignal")
+    cond, code = args.scalars(("check", None), ("toSignal", None))
     if isinstance(cond, ir.Const) and cond.value:
         return
     cx.prim("verify", cond, code)
@@ -85,9 +113,8 @@ def _verify(cx: Context, args: Args, expr: ast.Call) -> None:
 def _hash(cx: Context, args: Args, expr: ast.Call) -> None:
     place = args.target("result")
     algorithm = args.constant("algo")
-    base = args.value("base")
-    data = args.value("data")
-    base, limit = _two(cx, base, args.scalar("max"), storage_type(place.type))
+    base, data, limit = args.several(("base", None), ("data", None), ("max", None))
+    base, limit = _two(cx, base, limit, storage_type(place.type))
     name = cx.storage.unique("calc")
     inputs = _input_fields(cx, data)
     cx.program.calculations.append(ir.Calculation(name, HASH_NAMES[algorithm], inputs))
@@ -133,7 +160,7 @@ def _input_fields(cx: Context, data: Any) -> list[Any]:
 
 def _random(cx: Context, args: Args, expr: ast.Call) -> None:
     place = args.target("result")
-    low, high = args.scalar("lo", place.type), args.scalar("hi", place.type)
+    low, high = args.scalars(("lo", place.type), ("hi", place.type))
     into_field(cx, place, lambda f: cx.prim("modify_field_rng_uniform", f, low, high))
 
 
@@ -295,8 +322,7 @@ def _register_read(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> No
 
 
 def _register_write(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
-    index = args.scalar("index", Bits(32))
-    value = args.scalar("value", base.type.args[0])
+    index, value = args.scalars(("index", Bits(32)), ("value", base.type.args[0]))
     cx.prim("register_write", ir.ObjectArg("register_array", base.name), index, value)
 
 
@@ -327,7 +353,7 @@ def _direct_meter(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> Non
 
 def _extract(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
     variable = args.has("variableFieldSizeInBits")
-    place = args.value("variableSizeHeader" if variable else "hdr") if expr.args and _has_value(expr) else None
+    place = _place(cx, args.expr("variableSizeHeader" if variable else "hdr")) if _has_value(expr) else None
     if place is None:
         kind = cx.type_of(expr.type_args[0]) if expr.type_args else None
         if kind is None:
@@ -338,10 +364,19 @@ def _extract(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
         cx.prim("extract_VL", header, args.scalar("variableFieldSizeInBits", Bits(32)))
     else:
         cx.prim("extract", header)
+    if isinstance(header, ir.HeaderArg) and isinstance(place, (DynHeaderV, ChoiceV)):
+        store(cx, place, HeaderV(place.type, header.name))
 
 
 def _has_value(expr: ast.Call) -> bool:
-    return expr.args[0].value is not None
+    return bool(expr.args) and expr.args[0].value is not None
+
+
+def _place(cx: Context, expr: ast.Expr) -> Any:
+    from .inline_call import fix_index
+    from .inline_expr import unsettled
+
+    return fix_index(cx, unsettled(cx, expr))
 
 
 def _extract_target(cx: Context, place: Any, expr: ast.Call) -> Any:
@@ -351,6 +386,8 @@ def _extract_target(cx: Context, place: Any, expr: ast.Call) -> Any:
         return ir.LastHeaderArg(place.stack.name)
     if isinstance(place, UnionEndV):
         return ir.UnionMemberArg(place.stack.name, place.member)
+    if isinstance(place, (DynHeaderV, ChoiceV)):  # the element is known only at run time: by way of another header
+        return ir.HeaderArg(cx.storage.make("extracted", place.type).name)
     raise cx.fail(expr.pos, "only a header can be extracted")
 
 
@@ -394,7 +431,7 @@ def _length(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> ir.Expr:
 
 
 def _emit(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
-    cx.prim("emit", args.value("hdr"))
+    cx.prim("emit", args.value("hdr", cx.type_of(expr.type_args[0]) if expr.type_args else None))
 
 
 _METHODS: dict[tuple[str, str], Callable[[Context, ExternV, Args, ast.Call], Any]] = {

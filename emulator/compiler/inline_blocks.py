@@ -6,12 +6,15 @@ checksums (`deparser_body`), or at the end of parsing for checksums to verify (`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from . import fold, ir
 from .context import Context
+from .storage import valid_field
 from .stores import store
-from .values import DynHeaderV, HeaderV, StackV, StructV, TupleV, UnionV
+from .types import is_header
+from .values import ChoiceV, DynHeaderV, HeaderRV, HeaderV, StackV, StructV, TupleV, UnionV
 
 Body = Sequence[ir.Stmt]
 
@@ -104,7 +107,7 @@ def _emit(cx: Context, stmt: ir.Prim, plain: bool) -> list[ir.Stmt]:
     if plain and names is not None:
         cx.program.deparser.extend(names)
         return []
-    parts = [value] if isinstance(value, DynHeaderV) else _parts(value)
+    parts = _parts(value)
     if parts is None:
         cx.diags.error(stmt.pos, "only headers, stacks, unions and structs of them can be emitted")
         return []
@@ -114,19 +117,36 @@ def _emit(cx: Context, stmt: ir.Prim, plain: bool) -> list[ir.Stmt]:
             made = cx.storage.header(cx.storage.unique("emitted"), part.type)
             cx.program.deparser.append(made.name)
             store(cx, made, part)
+            if isinstance(part, HeaderV):
+                _checksums_of_copy(cx, part, made)
 
     return cx.collect(copies)[0]
 
 
+def _checksums_of_copy(cx: Context, header: HeaderV, copy: HeaderV) -> None:
+    """A copy is made before checksums are updated, so they are written into it as well."""
+    for item in list(cx.program.checksums):
+        target = item.target
+        if item.update and isinstance(target, ir.Field) and target.header == header.name:
+            cond = fold.logic("and", valid_field(copy.name), item.cond)
+            cx.program.checksums.append(replace(item, target=replace(target, header=copy.name), cond=cond))
+
+
 def _headers(value: Any) -> list[str] | None:
+    """Names of the header instances a value consists of; None where one of the headers is only a value."""
     parts = _parts(value)
-    return None if parts is None else [p.name for p in parts]
+    if parts is None or not all(isinstance(p, HeaderV) for p in parts):
+        return None
+    return [p.name for p in parts]
 
 
-def _parts(value: Any) -> list[HeaderV] | None:
+def _parts(value: Any) -> list[Any] | None:
     """All headers in a value, in order; None where there is something else."""
-    if isinstance(value, HeaderV):
+    if isinstance(value, (HeaderV, DynHeaderV)) or (isinstance(value, (HeaderRV, ChoiceV)) and is_header(value.type)):
         return [value]
+    if isinstance(value, ChoiceV):
+        members = [list(union.members.values()) for union in value.parts]
+        return [ChoiceV(same[0].type, list(same), value.index) for same in zip(*members)]
     items: list[Any]
     if isinstance(value, StructV):
         items = list(value.fields.values())
@@ -138,7 +158,7 @@ def _parts(value: Any) -> list[HeaderV] | None:
         items = list(value.members.values())
     else:
         return None
-    out: list[HeaderV] = []
+    out: list[Any] = []
     for item in items:
         found = _parts(item)
         if found is None:

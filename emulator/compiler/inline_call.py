@@ -10,7 +10,7 @@ from .convert import coerce, validity
 from .inline_init import clear, may_run_again, written_first
 from .naming import object_path
 from .stores import copy_value, header_arg, invalidate, overlap, places, store, touches, type_of_value
-from .types import BOOL, INT, VOID, Object, Tuple, Type, TypeVar, is_scalar, substitute, unify, width_of
+from .types import BOOL, INT, VOID, Object, Tuple, Type, TypeVar, is_scalar, least_width, substitute, unify, width_of
 from .values import (
     ActionV,
     ApplyV,
@@ -25,7 +25,6 @@ from .values import (
     MethodV,
     RecordV,
     SavedV,
-    StackEndV,
     StackV,
     StructV,
     TableV,
@@ -151,18 +150,18 @@ def _evaluate(cx: Context, pairs: list[tuple[ast.Param, ast.Expr | None]],
 def target(cx: Context, expr: ast.Expr) -> Any:
     """A place to write; a run-time index in it is evaluated once, now."""
     value = inline_expr.expression(cx, expr)
-    return _fix_index(cx, value)
+    return fix_index(cx, value)
 
 
-def _fix_index(cx: Context, value: Any) -> Any:
+def fix_index(cx: Context, value: Any) -> Any:
     if isinstance(value, DynHeaderV):
         return DynHeaderV(value.type, value.stack, cx.save(value.index))
     if isinstance(value, ir.DynField):
         return ir.DynField(value.stack, cx.save(value.index), value.name, value.type)
     if isinstance(value, ir.Op) and value.op == "slice":
-        return ir.Op("slice", (_fix_index(cx, value.args[0]), *value.args[1:]), value.type)
+        return ir.Op("slice", (fix_index(cx, value.args[0]), *value.args[1:]), value.type)
     if isinstance(value, ir.Op) and value.op == "window":
-        return ir.Op("window", (_fix_index(cx, value.args[0]), cx.save(value.args[1])), value.type)
+        return ir.Op("window", (fix_index(cx, value.args[0]), cx.save(value.args[1])), value.type)
     return value
 
 
@@ -286,7 +285,7 @@ def _copy_in(cx: Context, values: list[tuple[ast.Param, Any]], env: Env,
     return outputs
 
 
-_AGGREGATES = (ChoiceV, StructV, HeaderV, DynHeaderV, StackEndV, StackV, UnionV, HeaderRV, TupleV, RecordV)
+_AGGREGATES = (ChoiceV, StructV, HeaderV, DynHeaderV, StackV, UnionV, HeaderRV, TupleV, RecordV)
 
 
 def _nameable(value: Any, written: bool) -> bool:
@@ -335,7 +334,7 @@ def leave(cx: Context) -> None:
 
 # -- methods --------------------------------------------------------------------------------------------------------
 def _call_method(cx: Context, method: MethodV, expr: ast.Call, want: Type | None) -> Any:
-    base, name = method.base, method.name
+    base, name = inline_expr.settled(cx, method.base), method.name
     if isinstance(base, ExternV):
         return externs.call_method(cx, base, name, expr, want)
     if isinstance(base, TableV) and name == "apply":
@@ -354,9 +353,8 @@ def _call_method(cx: Context, method: MethodV, expr: ast.Call, want: Type | None
         cx.prim("add_header" if name == "setValid" else "remove_header", header_arg(base))
         return None
     if name in _SIZES:
-        kind = type_of_value(base)
-        width = width_of(kind) if kind is not None else 0
-        return ir.Const(_SIZES[name](width), INT)
+        kind = base.type if isinstance(base, TypeV) else type_of_value(base)
+        return ir.Const(_SIZES[name](kind) if kind is not None else 0, INT)
     raise cx.fail(expr.pos, f"there is no method {name} here")
 
 
@@ -373,9 +371,9 @@ def _choice_method(cx: Context, base: ChoiceV, name: str, expr: ast.Call, want: 
     return None
 
 
-_SIZES: dict[str, Callable[[int], int]] = {
-    "minSizeInBits": lambda w: w, "maxSizeInBits": lambda w: w,
-    "minSizeInBytes": lambda w: (w + 7) // 8, "maxSizeInBytes": lambda w: (w + 7) // 8,
+_SIZES: dict[str, Callable[[Type], int]] = {
+    "minSizeInBits": least_width, "maxSizeInBits": width_of,
+    "minSizeInBytes": lambda t: (least_width(t) + 7) // 8, "maxSizeInBytes": lambda t: (width_of(t) + 7) // 8,
 }
 
 

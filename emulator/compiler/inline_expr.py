@@ -54,8 +54,28 @@ _COMPARISONS = frozenset(["==", "!=", "<", ">", "<=", ">="])
 
 def expression(cx: Context, expr: ast.Expr, want: Type | None = None) -> Any:
     """Value of an expression; `want` is the type the place asks for, where one does."""
-    value = _HANDLERS[type(expr)](cx, expr, want)
+    value = settled(cx, _HANDLERS[type(expr)](cx, expr, want))
     return coerce(cx, value, want, expr.pos) if want is not None else value
+
+
+def unsettled(cx: Context, expr: ast.Expr) -> Any:
+    """Value of an expression, where `next` and `last` of a stack stay what they are (for extract and fields)."""
+    return _HANDLERS[type(expr)](cx, expr, None)
+
+
+def settled(cx: Context, value: Any) -> Any:
+    """`next` and `last` as the element at a run-time index."""
+    if not isinstance(value, (StackEndV, UnionEndV)):
+        return value
+    index: ir.Expr = ir.LastIndex(value.stack.name, Bits(32))
+    if value.end == "next":
+        index = fold.binary("+", index, fold.const(1, Bits(32)), Bits(32))
+    if isinstance(value, UnionEndV):
+        parts = [element.members[value.member] for element in value.stack.elements]
+        return ChoiceV(value.type, parts, cx.save(index))
+    if value.type.kind == "header_union":
+        return ChoiceV(value.type, value.stack.elements, cx.save(index))
+    return DynHeaderV(value.type, value.stack, index)
 
 
 def scalar(cx: Context, expr: ast.Expr, want: Type | None = None) -> ir.Expr:
@@ -92,8 +112,7 @@ def _type_name(cx: Context, expr: ast.TypeName, want: Type | None) -> Any:
 
 
 def _member(cx: Context, expr: ast.Member, want: Type | None) -> Any:
-    base = expression(cx, expr.base)
-    return member_of(cx, base, expr.name, expr)
+    return member_of(cx, unsettled(cx, expr.base), expr.name, expr)
 
 
 def member_of(cx: Context, base: Any, name: str, expr: ast.Expr) -> Any:
@@ -113,11 +132,15 @@ def member_of(cx: Context, base: Any, name: str, expr: ast.Expr) -> Any:
         if name in base.type.fields:
             return ir.DynField(base.stack.name, base.index, name, storage_type(base.type.fields[name]))
     elif isinstance(base, UnionEndV):
+        if base.end == "next":
+            return member_of(cx, settled(cx, base), name, expr)
         if name in base.type.fields:
             return ir.LastUnionField(base.stack.name, base.member, name, storage_type(base.type.fields[name]))
     elif isinstance(base, StackEndV):
         if base.type.kind == "header_union" and name in base.type.fields:
             return UnionEndV(base.type.fields[name], base.stack, name, base.end)  # type: ignore[arg-type]
+        if base.end == "next" and name in base.type.fields:
+            return member_of(cx, settled(cx, base), name, expr)
         if name in base.type.fields:
             return ir.LastField(base.stack.name, name, storage_type(base.type.fields[name]))
     elif isinstance(base, StackV):

@@ -7,7 +7,7 @@ from . import ast, fold, inline_call, ir
 from .context import Context, Frame
 from .convert import as_scalar
 from .inline_control import build_locals
-from .inline_expr import expression
+from .inline_expr import expression, ordered
 from .types import VOID, Bits, Type, storage_type, strip, width_of
 from .values import Env, InstanceV, KeysetV, RecordV, StructV, TupleV, ValueSetV
 
@@ -125,18 +125,38 @@ def _transition(cx: Context, item: ast.Transition, names: dict[str, str]) -> tup
     if item.keys is None:
         return [], [(None, _target(cx, item.state, item.pos, names))]
     cx.pos = item.pos
-    keys: list[ir.Expr] = []
-    for key in item.keys:
-        for part in _parts(cx, expression(cx, key), key.pos):
-            keys.append(_key(cx, part))
+    values = ordered(cx, list(item.keys))
+    keys = [_key(cx, part) for value, key in zip(values, item.keys) for part in _parts(cx, value, key.pos)]
     cases: list[tuple[Any, str]] = []
     for case in item.cases:
         target = _target(cx, case.state, case.pos, names)
-        for match in _labels(cx, case.keys, keys):
+        for match in _labels(cx, _spread(case.keys, values), keys):
             cases.append((match, target))
             if match is None:
                 return keys, cases
     return keys, cases
+
+
+def _spread(label: ast.Expr, values: list[Any]) -> ast.Expr:
+    """A label with the lists in it opened up, as the tuples among the keys are."""
+    items = label.items if isinstance(label, ast.ListExpr) else (label,)
+    if len(items) == 1 and len(values) == 1 and isinstance(values[0], (TupleV, StructV)) and \
+            isinstance(items[0], ast.ListExpr):
+        items = items[0].items
+    if len(items) != len(values):
+        return label
+    out: list[ast.Expr] = []
+    for item, value in zip(items, values):
+        out.extend(_opened(item, value))
+    return ast.ListExpr(label.pos, tuple(out)) if len(out) > 1 else label
+
+
+def _opened(item: ast.Expr, value: Any) -> list[ast.Expr]:
+    if not isinstance(value, (TupleV, StructV)) or not isinstance(item, (ast.ListExpr, ast.Default)):
+        return [item]
+    parts = value.items if isinstance(value, TupleV) else list(value.fields.values())
+    items = item.items if isinstance(item, ast.ListExpr) else (item,) * len(parts)
+    return [e for i, v in zip(items, parts) for e in _opened(i, v)]
 
 
 def _target(cx: Context, name: str, pos: int, names: dict[str, str]) -> str:

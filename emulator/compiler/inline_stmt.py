@@ -60,7 +60,7 @@ def _assign(cx: Context, item: ast.Assign) -> None:
     mark = len(cx.out)
     kind = type_of_value(place)
     if item.op:
-        place = inline_call._fix_index(cx, place)
+        place = inline_call.fix_index(cx, place)
         value: Any = _compound(cx, item, place)
     else:
         value = expression(cx, item.value, kind)

@@ -330,7 +330,7 @@ def _text(tokens: Sequence[Token]) -> str:
 def read_source(path: str, diags: Diagnostics, pos: int = -1) -> SourceFile:
     """Read a file as UTF-8. Errors are reported at `pos`."""
     try:
-        with open(path, encoding="utf-8") as handle:
+        with open(path, encoding="utf-8-sig") as handle:
             text = handle.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"

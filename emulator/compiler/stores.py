@@ -14,7 +14,6 @@ from .values import (
     HeaderRV,
     HeaderV,
     RecordV,
-    StackEndV,
     StackV,
     StructV,
     TupleV,
@@ -64,10 +63,9 @@ def _add_places(value: Any, out: set[Place]) -> None:
         out.add((value.name, "*"))
         for element in value.elements:
             _add_places(element, out)
-    elif isinstance(value, (DynHeaderV, StackEndV)):
+    elif isinstance(value, DynHeaderV):
         _add_places(value.stack, out)
-        if isinstance(value, DynHeaderV):
-            fold.reads(value.index, out)
+        fold.reads(value.index, out)
 
 
 def overlap(cx: Context, one: set[Place], other: set[Place]) -> bool:
@@ -248,9 +246,7 @@ def header_arg(value: Any) -> Any:
     """A header value as a primitive's argument."""
     if isinstance(value, HeaderV):
         return ir.HeaderArg(value.name)
-    if isinstance(value, DynHeaderV):
-        return ir.DynHeaderArg(value.stack.name, value.index)
-    return ir.LastHeaderArg(value.stack.name)
+    return ir.DynHeaderArg(value.stack.name, value.index)
 
 
 def _store_header(cx: Context, target: Any, value: Any) -> None:

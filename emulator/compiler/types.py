@@ -221,6 +221,21 @@ def width_of(kind: Type) -> int:
     return 0
 
 
+def least_width(kind: Type) -> int:
+    """Width in bits of the smallest value of a type: a varbit may be empty, a union has its smallest member."""
+    kind = strip(kind)
+    if isinstance(kind, Varbit):
+        return 0
+    if isinstance(kind, Struct):
+        widths = [least_width(t) for t in kind.fields.values()]
+        return min(widths, default=0) if kind.kind == "header_union" else sum(widths)
+    if isinstance(kind, Stack):
+        return kind.size * least_width(kind.element)
+    if isinstance(kind, Tuple):
+        return sum(least_width(t) for t in kind.members)
+    return width_of(kind)
+
+
 def substitute(kind: Type, bindings: Mapping[TypeVar, Type], interner: Interner) -> Type:
     """Replace type variables."""
     if not bindings:

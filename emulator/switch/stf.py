@@ -35,6 +35,23 @@ GOLDEN_ONLY = frozenset(
 )
 
 
+REFERENCE_ONLY = frozenset(
+    [
+        "mirroring_add",
+        "mirroring_add_mc",
+        "mirroring_get",
+        "mirroring_delete",
+        "mc_mgrp_create",
+        "mc_node_create",
+        "mc_node_associate",
+        "check_counter",
+        "no_packet",
+        "register_reset",
+        "wait",
+    ]
+)
+
+
 class CaseError(Exception):
     """A line of the test file that cannot be carried out; one sentence."""
 
@@ -48,6 +65,14 @@ class Line:
     @property
     def words(self) -> list[str]:
         return self.rest.split()
+
+    def take(self, *names: str) -> list[str]:
+        """The words, which must be as many as the names; a last name in brackets stands for any number."""
+        words = self.words
+        least = len(names) - names[-1].startswith("[")
+        if len(words) < least or (len(words) > least and least == len(names)):
+            raise CaseError(f"'{self.command}' is written {self.command} {' '.join(names)}")
+        return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +102,37 @@ def read_lines(text: str) -> list[Line]:
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.split("#", 1)[0].strip()
         if line:
-            command, _, rest = line.partition(" ")
-            found.append(Line(number, command, rest.strip()))
+            command, *rest = line.split(None, 1)
+            found.append(Line(number, command, rest[0] if rest else ""))
     return found
 
 
 def form_of(lines: list[Line]) -> str:
-    """ "golden" if something in the file is only in that form, else "reference"."""
-    for line in lines:
-        if line.command in GOLDEN_ONLY:
-            return "golden"
-        if line.command == "add" and ("->" in line.rest or "&&&" in line.rest):
-            return "golden"
-        if line.command == "register_read" and len(line.words) == 3:
-            return "golden"
-    return "reference"
+    """ "golden" or "reference": by commands that only one form has, then by how lines are written; else reference."""
+    commands = {line.command for line in lines}
+    if commands & REFERENCE_ONLY:
+        return "reference"
+    if commands & GOLDEN_ONLY:
+        return "golden"
+    if any(_written_as_reference(line) for line in lines):
+        return "reference"
+    return "golden" if any(_written_as_golden(line) for line in lines) else "reference"
+
+
+def _written_as_reference(line: Line) -> bool:
+    if line.command == "expect":
+        return "$" in line.rest or "*" in line.rest or len(line.words) != 2
+    if line.command == "packet":
+        return len(line.words) > 2
+    if line.command == "add":
+        return any("*" in word.rpartition(":")[2] for word in line.words)
+    return line.command == "register_read" and len(line.words) == 2
+
+
+def _written_as_golden(line: Line) -> bool:
+    if line.command == "add":
+        return "->" in line.rest or "&&&" in line.rest
+    return line.command == "register_read" and len(line.words) == 3
 
 
 def run_file(switch: Switch, path: str | Path, form: str = "auto") -> Result:

@@ -63,6 +63,19 @@ REFERENCE_PASSES = {
     "counter": "packet 1 01000203\nexpect 0\ncheck_counter seen[1] == 1\ncheck_counter Ig.seen 1 bytes == 4",
     "remove": "add exact a:1 h:1 drop() = $x\nremove $x\npacket 1 01000203\nexpect 0",
     "registers": "register_write r 1 5\nregister_read r 1\nregister_reset r",
+    "tabs and trailing comments": "packet\t1\t0100 0203 # in\nexpect\t0\t01 00 02 03\t$ # out",
+    "nothing but the end mark is an empty packet": "no_packet 3\npacket 1 01000203\nexpect 0 01000203 $",
+    "no packet": "packet 1 01000203\nexpect 0 01\nno_packet",
+    "any packets": "packet 1 01000203\npacket 1 01000203\nexpect 0",
+    "spaces around colons": "add exact h.a : 1 valid: 1 out( port : 7 )\npacket 1 01000203\nexpect 7",
+    "capital digits": "packet 1 0100020A\nexpect 0 0100020a$",
+    "arguments without names": "add exact a:1 valid:1 out(7)\npacket 1 01000203\nexpect 7",
+    "names in quotes": 'add "Ig.exact" "h.a":0x01 "h.$valid$":1 "Ig.out"("port":7)\npacket 1 01000203\nexpect 7',
+    "a priority of no use": "add exact 5 a:1 valid:1 out(port:7)\npacket 1 01000203\nexpect 7",
+    "mask": "add tern b:0x0100&&&0xff00 out(port:7)\npacket 1 01012303\nexpect 7 $*".replace("$*", "01012303$"),
+    "prefix in a ternary key": "add tern b:0x0100/8 out(port:7)\npacket 1 01012303\nexpect 7",
+    "counters compared": "packet 1 01000203\nexpect 0\ncheck_counter seen(1) packets >= 1\ncheck_counter seen 1 bytes < 5\n"
+    "check_counter seen[1] != 3\ncheck_counter seen(0) = 0",
 }
 
 
@@ -88,6 +101,24 @@ REFERENCE_FAILS = {
     "unknown command": ("frob 1", "no command 'frob'"),
     "counter": ("packet 1 01000203\nexpect 0\ncheck_counter seen[1] == 2", "counted 1 packets, expected 2"),
     "no number": ("add exact a:x out(port:1)", "'x' is not a number"),
+    "empty packet expected": ("packet 1 01000203\nexpect 0 $", "another packet left port 0"),
+    "no packet": ("packet 1 01000203\nno_packet", "a packet left port 0 that is not expected"),
+    "counter bound": ("check_counter seen(1) bytes >= 2", "counted 0 bytes, expected >= 2"),
+    "counter of no entry": ("check_counter seen($x) == 2", "no entry was called $x"),
+    "check_counter": ("check_counter", "is written NAME[INDEX]"),
+    "too wide": ("add exact a:256 out(port:1)", "'256' does not fit key 'h.a' of 8 bits"),
+    "argument too wide": ("add exact a:1 out(port:512)", "'512' does not fit parameter 'port' of 9 bits"),
+    "prefix too long": ("add lpm c:1/9 out(port:1)", "a prefix of key 'h.c' has 0 to 8 bits"),
+    "mask in an exact key": ("add exact a:0x** out(port:1)", "takes one number"),
+    "two values": ("add exact a:1 h.a:2 out(port:1)", "has two values"),
+    "no value": ("add exact 1 a out(port:1)", "'a' is not KEY:VALUE"),
+    "add what": ("add out(port:1)", "'add' needs a table"),
+    "expect where": ("expect", "'expect' needs a port"),
+    "not hexadecimal": ("expect 0 0g", "is not hexadecimal"),
+    "end mark inside": ("expect 0 01$02", "is not hexadecimal"),
+    "words": ("mirroring_add 1", "'mirroring_add' is written mirroring_add SESSION PORT"),
+    "rates": ("meter_set_rates m 0", "is written meter_set_rates METER INDEX"),
+    "ambiguous": ("add t a:1 out(port:1)", "there is no table 't'"),
 }
 
 
@@ -161,6 +192,10 @@ def test_forms_are_told_apart() -> None:
     assert form_of(read_lines("packet 1 00\nexpect_none *")) == "golden"
     assert form_of(read_lines("add t k:1->2 a()")) == "golden"
     assert form_of(read_lines("mirroring_add 1 2\npacket 1 00")) == "reference"
+    assert form_of(read_lines("packet 1 00\nexpect 1 00")) == "reference"
+    assert form_of(read_lines("add t 1 k:1&&&1 a()\nexpect 1 00 $")) == "reference"
+    assert form_of(read_lines("add t 1 k:1&&&1 a()\nexpect 1 00")) == "golden"
+    assert form_of(read_lines("expect 1 0*\nexpect_none 2")) == "golden"
 
 
 def test_difference_marks_digits() -> None:
