@@ -90,18 +90,24 @@ class Client:
         self.send({"ok": True, "lanes": cells.shape[0], "cells": cells.shape[1]}, cells.astype("<u8").tobytes())
 
     def _removed(self, message: dict[str, Any]) -> None:
+        """With what each worker has sent the master waits for an answer; without, its query has failed and it does not."""
         sent = message.get("sent")
-        self._remove(self._region(message).query, None if sent is None else [int(count) for count in sent], told=True)
+        query = self._region(message).query
+        if sent is not None:
+            self._remove(query, [int(count) for count in sent])
+            return
+        with suppress(*_FAILURES):
+            self._remove(query, None)
 
-    def _remove(self, query: int, sent: Sequence[int] | None, told: bool = False) -> None:
+    def _remove(self, query: int, sent: Sequence[int] | None) -> None:
         """The master goes on while the registers are cleared; the next query's installation waits for it."""
         region = self.regions.pop(query)
         plane = self.app.plane
         with plane.lock:
-            plane.remove(region, sent)
-            if told:
+            plane.remove(region)
+            if sent is not None:
                 self.send({"ok": True})
-            with suppress(*(_FAILURES if told else ())):
+            with suppress(*_FAILURES):
                 plane.clear(region, sent)
 
 

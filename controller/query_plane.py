@@ -184,8 +184,8 @@ class QueryPlane:
         })  # fmt: skip
         yield TableEntry(QUERIES, {"query": region.query}, call)
 
-    def remove(self, region: Region, sent: Sequence[int] | None) -> None:
-        """Takes a query's entries away. sent: packets of each worker, None where that is not known. `clear` follows."""
+    def remove(self, region: Region) -> None:
+        """Takes a query's entries away. `clear` follows."""
         with self.lock:
             switch = self._connected()
             keys = [TableEntry(QUERIES, {"query": region.query})]
@@ -195,7 +195,8 @@ class QueryPlane:
             switch.remove(*keys)
 
     def clear(self, region: Region, sent: Sequence[int] | None) -> None:
-        """Zeroes what the next owner of the query's cells must find zero, and gives them back."""
+        """Zeroes what the next owner of the query's cells must find zero, and gives them back. sent: packets of each worker;
+        None where that is not known: then its window is zeroed, too."""
         with self.lock:
             switch = self._connected()
             self._zero(switch, region, CLEARED.get(region.operator, ()))

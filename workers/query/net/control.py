@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,9 +94,15 @@ class Control:
         answer, body = self._ask({"op": "registers", "query": query, "array": array})
         return np.frombuffer(body, "<u8").reshape(answer["lanes"], answer["cells"])
 
-    def remove(self, query: int, sent: Sequence[int] | None) -> None:
-        """sent: packets of each worker; None: not known, because the query failed."""
-        self._ask({"op": "remove", "query": query, "sent": None if sent is None else list(sent)})
+    def remove(self, query: int, sent: Sequence[int]) -> None:
+        """sent: packets of each worker."""
+        self._ask({"op": "remove", "query": query, "sent": list(sent)})
+
+    def forget(self, query: int) -> None:
+        """Removes a query that failed, without waiting: whoever it failed for must hear why, not wait for a switch that is
+        perhaps gone."""
+        with suppress(OSError):
+            self._socket.sendall(encode({"op": "remove", "query": query, "sent": None}))
 
     def close(self) -> None:
         self._socket.close()

@@ -18,8 +18,6 @@ import pyarrow as pa
 from workers.query.errors import QueryError
 from workers.query.net.channel import Channel, ChannelClosed, Message, from_arrow, to_arrow
 
-SILENCE_LIMIT = 8.0
-"""Seconds without a word, after which a worker counts as dead."""
 LOOK_SECONDS = 0.05
 Answer = tuple[Message, bytearray]
 
@@ -64,8 +62,8 @@ class RemoteWorker:
         """Raises QueryError once the worker is gone or silent."""
         if self.gone:
             raise QueryError(f"worker {self.number} is gone: its connection to the master closed")
-        if time.monotonic() - self.heard > SILENCE_LIMIT:
-            raise QueryError(f"worker {self.number} has been silent for {SILENCE_LIMIT:g} s")
+        if time.monotonic() - self.heard > self.crew.deadline:
+            raise QueryError(f"worker {self.number} has been silent for {self.crew.deadline:g} s")
 
     def now(self, message: Message, body: Any = b"") -> Answer:
         """The answer, waited for. Raises QueryError."""
@@ -140,8 +138,10 @@ class RemoteScan:
 
 @dataclass
 class Crew:
-    """All workers of a master. checks: called while answers are waited for; what they raise ends the wait."""
+    """All workers of a master. deadline: seconds without a word, after which one counts as dead. checks: called while
+    answers are waited for; what they raise ends the wait."""
 
+    deadline: float
     workers: list[RemoteWorker] = field(default_factory=list)
     checks: list[Callable[[], None]] = field(default_factory=list)
 

@@ -93,6 +93,7 @@ class Rig:
         self.setting = setting
         self.children: list[Child] = []
         self.network: Network | None = None
+        self.queries = 0
         self._stack = ExitStack()
 
     def __enter__(self) -> Rig:
@@ -174,6 +175,10 @@ class Rig:
                    "--listen", self.control, "--timeout", f"{START_LIMIT:g}"]  # fmt: skip
         return self.start("controller", command, ready=_is_ready)
 
+    def restart_switch(self) -> None:
+        """Another switch process in place of one that has ended, with nothing of what that knew."""
+        self.switch = self._switch()
+
     def wait_ready(self) -> None:
         """Until switch and controller are."""
         for child in (self.switch, self.controller):
@@ -191,11 +196,12 @@ class Rig:
 
     # ---- a query ----
 
-    def begin(self, task: Task, *, first: int = 0, workers: int | None = None, name: str = "",
+    def begin(self, task: Task, *, first: int = 0, workers: int | None = None,
               heard: Callable[[Mapping[str, Any]], None] = lambda message: None) -> Query:
         """Starts the master on host `first` and its workers on the hosts after it."""
         count = self.setting.workers - first if workers is None else workers
-        return Query(self, task, first, count, name, heard)
+        self.queries += 1
+        return Query(self, task, first, count, heard)
 
     def run(self, task: Task, heard: Callable[[Mapping[str, Any]], None] = lambda message: None) -> dict[str, Any]:
         """The master's report."""
@@ -205,9 +211,9 @@ class Rig:
 class Query:
     """A master and its workers as processes. Raises QueryError."""
 
-    def __init__(self, rig: Rig, task: Task, first: int, workers: int, name: str,
-                 heard: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(self, rig: Rig, task: Task, first: int, workers: int, heard: Callable[[Mapping[str, Any]], None]) -> None:
         self.rig, self.task, self.heard = rig, task, heard
+        name = f"-{rig.queries}"
         self.answer = rig.folder / f"answer{name}.arrow"
         self.messages: list[dict[str, Any]] = []
         self._changed = threading.Condition()

@@ -46,7 +46,7 @@ class Master:
         self.place = Place(**settings["place"])
         self.control = Control(settings["control"])
         self.receiver = Receiver(self.place, settings["window"], Timing(**settings["timing"]))
-        self.crew = Crew(checks=[self.control.check, self.receiver.check])
+        self.crew = Crew(settings["timing"]["deadline"], checks=[self.control.check, self.receiver.check])
 
     def admit(self) -> None:
         """Says where it listens and waits for the workers."""
@@ -59,7 +59,7 @@ class Master:
     def session(self, pruning: bool = True) -> NetSession:
         own = self.settings
         return NetSession(self.control, self.receiver, self.crew, own["master_ip"], own["worker_ips"],
-                          cells=own["cells"], pruning=pruning)  # fmt: skip
+                          cells=own["cells"], pruning=pruning, heard=lambda what: say({"event": what}))  # fmt: skip
 
     def counts(self) -> tuple[Counts, list[dict[str, Any]]]:
         """Bytes out and in of each worker's link, then the master's; and the workers' own counts."""

@@ -20,6 +20,7 @@ from workers.query.net.channel import AGAIN_SECONDS, START_LIMIT
 from workers.query.pack import PORT, Stream
 
 SLICE_MS = 50
+TAKEN_LIMIT = 5.0
 _DONE, _AGAIN, _OVERDUE = 0, 1, -1
 
 
@@ -53,12 +54,19 @@ def _library() -> tuple[Any, Any]:
         raise QueryError(str(error)) from None
 
 
-def _await(place: Place) -> None:
-    """The switch may be starting: waits for the socket of its shared-memory port. Raises QueryError."""
-    until = time.monotonic() + START_LIMIT
-    while place.memory is not None and not Path(place.memory).exists():
-        if time.monotonic() > until:
-            raise QueryError(f"there is no shared-memory port {place.memory}: the switch has not started")
+def _opened(ffi: Any, place: Place, opener: Callable[[Any, Any, Any], Any]) -> Any:
+    """A sender or receiver. The switch may be starting, or may not have noticed yet that a process before us is gone: so a
+    shared-memory port is tried again for a while. Raises QueryError."""
+    error = ffi.new("char[256]")
+    began = time.monotonic()
+    while True:
+        raw = opener(*_where(ffi, place), error)
+        if raw != ffi.NULL:
+            return raw
+        starting = place.memory is not None and not Path(place.memory).exists()
+        limit = 0.0 if place.memory is None else START_LIMIT if starting else TAKEN_LIMIT
+        if time.monotonic() - began > limit:
+            raise QueryError(ffi.string(error).decode(errors="replace"))
         time.sleep(AGAIN_SECONDS)
 
 
@@ -90,12 +98,8 @@ class Sender:
     def __init__(self, place: Place, master: Place, window: int, timing: Timing) -> None:
         self._lib, self._ffi = _library()
         self._error = self._ffi.new("char[256]")
-        _await(place)
-        self._raw = self._lib.fpr_open_sender(
-            _link(self._ffi, place, window, timing, master), *_where(self._ffi, place), self._error
-        )
-        if self._raw == self._ffi.NULL:
-            raise QueryError(self._sentence())
+        link = _link(self._ffi, place, window, timing, master)
+        self._raw = _opened(self._ffi, place, lambda *where: self._lib.fpr_open_sender(link, *where))
         self.timing = timing
 
     def _sentence(self) -> str:
@@ -152,12 +156,8 @@ class Receiver:
             raise QueryError(f"survivors arrive at UDP port {PORT}, not {place.udp_port}")
         self._lib, self._ffi = _library()
         self._error, self._own = self._ffi.new("char[256]"), self._ffi.new("char[256]")
-        _await(place)
-        self._raw = self._lib.fpr_open_receiver(
-            _link(self._ffi, place, window, timing, None), *_where(self._ffi, place), self._error
-        )
-        if self._raw == self._ffi.NULL:
-            raise QueryError(str(self._ffi.string(self._error).decode(errors="replace")))
+        link = _link(self._ffi, place, window, timing, None)
+        self._raw = _opened(self._ffi, place, lambda *where: self._lib.fpr_open_receiver(link, *where))
         self._stop = threading.Event()
         self._failure: str | None = None
         self._thread = threading.Thread(target=self._run, name="survivors", daemon=True)

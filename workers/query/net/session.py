@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from workers.query.codes import DELIVER, OPERATORS
-from workers.query.errors import QueryError
 from workers.query.exchange import Survivors, Traffic
 from workers.query.net.control import Control, Installed
 from workers.query.net.crew import Crew, RemoteScan
@@ -37,6 +36,7 @@ class NetSession:
     pruning: bool = True
     traffic: Traffic = field(default_factory=Traffic)
     query: int = 0
+    heard: Callable[[str], None] = lambda what: None
 
     @property
     def workers(self) -> int:
@@ -55,8 +55,7 @@ class NetSession:
             self.receiver.expect(installed.query, phase.code, installed.before)
             yield NetRack(self, installed), phase
         except BaseException:
-            with suppress(QueryError):  # what went wrong first is what the user must hear
-                self.control.remove(installed.query, None)
+            self.control.forget(installed.query)
             raise
         else:
             self.control.remove(installed.query, phase.sent)
@@ -94,6 +93,7 @@ class NetPhase:
             return Survivors(np.zeros(0, np.uint8), np.zeros(0, np.uint32), np.zeros(0, np.uint64), np.zeros(0, np.float32))
         for stream in streams:
             len(stream)  # the scan is over; what follows is the switch's time
+        session.heard("sending")
         start = time.perf_counter()
         replies = session.crew.gather([self._ask(stream, second) for stream in streams])
         for number, (message, _) in enumerate(replies):

@@ -25,7 +25,7 @@ from workers.query.net.links import link_bytes
 from workers.query.net.native import Place, Sender, Timing
 from workers.query.source import Scanned, Worker
 
-ALIVE_SECONDS = 1.0
+ALIVE_SECONDS = 0.5
 Reply = tuple[Message, Any]
 
 

@@ -1,0 +1,131 @@
+"""Processes that die or stop in the middle of a query: one clear error within a stated time, and never a wrong answer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.query.nets import Tables, make_tables
+from workers.query.errors import QueryError
+from workers.query.net.launch import Query, Rig, Setting, Task
+from workers.query.net.native import Timing
+from workers.query.plans import PLANS
+
+DEADLINE = 3.0
+"""Seconds after which silence is an error, in these tests."""
+LIMIT = 12.0
+"""Nothing here takes longer than this to be noticed, on a machine that is busy with other tests as well."""
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    return make_tables(tmp_path_factory, bdb=0.002)
+
+
+@pytest.fixture(scope="module")
+def rig() -> Iterator[Rig]:
+    with Rig(Setting("shm", 2, "group_sum", cells=64, timing=Timing(deadline=DEADLINE))) as made:
+        yield made
+
+
+def task(tables: Tables) -> Task:
+    return Task("bdb", "groupby", tables["bdb"], list(PLANS["bdb"]["groupby"].needed))
+
+
+def begin(rig: Rig, tables: Tables, event: str) -> Query:
+    """A query that has come as far as `event`. The switch stands still from then on, so that it cannot end."""
+    switch = rig.switch.pid
+    stopped: list[int] = []
+
+    def heard(message: object) -> None:
+        if not stopped and isinstance(message, dict) and message["event"] == event:
+            os.kill(switch, signal.SIGSTOP)
+            stopped.append(switch)
+
+    query = rig.begin(task(tables), heard=heard)
+    query.until(event, 60.0)
+    return query
+
+
+def go_on(rig: Rig) -> None:
+    os.kill(rig.switch.pid, signal.SIGCONT)
+
+
+def fails(query: Query, *words: str) -> None:
+    """With a sentence that has one of the words, in time."""
+    start = time.monotonic()
+    with pytest.raises(QueryError) as error:
+        query.wait(60.0)
+    text = str(error.value)
+    assert any(word in text for word in words) and "\n" not in text and "Traceback" not in text, text
+    assert time.monotonic() - start < LIMIT
+
+
+def works(rig: Rig, tables: Tables) -> None:
+    """The next query is right: nothing of the last one is left."""
+    report = rig.run(task(tables))
+    assert report["answer_equal"] and report["traffic"]["rows_pruned"] > 0
+
+
+@pytest.mark.parametrize("event", ["started", "sending"])
+def test_worker_killed(rig: Rig, tables: Tables, event: str) -> None:
+    """In mid-scan, or while its rows are on their way."""
+    query = begin(rig, tables, event)
+    query.workers[1].process.kill()
+    go_on(rig)
+    fails(query, "worker 1 is gone")
+    if event == "sending":
+        works(rig, tables)
+
+
+def test_worker_stands_still(rig: Rig, tables: Tables) -> None:
+    query = begin(rig, tables, "started")
+    os.kill(query.workers[0].pid, signal.SIGSTOP)
+    go_on(rig)
+    fails(query, f"worker 0 has been silent for {DEADLINE:g} s")
+
+
+def test_master_killed(rig: Rig, tables: Tables) -> None:
+    """Whoever asked hears of it, and the workers end by themselves."""
+    query = begin(rig, tables, "sending")
+    query.master.process.kill()
+    go_on(rig)
+    for worker in query.workers:
+        assert worker.wait(LIMIT) is not None
+    fails(query, "the master is gone (exit status -9)")
+    works(rig, tables)
+
+
+def test_switch_stands_still(rig: Rig, tables: Tables) -> None:
+    query = begin(rig, tables, "sending")
+    fails(query, f"no answer for {DEADLINE:g} s")
+    go_on(rig)
+
+
+def test_switch_restarts(rig: Rig, tables: Tables) -> None:
+    """The query fails although a switch is there again; the next one finds it loaded."""
+    query = begin(rig, tables, "sending")
+    rig.switch.process.kill()
+    rig.switch.wait()
+    rig.restart_switch()
+    fails(query, "the connection to the switch is lost", "closed its shared-memory port")
+    works(rig, tables)
+
+
+def test_controller_killed(tables: Tables) -> None:
+    with Rig(Setting("shm", 1, "group_sum", cells=64, timing=Timing(deadline=DEADLINE))) as rig:
+        query = begin(rig, tables, "sending")
+        rig.controller.process.kill()
+        go_on(rig)
+        fails(query, "the controller is gone")
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """What stops a switch or a controller at once is said."""
+    with pytest.raises(QueryError, match="the switch is gone"), Rig(Setting("shm", 1, "filter", impair="nonsense")) as rig:
+        rig.begin(Task("bdb", "filter", tmp_path, [])).until("started", 60.0)
