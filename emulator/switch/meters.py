@@ -12,19 +12,21 @@ import numpy as np
 GREEN, YELLOW, RED = 0, 1, 2
 MICRO = 1_000_000
 # columns of MeterArray.data (int64)
-SET, CIR, CBURST, PIR, PBURST, CTOKENS, PTOKENS, LAST = range(8)
+SET, CIR, CBURST, PIR, PBURST, CTOKENS, PTOKENS, LAST, COUNTS = range(9)
+COLUMNS = 16
 MAX_RATE = 1 << 40
 MAX_BURST = 1 << 40
 
 
 class MeterArray:
-    """`data[i]`: configured, four parameters (units/s, units), two buckets (millionths), last time (us)."""
+    """`data[i]`: configured, four parameters (units/s, units), two buckets (millionths), last time (us); from COUNTS
+    on packets and bytes of each colour in turn, counted whether the cell is configured or not."""
 
     def __init__(self, name: str, size: int, kind: str):
         self.name = name
         self.size = size
         self.kind = kind
-        self.data = np.zeros((size, 8), np.int64)
+        self.data = np.zeros((size, COLUMNS), np.int64)
 
     def set_rates(self, index: int, cir: int, cburst: int, pir: int, pburst: int) -> None:
         """Units (bytes or packets) per second, bursts in units. Fills the buckets.
@@ -36,7 +38,7 @@ class MeterArray:
                 raise ValueError(f"meter {self.name}: {value} is not in 0..{limit}")
         if cir > pir:
             raise ValueError(f"meter {self.name}: the committed rate {cir} is above the peak rate {pir}")
-        self.data[index] = (1, cir, cburst, pir, pburst, cburst * MICRO, pburst * MICRO, -1)
+        self.data[index, :COUNTS] = (1, cir, cburst, pir, pburst, cburst * MICRO, pburst * MICRO, -1)
 
     def get_rates(self, index: int) -> tuple[int, int, int, int] | None:
         """(cir, cburst, pir, pburst), None when not configured."""
@@ -47,12 +49,28 @@ class MeterArray:
     def unset(self, index: int) -> None:
         """Every packet is green again."""
         self._check(index)
-        self.data[index] = 0
+        self.data[index, :COUNTS] = 0
+
+    def counts(self, index: int) -> tuple[tuple[int, int], ...]:
+        """(packets, bytes) of green, yellow and red."""
+        self._check(index)
+        row = self.data[index, COUNTS : COUNTS + 6].tolist()
+        return tuple(zip(row[::2], row[1::2], strict=True))
+
+    def clear_counts(self, index: int) -> None:
+        self._check(index)
+        self.data[index, COUNTS:] = 0
 
     def execute(self, index: int, length: int, now: int) -> int:
         """Colour of a packet of `length` bytes at time `now` (microseconds)."""
         row = self.data[index]
-        done, cir, cburst, pir, pburst, ctokens, ptokens, last = row.tolist()
+        colour = self._colour(row, length, now)
+        row[COUNTS + 2 * colour] += 1
+        row[COUNTS + 2 * colour + 1] += length
+        return colour
+
+    def _colour(self, row: np.ndarray, length: int, now: int) -> int:
+        done, cir, cburst, pir, pburst, ctokens, ptokens, last = row[:COUNTS].tolist()
         if not done:
             return GREEN
         elapsed = max(0, now - last) if last >= 0 else 0
@@ -76,7 +94,7 @@ class MeterArray:
 
     def grow(self, size: int) -> None:
         if size > self.size:
-            data = np.zeros((size, 8), np.int64)
+            data = np.zeros((size, COLUMNS), np.int64)
             data[: self.size] = self.data
             self.data, self.size = data, size
 

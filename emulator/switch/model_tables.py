@@ -23,11 +23,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class ConstEntry:
-    """An entry of the JSON file. key parts as in keys.py; the larger priority wins (JSON's turned round)."""
+    """An entry of the JSON file. key parts as in keys.py; the larger priority wins (JSON's turned round, the last at 1).
+    const: it cannot be changed."""
 
     key: tuple[object, ...]
     priority: int
     call: ActionCall
+    const: bool = True
 
 
 @dataclass(frozen=True, slots=True)

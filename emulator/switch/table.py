@@ -81,12 +81,12 @@ class Table:
         self.restart()
 
     def restart(self) -> None:
-        """As after loading: constant entries and the program's default only."""
+        """As after loading: the program's entries and default only."""
         for entry in list(self._entries.values()):
             self._drop(entry)
         self._set_program_default()
         for const in self.spec.entries:
-            self._add(const.key, const.priority, const.call.action, const.call.args, is_const=True)  # type: ignore[arg-type]
+            self._add(const.key, const.priority, const.call.action, const.call.args, is_const=const.const, initial=True)  # type: ignore[arg-type]
 
     # --- Entries ---
 
@@ -265,16 +265,17 @@ class Table:
         member: int | None = None,
         group: int | None = None,
         is_const: bool = False,
+        initial: bool = False,
         ttl_us: int = 0,
     ) -> Entry:
-        if not self._prioritised and not is_const:
+        if not self._prioritised and not initial:
             priority = 0
         place = (key, priority if self._prioritised else 0)
         if place in self._by_key:
-            if is_const:  # the first of equal constant entries wins
+            if initial:  # the first of equal entries of the program wins
                 return self._by_key[place]
             raise ControlError("exists", f"table {self.name} has an entry with this key already")
-        if len(self._entries) >= self.spec.max_size and not is_const:
+        if len(self._entries) >= self.spec.max_size and not initial:
             raise ControlError("full", f"table {self.name} is full: it holds {self.spec.max_size} entries")
         entry = Entry(self._next_handle, key, priority, action_id, args, self._slot(), member, group, is_const)
         entry.table, entry.ttl_us, entry.last_hit_us = self, ttl_us, self._clock()

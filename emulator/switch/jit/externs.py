@@ -14,8 +14,10 @@ from emulator.switch.jit.values import Val
 
 LOG, HASH, EVENT, NOTES = range(4)
 """First argument of the callback."""
-METER_ROW = 64
+METER_ROW = 128
 """Bytes of a meter's state."""
+METER_COUNTS = 64
+"""Where in it packets and bytes of green, yellow and red are counted."""
 
 
 def call(g: Gen, kind: int, site: int, a: Ref, b: Ref) -> str:
@@ -95,7 +97,17 @@ def meter_colour(g: Gen, meter: int, row: Ref) -> Val:
     now = g.fn.load("i64", g.address("packet_now"), 8)
     args = [f"ptr {cells}", f"i64 {g.fn.ref(cost, 64)}", f"i64 {now}"]
     number = g.fn.call("i32", g.address("run_meter"), args)
+    _count_colour(g, cells, number)
     return Val(number, 32, 0, 3)
+
+
+def _count_colour(g: Gen, cells: str, colour: Ref) -> None:
+    """One packet more of this colour, and its bytes."""
+    at = g.fn.op("mul", 64, g.fn.zext(colour, 32, 64), 16)
+    packets = g.fn.gep(cells, g.fn.op("add", 64, at, METER_COUNTS))
+    octets = g.fn.gep(packets, 8)
+    for where, more in ((packets, 1), (octets, g.fn.zext(g.arrived_length(), 32, 64))):
+        g.fn.store("i64", g.fn.op("add", 64, g.fn.load("i64", where, 8), more), where, 8)
 
 
 def reset_fuel(g: Gen, amount: int) -> None:
