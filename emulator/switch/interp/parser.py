@@ -157,7 +157,7 @@ class ParserProgram:
         return kind.fixed_bits, self._own_length(kind.fixed_bits, kind.length_expr, limit)
 
     def _own_length(self, fixed: int, expr: object, limit: int) -> Callable[[Phv, int], int]:
-        """`length_exp`: bytes of the whole header, from fields in front of the varbit."""
+        """`length_exp`: bits of the varbit, from fields in front of it."""
         value = self.actions.compiler.value(expr)  # type: ignore[arg-type]
 
         def length(p: Phv, h: int) -> int:
@@ -167,7 +167,7 @@ class ParserProgram:
             self.headers.fill(p, h, fixed, 0)
             p.position = start
             p.valid[h] = 0
-            return _checked(8 * value(p, ()) - fixed, limit)
+            return _checked(value(p, ()), limit)
 
         return length
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from emulator.switch import expr as x
 from emulator.switch.hashes import STATEFUL
-from emulator.switch.jit import extern_state, exprs, externs
+from emulator.switch.jit import exprs, extern_state, externs
 from emulator.switch.jit.extern_state import hash_names
 from emulator.switch.jit.gen import Gen, Site
 from emulator.switch.jit.ir import Ref

@@ -232,7 +232,7 @@ class ParserGen:
         self._move(size)
 
     def _own_length(self, header: int) -> Val:
-        """`length_exp`: the varbit's bits from the bytes of the whole header, as fields in front of it tell."""
+        """`length_exp`: the varbit's bits, as fields in front of it tell."""
         g, kind = self.g, self.g.model.header_type(header)
         if kind.length_expr is None:
             return const(0)
@@ -243,8 +243,7 @@ class ParserGen:
                 g.set(g.phv.field(header, f), self._field(pointer, field.offset, field.width))
         headers.make_valid(g, header)
         headers.invalidate(g, header)
-        whole = g.arith.shl(exprs.exact(g, kind.length_expr), const(3))
-        return g.arith.sub(whole, const(kind.fixed_bits))
+        return exprs.exact(g, kind.length_expr)
 
     # --- transitions ---
 

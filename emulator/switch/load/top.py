@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +36,7 @@ from emulator.switch.model import (
 from emulator.switch.state import check_size
 from emulator.switch.widths import check_widths
 
+log = logging.getLogger(__name__)
 Bindings = dict[int, tuple[str, str]]
 """Index of a direct counter or meter -> (table's name, where it stands in the file)."""
 
@@ -86,8 +88,27 @@ def _document(source: str | Path | bytes | Mapping[str, Any]) -> dict:
     return doc
 
 
+SECTIONS = frozenset(
+    "__meta__ program header_types headers header_stacks header_union_types header_unions header_union_stacks field_lists"
+    " errors enums parsers parse_vsets deparsers meter_arrays counter_arrays register_arrays calculations learn_lists"
+    " actions pipelines checksums field_aliases extern_instances".split()
+)
+NEEDLESS = frozenset({"force_arith", "config_options", "source_info"})
+"""force_arith says which fields need values of any size: here all have them. config_options sets how bmv2 treats programs
+of P4_14; it is not documented, and p4c does not write it."""
+
+
+def _note_unknown(doc: dict) -> None:
+    unknown = sorted(set(map(str, doc)) - SECTIONS - NEEDLESS)
+    if unknown:
+        log.warning("not read, because bmv2 has no such sections: %s", ", ".join(unknown)[:200])
+    if doc.get("config_options"):
+        log.warning("section config_options is not heeded: header stacks and the rest behave as in P4_16")
+
+
 def _model(doc: dict, strict_select: bool) -> Model:
     _check_version(doc)
+    _note_unknown(doc)
     data = load_data(doc)
     scope = Scope(data)
     _length_expressions(data, scope)
@@ -182,7 +203,7 @@ def _check_version(doc: dict) -> None:
 
 
 def _length_expressions(data: Data, scope: Scope) -> None:
-    """`length_exp` of a header type: bytes of the whole header, from its fixed fields (read before it)."""
+    """`length_exp` of a header type: bits of its varbit, from its fixed fields (read before it)."""
     for i, raw in data.length_json.items():
         where = f"header_types {data.types[i].name!r}, length_exp"
         own = next((h for h, header in enumerate(data.headers) if header.type == i), None)
