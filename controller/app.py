@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .fabric_plane import FabricPlane
 from .jobs import Refusal, Registry
 from .p4rt.status import P4RuntimeError
 from .plane import Plane, Seen
@@ -57,7 +58,7 @@ class Worker:
 class App:
     """Serve workers until cancelled. `gather_timeout`: seconds a job may wait for its workers."""
 
-    def __init__(self, plane: Plane, registry: Registry, *, gather_timeout: float = 60.0) -> None:
+    def __init__(self, plane: Plane | FabricPlane, registry: Registry, *, gather_timeout: float = 60.0) -> None:
         self._plane = plane
         self._registry = registry
         self._gather_timeout = gather_timeout
@@ -239,16 +240,16 @@ class App:
     def _answer(self, job: Job) -> None:
         """Tell every worker its place, and of those who went away while the entries were written."""
         present = self._registry.clients_of(job.id)
-        hosts = self._plane.hosts
         for client, rank in present.items():
+            seat = self._plane.seat(job, rank)
             joined = Joined(
                 job.id,
                 rank,
                 job.workers,
-                job.first_slot,
+                seat.first_slot,
                 job.slots,
-                hosts.switch_mac,
-                hosts.switch_ip,
+                seat.switch_mac,
+                seat.switch_ip,
                 UDP_PORT,
                 job.members,
             )
@@ -312,13 +313,14 @@ class App:
             raise Refusal("this connection is in no job")
         job, rank = place
         slot = query.pool_index >> 1
-        if not job.first_slot <= slot < job.first_slot + job.slots:
+        first = self._plane.seat(job, rank).first_slot
+        if not first <= slot < first + job.slots:
             raise Refusal(f"slot {slot} is not one of job {job.name!r}")
         gone = tuple(sorted(set(range(job.workers)) - set(self._registry.clients_of(job.id).values())))
         if missing := self._restarts.missing(job):
             return Silent(missing, "the switch was restarted, and they have not said how far they are")
         try:
-            seen = await self._call(self._plane.seen, job, query)
+            seen = await self._call(self._plane.seen, job, rank, query)
         except _FAILURES as error:
             log.warning("cannot read the switch's registers: %s", error)
             return Silent(gone, f"the switch does not answer ({error}); these connections are gone")
@@ -329,6 +331,8 @@ def judge(job: Job, asker: int, query: SilentQuery, seen: Seen | None, gone: tup
     """Who keeps a chunk waiting, from the registers and from whose connection is gone. Pure."""
     if seen is None:
         return Silent(gone, "by connection only: the switch's registers cannot be read")
+    if seen.reason:
+        return Silent(seen.silent, seen.reason)
     if seen.job == job.id and seen.chunk == query.chunk:
         if seen.silent:
             return Silent(seen.silent, "their bits are missing in the switch's bitmap")

@@ -12,6 +12,8 @@ _EPILOG = """\
 examples:
   fpisa controller --switch 127.0.0.1:9559 --p4info build/allreduce_fpisa.p4info.txtpb \\
       --json-config build/allreduce_fpisa.json --hosts hosts.json --listen unix:/tmp/controller.sock
+  fpisa controller --fabric racks.json --p4info build/allreduce_tree.p4info.txtpb \\
+      --json-config build/allreduce_tree.json --listen unix:/tmp/controller.sock
   fpisa controller inspect --switch 127.0.0.1:9559 tables
   fpisa controller inspect --switch 127.0.0.1:9559 registers ingress.slot.round_0 --json
 """
@@ -48,8 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--switch", required=True, metavar="HOST:PORT", help="the switch's P4Runtime address")
+def _common(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """several: there may be more switches than one, and then --switch is none of them."""
+    parser.add_argument("--switch", required=not several, metavar="HOST:PORT", help="the switch's P4Runtime address")
     parser.add_argument("--device-id", type=int, default=0, metavar="N", help="its device id (0)")
     parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds to wait for it (10)")
     parser.add_argument("--cacert", type=Path, metavar="PEM", help="CA of the switch's certificate: use TLS")
@@ -67,11 +70,13 @@ def _serve_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    _common(parser)
+    _common(parser, several=True)
     parser.add_argument("--p4info", type=Path, metavar="FILE", help="P4Info of the program to load")
     parser.add_argument("--json-config", "--program", type=Path, metavar="FILE", dest="config",
                         help="bmv2 JSON of the program to load (without both, the switch keeps its own)")  # fmt: skip
-    parser.add_argument("--hosts", type=Path, required=True, metavar="FILE", help="JSON: who is at which port")
+    parser.add_argument("--hosts", type=Path, metavar="FILE", help="JSON: who is at which port of --switch")
+    parser.add_argument("--fabric", type=Path, metavar="FILE",
+                        help="JSON: several switches, their P4Runtime addresses, and who is where (instead of both)")  # fmt: skip
     parser.add_argument("--listen", default="tcp:127.0.0.1:18001", metavar="WHERE",
                         help="unix:PATH or tcp:HOST:PORT for workers (tcp:127.0.0.1:18001; port 0: any)")  # fmt: skip
     parser.add_argument("--election-id", type=int, default=1 << 16, metavar="N", help="to be primary with (65536)")

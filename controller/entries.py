@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from .fabric import Child, Fabric, Post
 from .hosts import Hosts
 from .p4rt.entities import ActionCall, Encodable, MulticastGroup, Replica, TableEntry
 from .p4rt.schema import Schema, Table
@@ -23,6 +24,7 @@ ROUNDS = ("ingress.slot.round_0", "ingress.slot.round_1")  # one for each set, i
 MISSING = "ingress.slot.missing"
 FATE = "ingress.fate"
 LEADING_ONE = ".leading_one"
+CHILD_JOB = "ingress.admission.child_job"
 
 # Out of the way of the jobs' groups, and the largest that simple_switch_grpc takes.
 FLOOD_GROUP = 0x7FFF
@@ -123,3 +125,49 @@ def _members(job: Job) -> Iterable[TableEntry]:
 def _admission(job: Job) -> TableEntry:
     info = {"workers": job.workers, "first_slot": job.first_slot, "slots": job.slots, "group": job.group}
     return TableEntry(JOBS, {"job": job.id}, ActionCall("ingress.admission.job", info))
+
+
+# -- a tree of switches ----------------------------------------------------------------------------------------
+
+
+def check_tree_program(schema: Schema) -> None:
+    """ValueError, one sentence, where the program cannot have a parent."""
+    if CHILD_JOB not in schema.actions:
+        raise ValueError(f"this program is for one switch: its P4Info has no action {CHILD_JOB}; take allreduce_tree.p4")
+
+
+def post_entries(job: Job, post: Post, fabric: Fabric) -> list[Encodable]:
+    """What one switch of a tree needs for a job, in the order of writing."""
+    replicas = tuple(Replica(child.port, child.rank) for child in post.children)
+    answers = [_child_reply(job, child) for child in post.children]
+    admitted = [_child_member(job, child) for child in post.children]
+    return [MulticastGroup(job.group, replicas), *answers, *admitted, _post_admission(job, post, fabric)]
+
+
+def _child_reply(job: Job, child: Child) -> TableEntry:
+    key: dict[str, Value] = {"job": job.id, "rank": child.rank}
+    address: dict[str, Value] = {"mac": child.mac, "ip": child.ip}
+    if child.switch is not None:
+        return TableEntry(REPLICAS, key, ActionCall("egress.reply.to_switch", address))
+    return TableEntry(REPLICAS, key, ActionCall("egress.reply.to_worker", {**address, "udp_port": child.udp_port}))
+
+
+def _child_member(job: Job, child: Child) -> TableEntry:
+    source: dict[str, Value] = {"ingress": child.port, "source_mac": child.mac, "source_ip": child.ip}
+    return TableEntry(MEMBERS, {"job": job.id, "rank": child.rank}, ActionCall("ingress.admission.member", source))
+
+
+def _post_admission(job: Job, post: Post, fabric: Fabric) -> TableEntry:
+    info: dict[str, Value] = {
+        "workers": len(post.children), "first_slot": post.first_slot, "slots": job.slots, "group": job.group
+    }  # fmt: skip
+    if post.parent is None:
+        return TableEntry(JOBS, {"job": job.id}, ActionCall("ingress.admission.job", info))
+    own, parent = fabric.sites[post.switch], fabric.sites[post.parent]
+    above = next(other for other in job.posts if other.switch == post.parent)
+    info |= {
+        "parent_port": own.uplink, "own_mac": own.mac, "own_ip": own.ip, "parent_mac": parent.mac,
+        "parent_ip": parent.ip, "rank": post.rank,
+        "pool_offset": 2 * (above.first_slot - post.first_slot) & 0xFFFF,
+    }  # fmt: skip
+    return TableEntry(JOBS, {"job": job.id}, ActionCall(CHILD_JOB, info))

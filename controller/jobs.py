@@ -326,7 +326,7 @@ def _member(rank: int, request: JoinRequest, host: Host) -> Member:
     return Member(rank, host.ip, host.mac, host.port, request.udp_port)
 
 
-def silent_ranks(job: Job, seen: int, pool_index: int) -> tuple[int, ...]:
-    """Ranks whose bit is clear in the slot's pair of bitmaps (set 0 in the low 32 bits, set 1 in the high ones)."""
+def silent_ranks(ranks: Iterable[int], seen: int, pool_index: int) -> tuple[int, ...]:
+    """Those of `ranks` whose bit is clear in the slot's pair of bitmaps (set 0 in the low 32 bits, set 1 in the high ones)."""
     bitmap = seen >> (32 * (pool_index & 1)) & 0xFFFFFFFF
-    return tuple(rank for rank in range(job.workers) if not bitmap >> rank & 1)
+    return tuple(rank for rank in ranks if not bitmap >> rank & 1)

@@ -46,6 +46,16 @@ class Seen:
     job: int
     chunk: int
     silent: tuple[int, ...]
+    reason: str = ""  # how it was found out, where that is not plain
+
+
+@dataclass(frozen=True)
+class Seat:
+    """What a worker must know of its own switch."""
+
+    switch_mac: str
+    switch_ip: str
+    first_slot: int
 
 
 class Plane:
@@ -63,6 +73,11 @@ class Plane:
     @property
     def schema(self) -> Schema:
         return self._connected().schema
+
+    @property
+    def slots(self) -> int:
+        """Slots of its program."""
+        return entries.slot_count(self.schema)
 
     def _connected(self) -> P4Switch:
         if self._switch is None:
@@ -136,12 +151,19 @@ class Plane:
 
     # -- jobs ------------------------------------------------------------------------------------------------
 
+    def seat(self, job: Job, rank: int) -> Seat:
+        return Seat(self.hosts.switch_mac, self.hosts.switch_ip, job.first_slot)
+
     def install(self, job: Job) -> None:
         """All of a job's entries, or none: what was written is taken back when something is refused."""
+        self.write(entries.job_entries(job))
+
+    def write(self, items: Iterable[Encodable]) -> None:
+        """As `install`, of any entries."""
         switch = self._connected()
         done: list[Encodable] = []
         try:
-            for item in entries.job_entries(job):
+            for item in items:
                 switch.ensure(item)
                 done.append(item)
         except P4RuntimeError:
@@ -157,8 +179,12 @@ class Plane:
                 return
 
     def release(self, job: Job) -> None:
+        self.take_back(entries.job_entries(job))
+
+    def take_back(self, items: list[Encodable]) -> None:
+        """Remove entries, the last one first."""
         switch = self._connected()
-        for item in reversed(entries.job_entries(job)):
+        for item in reversed(items):
             switch.remove(item)
 
     # -- registers -------------------------------------------------------------------------------------------
@@ -168,15 +194,19 @@ class Plane:
         cells = [cell for name in entries.ROUNDS for cell in self._read(RegisterEntry(name)) or ()]
         return {cell.value >> 32 for cell in cells if cell.value}
 
-    def seen(self, job: Job, query: SilentQuery) -> Seen | None:
-        """What the set of a silent query holds; None where registers cannot be read."""
-        slot = query.pool_index >> 1
-        rounds = self._read(RegisterEntry(entries.ROUNDS[query.pool_index & 1], slot))
+    def seen(self, job: Job, rank: int, query: SilentQuery) -> Seen | None:
+        """What the set of a silent query holds; None where registers cannot be read. rank: the asker's."""
+        return self.look(range(job.workers), query.pool_index)
+
+    def look(self, ranks: Iterable[int], pool_index: int) -> Seen | None:
+        """What a set holds, and which of `ranks` have not contributed; None where registers cannot be read."""
+        slot = pool_index >> 1
+        rounds = self._read(RegisterEntry(entries.ROUNDS[pool_index & 1], slot))
         bitmaps = self._read(RegisterEntry(entries.SEEN, slot))
         if not rounds or not bitmaps:
             return None
         held = rounds[0].value
-        return Seen(held >> 32, held & 0xFFFFFFFF, silent_ranks(job, bitmaps[0].value, query.pool_index))
+        return Seen(held >> 32, held & 0xFFFFFFFF, silent_ranks(ranks, bitmaps[0].value, pool_index))
 
     def _read(self, pattern: RegisterEntry) -> list[Any] | None:
         if not self._readable:

@@ -10,8 +10,9 @@ import secrets
 import signal
 import sys
 
-from . import entries, hosts
+from . import fabric, hosts
 from .app import App
+from .fabric_plane import FabricPlane
 from .jobs import MAX_GROUP, Limits, Registry
 from .p4rt.client import Tls
 from .p4rt.status import P4RuntimeError
@@ -34,10 +35,17 @@ def run(args: argparse.Namespace) -> int:
     """Raises ValueError or OSError, one sentence, where it cannot start."""
     logging.basicConfig(stream=sys.stderr, level=args.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
     _check(args)
-    target = Target(args.switch, args.p4info, args.config, args.device_id, args.election_id, tls_of(args), args.timeout)
-    known = hosts.read(args.hosts)
+    target = Target(
+        args.switch or "", args.p4info, args.config, args.device_id, args.election_id, tls_of(args), args.timeout
+    )
     app: list[App] = []
-    plane = Plane(target, known, lambda reason: app[0].switch_lost(reason) if app else None)
+
+    def lost(reason: str) -> None:
+        if app:
+            app[0].switch_lost(reason)
+
+    known = hosts.read(args.hosts) if args.fabric is None else fabric.read(args.fabric)
+    plane = Plane(target, known, lost) if isinstance(known, hosts.Hosts) else FabricPlane(target, known, lost)
     try:
         plane.connect(fresh=True)
     except P4RuntimeError as error:
@@ -49,7 +57,11 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     if (args.p4info is None) != (args.config is None):
         raise ValueError("--p4info and --json-config go together: give both, or none")
-    for path in (args.p4info, args.config, args.hosts):
+    if args.fabric is None and (args.switch is None or args.hosts is None):
+        raise ValueError("give --switch and --hosts, or --fabric for several switches")
+    if args.fabric is not None and (args.switch is not None or args.hosts is not None):
+        raise ValueError("--fabric names the switches and the hosts; leave out --switch and --hosts")
+    for path in (args.p4info, args.config, args.hosts, args.fabric):
         if path is not None and not path.is_file():
             raise OSError(f"there is no file {path}")
     if args.format is not None and args.format not in FORMATS:
@@ -60,9 +72,11 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(f"--listen {args.listen}: write unix:PATH or tcp:HOST:PORT")
 
 
-def _registry(args: argparse.Namespace, plane: Plane, known: hosts.Hosts) -> Registry:
+def _registry(
+    args: argparse.Namespace, plane: Plane | FabricPlane, known: hosts.Hosts | fabric.Fabric
+) -> Registry:
     """A start at random keeps ids apart from an earlier controller's, even where registers cannot be read."""
-    limits = Limits(entries.slot_count(plane.schema), format=args.format, elements=args.elements)
+    limits = Limits(plane.slots, format=args.format, elements=args.elements)
     first = secrets.randbelow(MAX_GROUP) + 1
     return Registry(limits, known, first, avoid=plane.remembered_jobs())
 
@@ -78,6 +92,8 @@ async def _serve(app: App, args: argparse.Namespace) -> int:
         await app.stop()
         raise OSError(f"cannot listen on {args.listen}: {error.strerror or error}") from None
     facts = {"listen": where, "switch": args.switch, "device": args.device_id}
+    if args.fabric is not None:
+        facts = {"listen": where, "fabric": str(args.fabric)}
     if args.json:
         line = json.dumps({"ready": True, **facts})
     else:

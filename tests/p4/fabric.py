@@ -182,7 +182,7 @@ class Fabric:
         self.steps += 1
         to, frame = self.pick()
         if isinstance(to, tuple):
-            rack, rank = to
+            rack, _ = to
             for chunk in self.members[to].take(frame[1]):
                 self.launch(rack, self.members[to].frame(chunk))
             return

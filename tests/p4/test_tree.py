@@ -50,8 +50,8 @@ def kind(data: bytes) -> int:
 class Tree:
     """A fabric driven by hand: nothing moves unless told to."""
 
-    def __init__(self, program: Program, shape: Shape = Shape((2, 2))) -> None:
-        self.fabric = Fabric(program, shape)
+    def __init__(self, program: Program, *workers: int) -> None:
+        self.fabric = Fabric(program, Shape(workers or (2, 2)))
         self.program = program
 
     def send(self, rack, rank, chunk, value, queue=0):
@@ -189,6 +189,7 @@ def test_a_partial_sum_is_admitted_like_any_contribution(tree):
 def test_the_sets_of_leaf_and_spine_stay_in_step(tree):
     """Invariant T6: a worker that misses a result gets it from its leaf although the other rack is a set ahead; a leaf's stale
     partial sum changes nothing; no set is reused too soon."""
+    previous = b""
     for chunk in (0, 4, 8, 12, 16):
         sums = tree.rack(0, chunk, 1.0, 2.0), tree.rack(1, chunk, 4.0, float(chunk))
         answers = finish(tree, chunk, *sums)
@@ -197,18 +198,17 @@ def test_the_sets_of_leaf_and_spine_stay_in_step(tree):
         assert tree.send(1, 0, chunk + 4, 4.0) == []  # rack 1 goes ahead
         ((_, data),) = tree.send(0, 0, chunk, 1.0)
         assert values(data) == 7.0 + chunk
-        old = sums
         assert tree.send(1, 0, chunk + 4, 4.0) == []
         if chunk:
-            assert tree.unchanged(SPINE, lambda old=previous: tree.up(0, old[0])) == []
-        previous = old
+            assert tree.unchanged(SPINE, lambda old=previous: tree.up(0, old)) == []
+        previous = sums[0]
     assert tree.fates(SPINE)["stale"] == 4
     assert all(tree.fates(where)["early"] == 0 for where in (0, 1, SPINE))
 
 
 def test_a_single_worker_in_a_rack():
     for program in (PACKED, RAW):
-        tree = Tree(program, Shape((1, 2)))
+        tree = Tree(program, 1, 2)
         for chunk in (0, 4, 8):
             answers = finish(tree, chunk, tree.rack(0, chunk, 5.0), tree.rack(1, chunk, 1.0, float(chunk)))
             assert [values(data) for _, data in tree.down(0, answers[0])] == [6.0 + chunk]
