@@ -20,6 +20,7 @@ EVERYTHING = ROOMS
 ARROWS: dict[str, tuple[str, ...]] = {
     "fpisa": (),
     "fpisa.cli": EVERYTHING,  # the table of commands; nobody imports it
+    "fpisa.spark": ("workers.query",),  # a name for users; nobody imports it
     "emulator": (),
     "emulator.compiler": (),
     "emulator.switch": ("emulator.native",),

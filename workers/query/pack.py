@@ -138,9 +138,9 @@ def valid_lanes(frames: np.ndarray) -> np.ndarray:
 
 
 def acknowledgements(frames: np.ndarray, master: Host) -> np.ndarray:
-    """The master's answers to survivor frames, (packets,) HEADER."""
+    """The master's answers to survivor frames, (packets,) HEADER, with the survivors' lanes as they came."""
     replies = headers(len(frames), HEADER, master, master)
-    for name in ("operator", "query", "worker", "flags", "sequence"):
+    for name in ("operator", "query", "worker", "flags", "sequence", "valid", "taken"):
         replies[name] = frames[name]
     replies["destination_mac"], replies["destination_ip"] = frames["source_mac"], frames["source_ip"]
     replies["source_port"], replies["destination_port"] = PORT, frames["source_port"]
