@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emulator.native import tables as native
-from emulator.switch.jit import fused, guess, program
+from emulator.switch.jit import entry, fused, guess, program
 from emulator.switch.jit.baked import MAX_STEPS, Content, present_content
 from emulator.switch.jit.machine import Code
 from emulator.switch.jit.wiring import Wiring
@@ -72,10 +72,10 @@ class Fused:
         self._cell = np.array(
             [self.general.pair.ctypes.data, ask, self._guesses.address, self._guesses.count], np.uint64
         )
-        self._entry = Code(fused.entry_text(), (fused.ENTRY_NAME,), 1)
-        self.address = self._entry.addresses[fused.ENTRY_NAME]
+        self._entry = Code(entry.text(), (entry.NAME,), 1)
+        self.address = self._entry.addresses[entry.NAME]
         self.state = int(self._cell.ctypes.data)
-        self.call = self._entry.function(fused.ENTRY_NAME, ctypes.c_int32, *_ARGS)
+        self.call = self._entry.function(entry.NAME, ctypes.c_int32, *_ARGS)
         self.table_changed(range(len(engine.model.tables)))
 
     # --- versions ---

@@ -13,7 +13,7 @@ from emulator.native import tables as native
 from emulator.switch.control import Change, Control, Table
 from emulator.switch.engine import NO_LIST, Arrival, Requests
 from emulator.switch.expr import VALID, FieldRead
-from emulator.switch.jit import extern_state, externs, fused, notes, placement, program
+from emulator.switch.jit import extern_state, externs, fused, notes, output, placement, program
 from emulator.switch.jit.batches import RECORD, Fused
 from emulator.switch.jit.gen import Site
 from emulator.switch.jit.mirror import Mirror
@@ -212,12 +212,12 @@ class JitEngine:
     def _finish(self, kind, data, ports, out, count, capacity, arena, used, size) -> int:
         buffers = min((b.offset for b in self.phv.buffers.values()), default=self.phv.size)
         memory = bytearray(self.memories[0].tobytes())
-        if kind == fused.AFTER_EGRESS:
+        if kind == output.AFTER_EGRESS:
             memory[buffers:] = self.memories[1][buffers:].tobytes()
         packet = Packet(memory, data, int(self.now[0]))
         self.take_requests(packet)
         assert self.slow_path is not None
-        found = self.slow_path(kind == fused.AFTER_EGRESS, packet, ports & 0xFFFF, (ports >> 16) & 0xFFFF)
+        found = self.slow_path(kind == output.AFTER_EGRESS, packet, ports & 0xFFFF, (ports >> 16) & 0xFFFF)
         written = 0
         begin = used
         for port, payload in found:

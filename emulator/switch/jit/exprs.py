@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -189,7 +190,7 @@ def cond(g: Gen, e: x.Expr) -> Ref:
             one = cond(g, left)
             if op in ("and", "or"):
                 needed = one if op == "and" else g.fn.not_(one)
-                return g.fn.op(op, 1, one, _guarded(g, needed, lambda: cond(g, right)))
+                return g.fn.op(op, 1, one, _guarded(g, needed, functools.partial(cond, g, right)))
             differ = g.fn.op("xor", 1, one, cond(g, right))
             return differ if op == "!=" else g.fn.not_(differ)
         case x.Not(operand):
@@ -207,7 +208,9 @@ def cond(g: Gen, e: x.Expr) -> Ref:
             same = headers.union_equal(g, left, right)
             return g.fn.not_(same) if negated else same
         case x.Ternary(test, left, right) if is_bool(left):
-            return _either(g, test, lambda: cond(g, left), lambda: cond(g, right), lambda c, a, b: g.fn.select(c, 1, a, b))
+            arms: list[Any] = [left, right]
+            yes, no = (functools.partial(cond, g, arm) for arm in arms)
+            return _either(g, test, yes, no, lambda c, a, b: g.fn.select(c, 1, a, b))
     return g.arith.nonzero(exact(g, e))
 
 

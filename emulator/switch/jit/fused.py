@@ -8,28 +8,25 @@ recirculate); what comes of it is appended to the output.
 
 from __future__ import annotations
 
-from emulator.switch.jit import deparsing, flow, notes, stages
+from emulator.switch.jit import deparsing, flow, notes
 from emulator.switch.jit.gen import Frame, Gen, Shared
 from emulator.switch.jit.ir import Function, Ref
+from emulator.switch.jit.output import AFTER_EGRESS, AFTER_INGRESS, Output
 from emulator.switch.jit.parsing import ParserGen
 from emulator.switch.jit.phv import Var
 from emulator.switch.jit.values import Val, const
 from emulator.switch.model import Model
 
 NAME = "fp_process"
-ENTRY_NAME = "fp_entry"
 SIGNATURE = (
     f"i32 @{NAME}(ptr noalias %state, ptr noalias %in, i32 %n_in, ptr noalias %out, i32 %out_capacity,"
     " ptr noalias %n_out, ptr noalias %arena, i64 %arena_size, i64 %now)"
 )
-AFTER_INGRESS, AFTER_EGRESS = range(2)
 EVENTS = ("drop_ingress", "drop_egress", "unknown_multicast_group", "packet_too_long")
 DROP_INGRESS, DROP_EGRESS, UNKNOWN_GROUP, TOO_LONG = range(4)
 NORMAL, REPLICATION = 0, 5
 GROUPS = 1 << 16
 """Multicast groups there can be; number 0 is none."""
-LIMITS = "limits"
-"""State word: pointer to {largest number of copies, bytes a packet can grow, ...} as i64."""
 
 
 def has_primitive(model: Model, names: frozenset[str]) -> bool:
@@ -56,10 +53,7 @@ class _Fused:
         self.fn = Function(NAME, SIGNATURE)
         fn = self.fn
         self.index = fn.alloca("i32")
-        self.count = fn.alloca("i32")
-        self.used = fn.alloca("i64")
         self.events: dict[int, str] = {}
-        self.pending: list[tuple[Frame, list[str], str]] = []
         self.next = fn.label("next")
         self.full = fn.label("full")
 
@@ -82,11 +76,7 @@ class _Fused:
     def build(self) -> Function:
         fn = self.fn
         fn.store("i32", "0", self.index, 8)
-        fn.store("i32", "0", self.count, 8)
-        fn.store("i64", "0", self.used, 8)
-        limits = fn.hoisted(LIMITS, self.shared.word(LIMITS))
-        self.copies = fn.load("i64", limits, 8)
-        self.growth = fn.load("i64", fn.gep(limits, 8), 8)
+        self.output = Output(fn, self.shared)
         loop = fn.label("loop")
         fn.br(loop)
         fn.start(loop)
@@ -96,10 +86,9 @@ class _Fused:
         fn.store("i32", str(fn.op("add", 32, at, 1)), self.index, 8)
         fn.br(loop)
         self._event_blocks()
-        for frame, gap, memory in self.pending:
-            gap.extend(stages.store_frame(frame, set(frame.slots), memory))
+        self.output.finish()
         fn.start(self.full)
-        fn.store("i32", fn.load("i32", self.count, 8), "%n_out", 4)
+        fn.store("i32", fn.load("i32", self.output.count, 8), "%n_out", 4)
         fn.end(f"ret i32 {fn.load('i32', self.index, 8)}")
         return fn
 
@@ -115,20 +104,11 @@ class _Fused:
         port = fn.load("i16", fn.gep(record, 12), 4, self.shared.tag("in"))
         wide = fn.zext(length, 32, 64)
         room = fn.label("room")
-        fn.cond_br(self._has_room(wide), room, self.full, likely=True)
+        fn.cond_br(self.output.has_room(wide), room, self.full, likely=True)
         fn.start(room)
         fn.cond_br(fn.icmp("ule", 32, length, self.shared.max_length), body, self._event(TOO_LONG), likely=True)
         fn.start(body)
         self._ingress(data, wide, port)
-
-    def _has_room(self, length: Ref) -> Ref:
-        fn = self.fn
-        count = fn.zext(fn.load("i32", self.count, 8), 32, 64)
-        free = fn.op("sub", 64, fn.zext("%out_capacity", 32, 64), count)
-        records = fn.icmp("sge", 64, free, self.copies)
-        need = fn.op("mul", 64, self.copies, fn.op("add", 64, length, self.growth))
-        left = fn.op("sub", 64, "%arena_size", fn.load("i64", self.used, 8))
-        return fn.and_(records, fn.icmp("sge", 64, left, need))
 
     # --- ingress ---
 
@@ -171,55 +151,18 @@ class _Fused:
             asked = g.fn.or_(asked, g.arith.nonzero(g.get(var)))
 
         def leave() -> None:
-            self._call_slow(g, AFTER_INGRESS, [(self.first, None)], 0)
+            self.output.slow_path(g, AFTER_INGRESS, [self.first], self._memory(), self._ports(0))
             g.flush()
             g.fn.br(self.next)
             g.start(g.fn.label("unreached"))
 
         g.branch_if(asked, leave, likely=False)
 
-    def _call_slow(self, g: Gen, kind: int, frames: list[tuple[Frame, None]], port: Ref) -> None:
-        """Write the packet's variables to memory and let the traffic manager finish it."""
-        fn = self.fn
-        g.flush()
-        memory = self._memory()
-        fn.declared.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-        keep = sorted(self.phv.buffers.values(), key=lambda b: b.offset)
-        end = keep[0].offset if keep else self.phv.size
-        fn.do(f"call void @llvm.memset.p0.i64(ptr {memory}, i8 0, i64 {end}, i1 false)")
-        for frame, _ in frames:
-            gap = fn.defer()
-            self.pending.append((frame, gap, memory))
-        count = fn.load("i32", self.count, 8)
-        used = fn.load("i64", self.used, 8)
-        args = [
-            f"i32 {kind}",
-            f"ptr {self.data}",
-            f"i64 {fn.ref(self.length, 64)}",
-            f"i32 {fn.ref(self._ports(port), 32)}",
-            "ptr %out",
-            f"i32 {count}",
-            "i32 %out_capacity",
-            "ptr %arena",
-            f"i64 {used}",
-            "i64 %arena_size",
-        ]
-        result = fn.call("i64", fn.hoisted("slow.0", self.shared.word("slow")), args)
-        self._take(result, used, count)
-
     def _ports(self, port: Ref) -> Ref:
         """Ingress port in the low half, the copy's egress port in the high half."""
         fn = self.fn
         high = fn.op("shl", 32, port, 16)
         return fn.op("or", 32, high, fn.zext(self.port, 16, 32))
-
-    def _take(self, result: str, used: str, count: str) -> None:
-        """The callback returns the records it appended, and in the high half the bytes it took."""
-        fn = self.fn
-        more = fn.trunc(result, 64, 32)
-        fn.store("i32", str(fn.op("add", 32, count, fn.op("and", 32, more, 0xFFFF))), self.count, 8)
-        taken = fn.op("lshr", 64, result, 16)
-        fn.store("i64", str(fn.op("add", 64, used, taken)), self.used, 8)
 
     # --- the decision ---
 
@@ -317,7 +260,8 @@ class _Fused:
         dropped = g.arith.compare("==", g.get(spec), g.drop_port())
         g.branch(dropped, self._event(DROP_EGRESS), keep)
         g.start(keep)
-        self._leave(g, port)
+        self.output.packet(g, port, has_primitive(self.model, frozenset({"truncate"})))
+        fn.br(self.again)
 
     def _egress_buffers(self, g: Gen) -> str:
         """Varbits are memory: each copy gets its own."""
@@ -351,68 +295,9 @@ class _Fused:
         asked = g.fn.or_(g.arith.nonzero(g.get(own.clone)), g.arith.nonzero(g.get(own.recirculate)))
 
         def leave() -> None:
-            self._call_slow(g, AFTER_EGRESS, [(self.first, None), (frame, None)], port)
+            self.output.slow_path(g, AFTER_EGRESS, [self.first, frame], self._memory(), self._ports(port))
             g.flush()
             g.fn.br(self.again)
             g.start(g.fn.label("unreached"))
 
         g.branch_if(asked, leave, likely=False)
-
-    def _leave(self, g: Gen, port: str) -> None:
-        """Deparse into the arena and append a record."""
-        fn, own = self.fn, self.phv.own
-        used = fn.load("i64", self.used, 8)
-        place = fn.gep("%arena", used)
-        size = stages.deparse_body(g, place)
-        notes.report(g)
-        if has_primitive(self.model, frozenset({"truncate"})):
-            size = self._truncated(g, size, own.truncate)
-        g.flush()
-        count = fn.load("i32", self.count, 8)
-        record = fn.gep("%out", fn.op("mul", 64, fn.zext(count, 32, 64), 16))
-        tag = g.tag("record")
-        fn.store("ptr", place, record, 8, tag)
-        fn.store("i32", fn.ref(fn.trunc(size, 64, 32), 32), fn.gep(record, 8), 8, tag)
-        fn.store("i32", fn.ref(fn.op("and", 32, port, 0xFFFF), 32), fn.gep(record, 12), 4, tag)
-        fn.store("i32", str(fn.op("add", 32, count, 1)), self.count, 8)
-        aligned = fn.op("and", 64, fn.op("add", 64, size, 63), ~63)
-        fn.store("i64", str(fn.op("add", 64, used, aligned)), self.used, 8)
-        fn.br(self.again)
-
-    def _truncated(self, g: Gen, size: Ref, var: Var) -> Ref:
-        wanted = g.get(var)
-        limit = g.arith.widen(g.arith.clamp(g.arith.sub(wanted, const(1)), 0, 1 << 31), 64)
-        shorter = g.fn.and_(g.arith.nonzero(wanted), g.fn.icmp("ult", 64, limit, size))
-        return g.fn.select(shorter, 64, limit, size)
-
-
-def entry_text() -> str:
-    """The function the outside calls: asks for memory that the batch will need, then goes on to the present code.
-
-    %state is a pointer to (pair, prefetch function, its guesses, their number), pair to (code, state); code is
-    replaced by storing another pair's address. Without a prefetch function (0) nothing is asked for."""
-    kinds = "ptr, ptr, i32, ptr, i32, ptr, ptr, i64, i64"
-    names = "%in, i32 %n, ptr %out, i32 %cap, ptr %n_out, ptr %arena, i64 %size, i64 %now"
-    return f"""
-define i32 @{ENTRY_NAME}(ptr %state, ptr {names}) {{
-entry:
-  %ask_at = getelementptr i64, ptr %state, i64 1
-  %ask = load ptr, ptr %ask_at, align 8
-  %wanted = icmp ne ptr %ask, null
-  br i1 %wanted, label %asking, label %go
-asking:
-  %list_at = getelementptr i64, ptr %state, i64 2
-  %list = load ptr, ptr %list_at, align 8
-  %number_at = getelementptr i64, ptr %state, i64 3
-  %number = load i32, ptr %number_at, align 8
-  call void %ask(ptr %list, i32 %number, ptr %in, i32 %n)
-  br label %go
-go:
-  %pair = load atomic ptr, ptr %state acquire, align 8
-  %code = load ptr, ptr %pair, align 8
-  %at = getelementptr i64, ptr %pair, i64 1
-  %own = load ptr, ptr %at, align 8
-  %done = tail call i32 ({kinds}) %code(ptr %own, ptr {names})
-  ret i32 %done
-}}
-"""

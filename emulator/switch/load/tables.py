@@ -40,6 +40,8 @@ MAX_TABLE_SIZE = 1 << 31
 
 SHARES = "shares_entries_with"
 """Member of a table's JSON object that our compiler writes where a table is applied at several places."""
+ENTRIES_CONST, ENTRY_CONST = "entries_const", "const"
+"""Of a table, false where its `entries` are initial ones, which may be changed; of such an entry, true where it may not."""
 
 
 @dataclass
@@ -185,7 +187,7 @@ class _Table:
             default_const=const,
             default_args_const=args_const,
             entries=entries,
-            const_entries=bool(entries),
+            const_entries=self._const_entries(),
             with_counters=need(item, "with_counters", bool, where, False),
             support_timeout=need(item, "support_timeout", bool, where, False),
             profile=profile,
@@ -295,8 +297,14 @@ class _Table:
             key = tuple(_entry_part(p, k, where) for p, k in zip(parts, self.keys))
             call = self._call(need(raw, "action_entry", dict, where), where)
             priority = natural(raw, "priority", where, i + 1, MAX_PRIORITY)
-            entries.append(ConstEntry(key, MAX_PRIORITY - priority, call))
-        return tuple(entries)
+            const = self._const_entries() or need(raw, ENTRY_CONST, bool, where, False)
+            entries.append(ConstEntry(key, priority, call, const))
+        last = max((e.priority for e in entries), default=0)
+        return tuple(replace(e, priority=last + 1 - e.priority) for e in entries)
+
+    def _const_entries(self) -> bool:
+        """Whether nothing but the program's own entries may be there: bmv2 says so of every table with entries."""
+        return need(self.item, ENTRIES_CONST, bool, self.where, bool(self.item.get("entries")))
 
 
 def _entry_part(raw: Any, key: Key, where: str) -> KeyPart:

@@ -88,12 +88,13 @@ def _document(source: str | Path | bytes | Mapping[str, Any]) -> dict:
     return doc
 
 
-SECTIONS = frozenset(
-    "__meta__ program header_types headers header_stacks header_union_types header_unions header_union_stacks field_lists"
-    " errors enums parsers parse_vsets deparsers meter_arrays counter_arrays register_arrays calculations learn_lists"
-    " actions pipelines checksums field_aliases extern_instances".split()
-)
-NEEDLESS = frozenset({"force_arith", "config_options", "source_info"})
+SECTIONS = {
+    *("__meta__", "program", "header_types", "headers", "header_stacks", "header_union_types", "header_unions"),
+    *("header_union_stacks", "field_lists", "errors", "enums", "parsers", "parse_vsets", "deparsers", "meter_arrays"),
+    *("counter_arrays", "register_arrays", "calculations", "learn_lists", "actions", "pipelines", "checksums"),
+    *("field_aliases", "extern_instances"),
+}
+NEEDLESS = {"force_arith", "config_options", "source_info"}
 """force_arith says which fields need values of any size: here all have them. config_options sets how bmv2 treats programs
 of P4_14; it is not documented, and p4c does not write it."""
 
