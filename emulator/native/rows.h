@@ -59,8 +59,10 @@ void fpr_sender_stats(const struct fpr_sender *sender, struct fpr_stats *stats);
 struct fpr_receiver *fpr_open_receiver(const struct fpr_link *link, const char *interface, const char *socket_path,
                                        char *error);
 void fpr_close_receiver(struct fpr_receiver *receiver); /* after fpr_receive returned */
-/* Forgets everything and takes survivors of this query only. From any thread. */
-int32_t fpr_expect(struct fpr_receiver *receiver, uint16_t query, uint8_t operator_code, uint8_t workers, char *error);
+/* Forgets everything and takes survivors of this query only. before: of each worker, the sequence number before its first.
+ * From any thread. */
+int32_t fpr_expect(struct fpr_receiver *receiver, uint16_t query, uint8_t operator_code, uint8_t workers,
+                   const uint32_t *before, char *error);
 /* Takes and acknowledges for about slice_ms; 0, or -1 with a sentence. One thread only. */
 int32_t fpr_receive(struct fpr_receiver *receiver, int32_t slice_ms, char *error);
 /* Rows taken since the last time, and their packets; from any thread. Copies at most `room` rows, in order of arrival. */

@@ -11,7 +11,7 @@ struct fpr_receiver {
     struct transport *transport;
     struct fpr_link link;
     pthread_mutex_t lock; /* for all that follows */
-    uint32_t *latest;     /* per worker and place of its window: sequence taken last; 0: none */
+    uint32_t *latest;     /* per worker and place of its window: sequence taken last */
     uint32_t workers;
     uint16_t query;
     uint8_t operator_code;
@@ -134,13 +134,18 @@ int32_t fpr_receive(struct fpr_receiver *r, int32_t slice_ms, char *error)
     }
 }
 
-int32_t fpr_expect(struct fpr_receiver *r, uint16_t query, uint8_t operator_code, uint8_t workers, char *error)
+int32_t fpr_expect(struct fpr_receiver *r, uint16_t query, uint8_t operator_code, uint8_t workers, const uint32_t *before,
+                   char *error)
 {
-    uint32_t *latest = calloc((size_t)workers * r->link.window, sizeof *latest);
+    uint32_t window = r->link.window, *latest = calloc((size_t)workers * window, sizeof *latest);
     if (!latest || !workers) {
         free(latest);
         return fail(error, workers ? "memory is short" : "a query needs a worker");
     }
+    /* Each place as if the last of its numbers before had been taken. */
+    for (uint32_t worker = 0; worker < workers; worker++)
+        for (uint32_t back = 0; back < window; back++)
+            latest[worker * window + ((before[worker] - back) & (window - 1))] = before[worker] - back;
     pthread_mutex_lock(&r->lock);
     free(r->latest);
     r->latest = latest;
