@@ -10,7 +10,7 @@ import pytest
 from emulator.native import lib_and_ffi
 from emulator.switch import hashes
 from emulator.switch.jit import extern_state
-from emulator.switch.meters import MAX_BURST, MAX_RATE, MeterArray
+from emulator.switch.meters import COUNTS, MAX_BURST, MAX_RATE, MeterArray
 
 PLAIN = sorted(set(hashes.ALGORITHMS) - hashes.STATEFUL - {"csum16", "cksum16"})
 POLYNOMIALS = ["poly_0x11021_init_0xffff_not_rev", "poly_0x107", "poly_0x1864cfb_init_0xb704ce_xout_0x1_not_rev"]
@@ -64,7 +64,7 @@ def test_meters_equal_python(kind: str, largest: int) -> None:
             row = ffi.cast("int64_t *", fast.data.ctypes.data)
             colour = lib.fpx_meter(row, length if kind == "bytes" else 1, now)
             assert colour == slow.execute(0, length, now), (SEED, kind, now, length)
-            assert fast.data.tolist() == slow.data.tolist(), SEED
+            assert fast.data[:, :COUNTS].tolist() == slow.data[:, :COUNTS].tolist(), SEED
             colours.add(colour)
     assert 0 in colours and len(colours) > 1
 

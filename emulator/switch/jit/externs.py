@@ -107,7 +107,7 @@ def _count_colour(g: Gen, cells: str, colour: Ref) -> None:
     packets = g.fn.gep(cells, g.fn.op("add", 64, at, METER_COUNTS))
     octets = g.fn.gep(packets, 8)
     for where, more in ((packets, 1), (octets, g.fn.zext(g.arrived_length(), 32, 64))):
-        g.fn.store("i64", g.fn.op("add", 64, g.fn.load("i64", where, 8), more), where, 8)
+        g.fn.store("i64", g.fn.ref(g.fn.op("add", 64, g.fn.load("i64", where, 8), more), 64), where, 8)
 
 
 def reset_fuel(g: Gen, amount: int) -> None:
