@@ -16,6 +16,8 @@ LENGTHS = struct.Struct(">II")
 LONGEST = 1 << 26
 """Bytes of either part of a message."""
 ANSWER_SECONDS = 60.0
+WAIT_SECONDS = 600.0
+"""For a place at the switch, or for an earlier sender of the same partition to leave."""
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,15 @@ def valid_lanes(frames: np.ndarray) -> np.ndarray:
     return (frames["valid"].astype(np.uint16)[:, None] >> np.arange(LANES, dtype=np.uint16) & 1).astype(bool)
 
 
+_ODD = np.random.default_rng(20210521).integers(0, 2**63, 33, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+
+
+def fingerprints(frames: np.ndarray) -> np.ndarray:
+    """(n,) uint64 of what (n,) FRAME carry: the rows and which lanes hold them."""
+    words = np.ascontiguousarray(frames["rows"]).view("<u8").reshape(len(frames), 32)
+    return (words * _ODD[:32]).sum(axis=1, dtype=np.uint64) + frames["valid"].astype(np.uint64) * _ODD[32]
+
+
 def acknowledgements(frames: np.ndarray, master: Host) -> np.ndarray:
     """The master's answers to survivor frames, (packets,) HEADER, with the survivors' lanes as they came."""
     replies = headers(len(frames), HEADER, master, master)

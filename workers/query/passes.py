@@ -13,21 +13,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from workers.query.channel import WAIT_SECONDS
 from workers.query.errors import QueryError
 from workers.query.exchange import PATIENCE, Link, Traffic
-from workers.query.pack import ACKNOWLEDGEMENT, FRAME, HEADER, SURVIVORS, acknowledgements
+from workers.query.pack import ACKNOWLEDGEMENT, FRAME, HEADER, SURVIVORS, acknowledgements, fingerprints
 from workers.query.rack import Rack
-
-WAIT_SECONDS = 600.0
-"""For a place at the switch, or for an earlier sender of the same partition to leave."""
-_ODD = np.random.default_rng(20210521).integers(0, 2**63, 33, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-
-
-def fingerprints(frames: np.ndarray) -> np.ndarray:
-    """(n,) uint64 of what (n,) FRAME carry: the rows and which lanes hold them."""
-    words = np.ascontiguousarray(frames["rows"]).view("<u8").reshape(len(frames), 32)
-    return (words * _ODD[:32]).sum(axis=1, dtype=np.uint64) + frames["valid"].astype(np.uint64) * _ODD[32]
-
 
 @dataclass
 class Decided:

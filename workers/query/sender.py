@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from workers.query.channel import Address, Channel
-from workers.query.pack import FRAME, Host, Stream, pack, valid_lanes
+from workers.query.channel import WAIT_SECONDS, Address, Channel
+from workers.query.pack import FRAME, Host, Stream, fingerprints, pack, valid_lanes
 from workers.query.pack import Address as Route
-from workers.query.passes import WAIT_SECONDS, fingerprints
 
 
 @dataclass
