@@ -115,6 +115,20 @@ class Network:
         self.children.append(child)
         return child
 
+    def link_bytes(self) -> dict[str, tuple[int, int]]:
+        """Bytes since the network began over each link at a switch, "lower-upper" -> (towards the upper end, back). A
+        frame counts with its Ethernet header, without preamble and checksum."""
+        names = {switch.name for switch in self.topology.switches}
+        found = {}
+        for link in self.topology.links:
+            lower, upper = link.a, link.b  # shapes name a link's lower end first
+            if upper.node not in names:
+                lower, upper = upper, lower
+            statistics = Path("/sys/class/net") / self.interface(upper.node, upper.port) / "statistics"
+            up, down = (int((statistics / f"{way}_bytes").read_text()) for way in ("rx", "tx"))
+            found[f"{lower.node}-{upper.node}"] = (up, down)
+        return found
+
     def counters(self, host: str) -> dict[str, int]:
         """Since the host began: tx_packets, rx_packets, tx_bytes, rx_bytes of eth0 (a TCP super-frame, not yet
         cut, is one packet); tcp_segments sent, tcp_retransmissions."""

@@ -33,7 +33,7 @@ def star(hosts: int, rate_mbit: float | None = None, *, cpu: float | None = None
 
 
 def two_racks(hosts: int, rate_mbit: float | None = None, *, cpu: float | None = None, impair: str = "") -> Topology:
-    """Leaves s1 and s2 with half of the hosts each, under spine s3; a leaf's uplink is its last port."""
+    """Leaves s1 and s2 with half of the hosts each, under spine s3, the root; a leaf's uplink is its last port."""
     if hosts < 2:
         raise TopologyError(f"two racks need at least 2 hosts, not {hosts}")
     members = hosts_numbered(hosts, cpu)
@@ -43,7 +43,7 @@ def two_racks(hosts: int, rate_mbit: float | None = None, *, cpu: float | None =
     for spine_port, (leaf, rack) in enumerate((("s1", members[:first]), ("s2", members[first:])), 1):
         links += [Link(End(h.name, 0), End(leaf, port), rate_mbit) for port, h in enumerate(rack, 1)]
         links.append(Link(End(leaf, len(rack) + 1), End("s3", spine_port), rate_mbit))
-    return check(Topology("racks", members, switches, tuple(links)))
+    return check(Topology("racks", members, switches, tuple(links), root="s3"))
 
 
 SHAPES: dict[str, Callable[..., Topology]] = {"star": star, "racks": two_racks}

@@ -48,6 +48,7 @@ class Topology:
     hosts: tuple[Host, ...]
     switches: tuple[Switch, ...]
     links: tuple[Link, ...]
+    root: str = ""  # the switch at the top of a tree of several
 
     def host(self, name: str) -> Host:
         return next(host for host in self.hosts if host.name == name)
@@ -79,6 +80,43 @@ def attachment(topology: Topology, host: str) -> End:
 
 SWITCH_IP = str(NETWORK.broadcast_address - 1)
 SWITCH_MAC = "02:00:00:00:00:fe"
+
+
+def switch_address(switch: Switch) -> tuple[str, str]:
+    """(MAC, IP) of one switch among several."""
+    return f"02:00:00:00:fe:{switch.device_id:02x}", str(NETWORK.network_address + 200 + switch.device_id)
+
+
+def fabric_file(topology: Topology, servers: dict[str, str]) -> dict[str, Any]:
+    """What the controller of all switches must know: the tree they form, and where each host is. servers: P4Runtime
+    addresses by switch name."""
+    switches = []
+    for switch in topology.switches:
+        mac, ip = switch_address(switch)
+        entry = {"name": switch.name, "mac": mac, "ip": ip, "address": servers[switch.name], "device_id": switch.device_id}
+        switches.append(entry | _uplink(topology, switch.name))
+    ends = {host.name: attachment(topology, host.name) for host in topology.hosts}
+    hosts = [
+        {"name": h.name, "ip": h.ip, "mac": h.mac, "switch": ends[h.name].node, "port": ends[h.name].port}
+        for h in topology.hosts
+    ]
+    return {"switches": switches, "hosts": hosts}
+
+
+def _uplink(topology: Topology, switch: str) -> dict[str, Any]:
+    """Where the link towards the root is; nothing for the root itself."""
+    if switch == topology.root:
+        return {}
+    below = {switch}
+    queue = deque([(topology.root, "")])
+    while queue:  # the first to reach `switch` on the way down is its parent
+        node, came_from = queue.popleft()
+        for own, far, _ in topology.ends(node):
+            if far.node in below:
+                return {"parent": node, "uplink": far.port, "parent_port": own.port}
+            if far.node != came_from:
+                queue.append((far.node, node))
+    raise TopologyError(f"switch {switch} has no way up to {topology.root or 'a root: none is named'}")
 
 
 def hosts_file(topology: Topology, switch: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from emulator.topo.build import why_not
+from emulator.topo.shapes import SHAPES
 from emulator.topo.spec import TopologyError
 from workers.main_job import in_process_run, network_run
 from workers.main_job.alone import train_alone
@@ -32,7 +33,9 @@ EXAMPLES = """examples:
   fpisa run
   fpisa run --aggregators fpisa,gloo --rate 100 --bench-mb 25
   fpisa run --impair in:loss=0.01,out:dup=0.005,seed=7
+  fpisa run --shape racks --uplink raw --aggregators fpisa
 """
+NAMES = {"star": "star round one switch", "racks": "network of two racks, a switch each, under a spine"}
 ACCURACY_MARGIN = 0.01  # of single-process training; beyond it an aggregator has harmed the model
 
 
@@ -41,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     words = argparse.ArgumentParser(
         prog="fpisa run",
         description="Train the digits network by data-parallel SGD, once with every aggregator, over a "
-        "Mininet star of workers and one P4 switch (without root: over in-process links), and compare.",
+        "Mininet network of workers and P4 switches (without root: over in-process links), and compare.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -86,6 +89,14 @@ def parser() -> argparse.ArgumentParser:
         help="tensor of the measured all-reduce",
     )
     add("--bench-repeats", type=int, default=plan.bench_repeats, metavar="N", help=f"({plan.bench_repeats})")
+    add("--shape", choices=sorted(SHAPES), default=plan.shape, help="star, or two racks under a spine (star)")
+    add(
+        "--uplink",
+        choices=("packed", "raw"),
+        default=plan.uplink,
+        help="what a rack's switch sends up: packed floats, or its registers raw (packed)",
+    )
+    add("--cpu", type=float, metavar="SHARE", help="share of all CPUs that a host may use, 0 to 1 (no limit)")
     add("--impair", default="", metavar="SPEC", help="faults at the switch's ports, as fpisa switch --impair")
     add(
         "--switch",
@@ -119,6 +130,8 @@ def plan_of(words: argparse.Namespace) -> Plan:
     ):
         if not low <= getattr(words, name) <= high:
             raise JobError(f"--{name.replace('_', '-')} must be from {low} to {high}, not {getattr(words, name)}")
+    if words.in_process and (words.shape != "star" or words.cpu is not None):
+        raise JobError("--in-process has no network: leave out --shape and --cpu")
     if not 0 <= words.rate < float("inf") or not 0 < words.bench_mb <= 1000:
         raise JobError("--rate must be 0 or more and --bench-mb above 0 and at most 1000")
     try:
@@ -136,6 +149,9 @@ def plan_of(words: argparse.Namespace) -> Plan:
         bench_bytes=max(4, round(words.bench_mb * 1e6) // 4 * 4),
         bench_repeats=words.bench_repeats,
         recipe=recipe,
+        shape=words.shape,
+        uplink=words.uplink,
+        cpu=words.cpu,
         impair=words.impair,
         switch=words.switch,
         compiler=words.compiler,
@@ -172,6 +188,8 @@ def surroundings(plan: Plan, console: Console) -> tuple[list[str], Plan]:
         raise JobError("simple_switch_grpc is not installed; without --switch bmv2 our own switch is used")
     reason = None if plan.in_process else why_not()
     if reason is not None:
+        if plan.shape != "star" or plan.cpu is not None:
+            raise JobError(f"--shape {plan.shape} and --cpu need a network, and none can be built: {reason}")
         if plan.switch == "bmv2":
             raise JobError(f"simple_switch_grpc needs a network, and none can be built: {reason}")
         plan = replace(plan, in_process=True)
@@ -187,9 +205,11 @@ def surroundings(plan: Plan, console: Console) -> tuple[list[str], Plan]:
     else:
         rate = "unlimited" if plan.rate_mbit is None else f"{plan.rate_mbit:g} Mbit/s each way"
         notes.append(
-            f"A Mininet star: {plan.workers} hosts, a network namespace each, and one switch; links {rate}; "
+            f"A Mininet {NAMES[plan.shape]}: {plan.workers} hosts, a network namespace each; links {rate}; "
             f"{plan.elements} values a packet, {plan.slots} slots."
         )
+    if plan.shape == "racks":
+        notes.append(f"Each rack's switch sums its workers; its sums go up {plan.uplink}.")
     if plan.impair:
         notes.append(f"The switch's ports were impaired: {plan.impair}.")
     notes.append(f"{platform.platform()}, {os.cpu_count()} CPUs, Python {platform.python_version()}.")

@@ -1,4 +1,4 @@
-"""The command that starts the controller of one switch."""
+"""The commands that start a controller, of one switch or of several."""
 
 from __future__ import annotations
 
@@ -14,4 +14,12 @@ def command(switch: str, program: Program, hosts: Path, socket: Path) -> list[st
         sys.executable, "-m", "fpisa.cli", "controller", "--switch", switch, "--device-id", "1",
         "--program", str(program.json), "--p4info", str(program.p4info), "--hosts", str(hosts),
         "--listen", f"unix:{socket}",
+    ]  # fmt: skip
+
+
+def fabric_command(fabric: Path, program: Program, socket: Path) -> list[str]:
+    """fabric: the file of switches and hosts."""
+    return [
+        sys.executable, "-m", "fpisa.cli", "controller", "--fabric", str(fabric),
+        "--program", str(program.json), "--p4info", str(program.p4info), "--listen", f"unix:{socket}",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""One method over a Mininet star: a switch, a controller, and a worker in each host."""
+"""One method over a Mininet network: its switches, a controller, and a worker in each host."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 
 from emulator.topo.build import Network
 from emulator.topo.process import Child
-from emulator.topo.shapes import star
-from emulator.topo.spec import hosts_file
+from emulator.topo.shapes import SHAPES
+from emulator.topo.spec import Topology, attachment, fabric_file, hosts_file
 from emulator.topo.switches import start_switch
 from workers.main_job.controller import command as controller_command
+from workers.main_job.controller import fabric_command
 from workers.main_job.follow import Follower
 from workers.main_job.plan import JobError, Method, Plan
 from workers.main_job.programs import Program
@@ -19,6 +20,7 @@ from workers.main_job.result import Event, Result, conclude
 from workers.main_job.tasks import task_of, worker_command
 
 GLOO_PORT = 29500
+LinkBytes = dict[str, tuple[int, int]]  # link -> bytes up and down
 
 
 def run_method(
@@ -26,12 +28,18 @@ def run_method(
 ) -> Result:
     """Runs `method`; its logs and kept gradients go to `folder`. Raises JobError or TopologyError."""
     folder.mkdir(parents=True, exist_ok=True)
-    topology = star(plan.workers, plan.rate_mbit, impair=plan.impair)
+    topology = SHAPES[plan.shape](plan.workers, plan.rate_mbit, cpu=plan.cpu, impair=plan.impair)
     with Network(topology, folder, offloads=plan.switch != "bmv2") as network:
-        switch, address = start_switch(network, topology.switches[0], plan.switch)
-        assert switch is not None
-        socket = start_controller(network, address, program, folder)
-        meter = Meter(switch)
+        switches, addresses = {}, {}
+        for switch in topology.switches:
+            child, addresses[switch.name] = start_switch(network, switch, plan.switch)
+            assert child is not None
+            switches[switch.name] = child
+        if topology.root:
+            socket = start_fabric_controller(network, addresses, program, folder)
+        else:
+            socket = start_controller(network, addresses[topology.switches[0].name], program, folder)
+        meter = Meter(list(switches.values()), network.link_bytes)
 
         def heard(rank: int, event: Event) -> None:
             meter.see(rank, event)
@@ -42,12 +50,22 @@ def run_method(
         try:
             follower.follow(lambda rank: workers[rank].wait(5.0), plan.limit_s)
         except JobError as error:
-            fallen = "" if switch.process.poll() is None else f"the switch stopped: {switch.complaint()}; "
+            stopped = [child for child in switches.values() if child.process.poll() is not None]
+            fallen = "".join(f"the switch {child.name} stopped: {child.complaint()}; " for child in stopped)
             raise JobError(f"{method.aggregator}: {fallen}{error}") from None
         counters = [network.counters(host.name) for host in topology.hosts]
     packets = total(follower, "packets_sent", counters, "tcp_segments")
     again = total(follower, "retransmissions", counters, "tcp_retransmissions")
-    return conclude(method.aggregator, follower.heard, packets, again, folder, meter.seconds, plan.elements)
+    racks = rack_sizes(topology)
+    return conclude(
+        method.aggregator, follower.heard, packets, again, folder, meter.seconds, plan.elements, racks, plan.uplink, meter.links
+    )
+
+
+def rack_sizes(topology: Topology) -> tuple[int, ...]:
+    """Hosts at each switch that has any, in the order of ranks."""
+    homes = [attachment(topology, host.name).node for host in topology.hosts]
+    return tuple(homes.count(name) for name in dict.fromkeys(homes))
 
 
 def total(follower: Follower, own: str, counters: list[dict[str, int]], tcp: str) -> int:
@@ -57,17 +75,26 @@ def total(follower: Follower, own: str, counters: list[dict[str, int]], tcp: str
 
 
 class Meter:
-    """CPU time of the switch while rank 0 measures."""
+    """CPU time of the switches, and bytes over each link, while rank 0 measures."""
 
-    def __init__(self, switch: Child) -> None:
-        self.switch, self.before = switch, 0.0
+    def __init__(self, switches: list[Child], link_bytes: Callable[[], LinkBytes]) -> None:
+        self.switches, self.before = switches, 0.0
         self.seconds: float | None = None
+        self.link_bytes, self.links_before = link_bytes, link_bytes()
+        self.links: LinkBytes = {}
+
+    def cpu(self) -> float:
+        return sum(switch.cpu_seconds() for switch in self.switches)
 
     def see(self, rank: int, event: Event) -> None:
         if rank == 0 and event["event"] == "bench" and event["done"] == 0:
-            self.before = self.switch.cpu_seconds()
+            self.before, self.links_before = self.cpu(), self.link_bytes()
         elif rank == 0 and event["event"] == "measured":
-            self.seconds = self.switch.cpu_seconds() - self.before
+            self.seconds = self.cpu() - self.before
+            self.links = {
+                name: (up - self.links_before[name][0], down - self.links_before[name][1])
+                for name, (up, down) in self.link_bytes().items()
+            }
 
 
 def start_controller(network: Network, switch: str, program: Program, folder: Path) -> Path:
@@ -77,6 +104,16 @@ def start_controller(network: Network, switch: str, program: Program, folder: Pa
     socket = network.folder / "controller.sock"
     command = controller_command(switch, program, hosts, socket)
     child = network.start("controller", command, ready=lambda line: "ready" in line)
+    child.wait_ready(60.0)
+    return socket
+
+
+def start_fabric_controller(network: Network, servers: dict[str, str], program: Program, folder: Path) -> Path:
+    """Starts the controller of all switches; returns its socket. Raises TopologyError."""
+    fabric = folder / "fabric.json"
+    fabric.write_text(json.dumps(fabric_file(network.topology, servers)))
+    socket = network.folder / "controller.sock"
+    child = network.start("controller", fabric_command(fabric, program, socket), ready=lambda line: "ready" in line)
     child.wait_ready(60.0)
     return socket
 

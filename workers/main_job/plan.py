@@ -22,6 +22,12 @@ class Method:
     says: str
 
 
+# The programs of a tree of switches, by those of a single one.
+TREES = {
+    "allreduce_fpisa.p4": "allreduce_tree.p4",
+    "allreduce_fpisa_approx.p4": "allreduce_tree_approx.p4",
+    "allreduce_int.p4": "allreduce_tree_int.p4",
+}
 METHODS = {
     method.aggregator: method
     for method in (
@@ -46,6 +52,9 @@ class Plan:
     recipe: Recipe = field(default_factory=Recipe)
     train: bool = True  # False: only measure
     impair: str = ""
+    shape: str = "star"  # or racks: two leaves under a spine, which sum hierarchically
+    uplink: str = "packed"  # what a leaf sends up: packed floats, or raw registers
+    cpu: float | None = None  # share of all CPUs that a host may use; None: no limit
     switch: str = "fpisa"
     compiler: str = "fpisa"
     deadline_s: float = 8.0

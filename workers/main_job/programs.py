@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.main_job.plan import JobError, Plan
+from workers.main_job.plan import TREES, JobError, Plan
 
 SOURCES = Path(__file__).resolve().parents[2] / "p4src"
 
@@ -22,7 +22,12 @@ class Program:
 
 
 def compile_program(plan: Plan, name: str, folder: Path) -> Program:
-    """Compiles p4src/`name`; raises JobError with the compiler's own words."""
+    """Compiles p4src/`name`, or its kin for a tree of switches; raises JobError with the compiler's own words."""
+    options = [f"-DELEMENTS={plan.elements}"]
+    if plan.shape == "racks":
+        raw = plan.uplink == "raw" and name == "allreduce_fpisa.p4"  # the others' packed sums are all they have
+        name = TREES[name]
+        options += ["-DUPLINK=raw"] if raw else []
     source = SOURCES / name
     if not source.is_file():
         raise JobError(f"there is no P4 program {source}")
@@ -31,7 +36,7 @@ def compile_program(plan: Plan, name: str, folder: Path) -> Program:
     stem = source.stem
     program = Program(folder / f"{stem}.json", folder / f"{stem}.p4info.txtpb")
     command = [
-        sys.executable, "-m", "fpisa.cli", "compile", str(source), f"-DELEMENTS={plan.elements}",
+        sys.executable, "-m", "fpisa.cli", "compile", str(source), *options,
         "-o", str(program.json), "--p4runtime-files", str(program.p4info),
         *(["--compiler", "p4c"] if plan.compiler == "p4c" else []),
     ]  # fmt: skip

@@ -44,6 +44,7 @@ class Result:
     equal_weights: bool  # every worker's parameters have the same bits
     curves: dict[str, Any]  # of rank 0
     bench_seconds: list[float]  # of rank 0, one a repeat
+    link_bytes: dict[str, tuple[int, int]]  # lower-upper -> bytes up and down while rank 0 measured; empty: not known
     workers: list[dict[str, Any]]
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,9 +59,13 @@ def conclude(
     kept: Path,
     switch_cpu: float | None,
     elements: int,
+    racks: tuple[int, ...] = (),
+    uplink: str = "packed",
+    link_bytes: dict[str, tuple[int, int]] | None = None,
 ) -> Result:
     """The record of a run whose workers all ended well. kept: folder of their gradients. switch_cpu: CPU seconds
-    while they measured. elements: values a packet."""
+    while they measured. elements: values a packet. racks: workers of each, where they are several; uplink: how their
+    sums went up."""
     measured = [worker.last["measured"] for worker in heard]
     trained = [worker.last["trained"] for worker in heard]
     slowest = [max(times) for times in zip(*(m["seconds"] for m in measured), strict=True)]
@@ -77,10 +82,11 @@ def conclude(
         accuracy=trained[0]["accuracy"],
         largest_error=max(m["error"] for m in [*measured, gradient_errors(kept, len(heard))]),
         largest_deviation=max(m["deviation"] for m in [*measured, gradient_errors(kept, len(heard))]),
-        chunks_explained=share_explained(aggregator, kept, len(heard), elements),
+        chunks_explained=share_explained(aggregator, kept, racks or (len(heard),), elements, uplink),
         equal_weights=len({t["digest"] for t in trained}) == 1,
         curves=trained[0]["curve"],
         bench_seconds=slowest,
+        link_bytes=link_bytes or {},
         workers=[worker.last for worker in heard],
     )
 
