@@ -46,6 +46,7 @@ def call(ck: Checker, expr: ast.Call, want: Type | None) -> Type:
             ck.callees.setdefault(ck.current, set()).add(decl)
             if _reaches(ck, decl, ck.current, set()):
                 return ck.error(func.pos, f"function {func.name} calls itself")
+        _deprecated(ck, decl, func.pos)
         return invoke(ck, decl, decl.result, expr, want)
     if isinstance(found, ast.Action):
         if ck.where.kind in ("parser", "function"):
@@ -56,6 +57,13 @@ def call(ck: Checker, expr: ast.Call, want: Type | None) -> Type:
         check_args(ck, found.params, expr.args, expr.pos, found.name, ck.env)
         return VOID
     return ck.error(func.pos, f"'{func.name}' cannot be called")
+
+
+def _deprecated(ck: Checker, decl: Any, pos: int) -> None:
+    note = ast.annotation(decl.annotations, "deprecated")
+    if note is not None:
+        why = ast.string_annotation(decl.annotations, "deprecated")
+        ck.diags.warn(pos, f"{decl.name} is deprecated" + (f": {why}" if why else ""), "deprecated")
 
 
 def _reaches(ck: Checker, start: Any, goal: Any, seen: set[int]) -> bool:
@@ -170,7 +178,7 @@ def _argument(ck: Checker, param: ast.Param, arg: ast.Expr, pos: int, name: str,
             not unify(formal, actual, {}, ck.interner):
         ck.error(arg.pos, f"{what}: expected {formal}, found {actual}")
     else:
-        ck.require(arg.pos, formal, actual, what)
+        ck.require(arg.pos, formal, actual, what, arg)
 
 
 def _open(kind: Type) -> bool:
@@ -322,6 +330,7 @@ def construct(ck: Checker, type_expr: ast.TypeExpr, args: tuple[ast.Argument, ..
     for param, arg in zip(decl.type_params, kind.args):
         env.set(param.name, TypeV(arg))
     if isinstance(decl, ast.ExternObject):
+        _deprecated(ck, decl, pos)
         if len(kind.args) != len(decl.type_params):
             names = ", ".join(p.name for p in decl.type_params)
             return ck.error(pos, f"{decl.name} takes the type arguments <{names}>" if names else

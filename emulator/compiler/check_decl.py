@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import ast, check_expr, check_stmt
+from .check_lint import lint
 from .check_main import check_main
 from .check_table import check_table, used_match_kind
 from .checker import Checker, Sym, Where
@@ -28,7 +29,6 @@ from .types import (
     is_struct,
     is_union,
     strip,
-    width_of,
 )
 from .values import Env, TypeV
 
@@ -40,6 +40,8 @@ def check_program(tree: ast.Program, diags: Diagnostics, options: Options) -> di
         for decl in tree.decls:
             _HANDLERS[type(decl)](ck, decl)
         check_main(ck, tree)
+        if not diags.failed:
+            lint(tree, diags, options)
     except CompileError:
         if not diags.failed:
             raise
@@ -128,9 +130,6 @@ def _header(ck: Checker, decl: ast.StructDecl, kind: Struct) -> None:
             ck.error(item.pos, f"a header's field cannot be {kind.fields[item.name]}")
         elif isinstance(part, Enum) and part.under is None:
             ck.error(item.pos, f"a header's field cannot be {part}: the enum has no representation")
-    bits = sum(width_of(t) for t in kind.fields.values() if not isinstance(strip(t), Varbit))
-    if bits % 8 and UNKNOWN not in kind.fields.values():
-        ck.error(decl.pos, f"header {decl.name} has {bits} bits, which is not a whole number of bytes")
 
 
 def _extern_object(ck: Checker, decl: ast.ExternObject) -> None:
@@ -160,8 +159,9 @@ def _function(ck: Checker, decl: ast.Function) -> None:
     result = ck.resolve(decl.result)
     ck.where = Where("function", result)
     ck.current = decl
-    ck.params(decl.params)
+    ck.params(decl.params, outputs=True)
     ended = check_stmt.statements(ck, decl.body.body)
+    _outputs(ck, decl)
     if result is not VOID and result is not UNKNOWN and not ended:
         ck.error(decl.pos, f"function {decl.name} can reach its end without returning {_article(result)}")
     ck.env, ck.where, ck.current = saved
@@ -179,14 +179,23 @@ def _action(ck: Checker, decl: ast.Action) -> None:
     ck.env = Env(ck.env)
     ck.where = Where("action", VOID, 0, ck.where.tables)
     ck.current = decl
-    ck.params(decl.params)
+    ck.params(decl.params, outputs=True)
     for param in decl.params:
         if isinstance(ck.resolve(param.type), Object):
             ck.error(param.pos, f"an action cannot take an object: {param.name}")
     check_stmt.statements(ck, decl.body.body)
+    _outputs(ck, decl)
     ck.env, ck.where, ck.current = saved
     if ck.env is not ck.globals:
         ck.declare(decl.name, decl, decl.pos)
+
+
+def _outputs(ck: Checker, decl: ast.Function | ast.Action) -> None:
+    """Out parameters that no statement writes."""
+    for param in decl.params:
+        sym = ck.env.names.get(param.name)
+        if isinstance(sym, Sym) and not sym.written and not sym.used:
+            ck.diags.warn(param.pos, f"out parameter '{param.name}' is never written", "uninitialized")
 
 
 def _type_decl(ck: Checker, decl: ast.TypeDecl) -> None:

@@ -166,6 +166,7 @@ def _binary(ck: Checker, expr: ast.Binary, want: Type | None) -> Type:
     if op in ("==", "!="):
         if not comparable(ck, left, right):
             ck.error(expr.pos, f"'{op}' cannot compare {left} with {right}")
+        _number_fits(ck, expr, left, right)
         return BOOL
     if op in ("<<", ">>"):
         return _shift(ck, expr, left, right)
@@ -173,6 +174,8 @@ def _binary(ck: Checker, expr: ast.Binary, want: Type | None) -> Type:
     if op == "++":
         if isinstance(a, Bits) and isinstance(b, Bits):
             return Bits(a.width + b.width, a.signed)
+        if left is STRING and right is STRING:
+            return STRING
         return ck.error(expr.pos, f"'++' needs numbers with widths, found {left} and {right}")
     return _arithmetic(ck, expr, left, right, a, b)
 
@@ -195,7 +198,16 @@ def _arithmetic(ck: Checker, expr: ast.Binary, left: Type, right: Type, a: Type,
         zero = ck.known(expr.right)
         if zero is not None and zero.value <= 0:
             return ck.error(expr.pos, "division by zero" if zero.value == 0 else f"'{op}' by a negative number")
+    _number_fits(ck, expr, left, right)
     return BOOL if op in _COMPARE else kind
+
+
+def _number_fits(ck: Checker, expr: ast.Binary, left: Type, right: Type) -> None:
+    """Warn about a number that does not fit the other side's type."""
+    if left is INT and right is not INT:
+        ck.fits(expr.left, right)
+    elif right is INT and left is not INT:
+        ck.fits(expr.right, left)
 
 
 def _shift(ck: Checker, expr: ast.Binary, left: Type, right: Type) -> Type:

@@ -62,7 +62,7 @@ def variable(ck: Checker, item: ast.Var) -> None:
         ck.error(item.pos, f"a variable cannot have the type {kind}")
     if item.value is not None:
         found = check_expr.check(ck, item.value, kind)
-        ck.require(item.pos if found is VOID else item.value.pos, kind, found, f"variable {item.name}")
+        ck.require(item.pos if found is VOID else item.value.pos, kind, found, f"variable {item.name}", item.value)
     sym = ck.variable(item.name, kind, item.pos, "variable", "inout", None, item)
     sym.written = item.value is not None or not is_scalar(kind) or ck.where.kind == "parser"
 
@@ -124,7 +124,7 @@ def _assign(ck: Checker, item: ast.Assign) -> None:
     if found is VOID:
         ck.error(item.pos, "a call without a result is used as a value")
     elif kind is not UNKNOWN and found is not UNKNOWN:
-        ck.require(item.pos, kind, found, "assignment")
+        ck.require(item.pos, kind, found, "assignment", None if item.op else item.value)
 
 
 def _symbol(ck: Checker, expr: ast.Expr) -> Sym | None:
@@ -176,7 +176,7 @@ def _return(ck: Checker, item: ast.Return) -> bool:
         check_expr.check(ck, item.value)
         return True
     found = check_expr.check(ck, item.value, where.result)
-    ck.require(item.value.pos, where.result, found, "return")
+    ck.require(item.value.pos, where.result, found, "return", item.value)
     return True
 
 

@@ -27,7 +27,9 @@ from .types import (
     Type,
     Varbit,
     is_header,
+    is_scalar,
     is_union,
+    storage_type,
     strip,
     unify,
 )
@@ -94,16 +96,18 @@ class Checker(Context):
         self.declare(name, sym, pos)
         return sym
 
-    def params(self, params: Sequence[ast.Param], unwritable_plain: bool = True) -> None:
-        """Declare parameters; those without direction are read-only."""
+    def params(self, params: Sequence[ast.Param], outputs: bool = False) -> None:
+        """Declare parameters; those without direction are read-only. outputs: notice numbers that go out unwritten."""
         seen: set[str] = set()
         for param in params:
             if param.name in seen:
                 self.error(param.pos, f"two parameters are called '{param.name}'")
                 continue
             seen.add(param.name)
-            self.env.set(param.name, Sym(param.name, self.resolve(param.type), "parameter", param.pos,
-                                         param.direction or "none", None, param))
+            sym = Sym(param.name, self.resolve(param.type), "parameter", param.pos,
+                      param.direction or "none", None, param)
+            sym.written = not (outputs and param.direction == "out" and is_scalar(sym.type))
+            self.env.set(param.name, sym)
 
     # -- types
     def resolve(self, expr: ast.TypeExpr) -> Type:
@@ -180,7 +184,21 @@ class Checker(Context):
             return all(self.assignable(target.element, v) for v in value.members)
         return unify(target, value, {}, self.interner)
 
-    def require(self, pos: int, target: Type, value: Type, what: str = "value") -> None:
+    def fits(self, expr: ast.Expr, target: Type) -> None:
+        """Warn about a constant that its place's type cannot hold."""
+        real, number = storage_type(target), self.known(expr)
+        if number is None or not isinstance(real, Bits):
+            return
+        low, high = (-(1 << (real.width - 1)), 1 << (real.width - 1)) if real.signed else (0, 1 << real.width)
+        if number.value < low and not real.signed:
+            self.diags.warn(expr.pos, f"{number.value} is negative, {target} has no sign", "mismatch")
+        elif not low <= number.value < high:
+            self.diags.warn(expr.pos, f"{number.value} does not fit {target}", "overflow")
+
+    def require(self, pos: int, target: Type, value: Type, what: str = "value", expr: ast.Expr | None = None) -> None:
+        """Report a value that its place cannot take. expr: warn, too, about a number that loses bits there."""
+        if expr is not None and value is INT:
+            self.fits(expr, target)
         if value is VOID:
             self.error(pos, f"{what}: a call without a result is used as a value of type {target}")
         elif not self.assignable(target, value):

@@ -200,6 +200,8 @@ def _binary(cx: Context, expr: ast.Binary, want: Type | None) -> Any:
     if op in ("==", "!="):
         same = compare(cx, left, right, expr.pos)
         return same if op == "==" else fold.negate_compare(same)
+    if isinstance(left, StringV) and isinstance(right, StringV):
+        return StringV(left.value + right.value)
     left, right = as_scalar(cx, left, expr.left.pos), as_scalar(cx, right, expr.right.pos)
     if op in ("<<", ">>"):
         if isinstance(right, ir.Const):

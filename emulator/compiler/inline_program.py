@@ -8,7 +8,7 @@ from .context import Context, Options
 from .inline_blocks import checksums, deparser
 from .inline_expr import expression
 from .source import Diagnostics
-from .types import ERROR, Bits, Object, Stack, Struct, Type, is_header, is_union, strip
+from .types import ERROR, Bits, Object, Stack, Struct, Type, Varbit, is_header, is_union, strip, width_of
 from .values import Env, ExternV, InstanceV, StructV
 
 BLOCKS = ["parser", "verify", "ingress", "egress", "compute", "deparser"]
@@ -38,6 +38,7 @@ def inline_program(tree: ast.Program, name: str, diags: Diagnostics, options: Op
     deparser(cx, emits)
     inline_parser.run_at_end(cx, program.verify_body)
     _reject(cx)
+    _whole_bytes(cx)
     _controller_headers(cx, tree)
     _report_unused(cx, tree)
     return program
@@ -183,6 +184,14 @@ def _reject(cx: Context) -> None:
         cond = fold.equal(flag, zero)
         drop = (ir.Prim("mark_to_drop", (ir.HeaderArg("standard_metadata"),), -1),)
         cx.program.ingress = (ir.If(cond, cx.program.ingress, drop, -1),)
+
+
+def _whole_bytes(cx: Context) -> None:
+    """The target's headers are made of bytes; a type that no header has may be otherwise."""
+    for made in cx.program.header_types.values():
+        bits = sum(width_of(t) for _, t in made.fields if not isinstance(strip(t), Varbit))
+        if bits % 8 and isinstance(made.decl, ast.StructDecl) and made.decl.kind == "header":
+            cx.diags.error(made.decl.pos, f"header {made.name} has {bits} bits, which is not a whole number of bytes")
 
 
 def _controller_headers(cx: Context, tree: ast.Program) -> None:

@@ -120,10 +120,12 @@ enum CloneType { I2E, E2E }
 
 extern void random<T>(out T result, in T lo, in T hi);
 extern void digest<T>(in bit<32> receiver, in T data);
+@deprecated("use mark_to_drop(standard_metadata)")
 extern void mark_to_drop();
 extern void mark_to_drop(inout standard_metadata_t standard_metadata);
 extern void hash<O, T, D, M>(out O result, in HashAlgorithm algo, in T base, in D data, in M max);
 
+@deprecated("use verify_checksum and update_checksum")
 extern Checksum16 {
     Checksum16();
     bit<16> get<D>(in D data);
@@ -135,10 +137,13 @@ extern void verify_checksum_with_payload<T, O>(in bool condition, in T data, in 
 extern void update_checksum_with_payload<T, O>(in bool condition, in T data, inout O checksum, HashAlgorithm algo);
 
 extern void clone(in CloneType type, in bit<32> session);
+@deprecated("use resubmit_preserving_field_list")
 extern void resubmit<T>(in T data);
 extern void resubmit_preserving_field_list(bit<8> index);
+@deprecated("use recirculate_preserving_field_list")
 extern void recirculate<T>(in T data);
 extern void recirculate_preserving_field_list(bit<8> index);
+@deprecated("use clone_preserving_field_list")
 extern void clone3<T>(in CloneType type, in bit<32> session, in T data);
 extern void clone_preserving_field_list(in CloneType type, in bit<32> session, bit<8> index);
 
