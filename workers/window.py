@@ -172,11 +172,12 @@ class Window:
 
     def _overtaken(self, now: float) -> NDArray[np.bool_]:
         """Slots whose chunk is lost as far as can be told: something sent well after it is answered, by count,
-        or by time where few are in flight. Each time waits longer."""
+        or by time where few are in flight. Each time waits twice as long, from a time without a floor: here there is more
+        to go by than age."""
         trip, age = self.trip, now - self.sent_at
         well_after = self.newest_order > self.order + OVERTAKEN_BY
         well_after |= self.newest_sent - self.sent_at > trip.timeout
-        patience = np.where(self.tries == 0, trip.mean + trip.deviation, trip.doubled(np.maximum(self.tries - 1, 0)))
+        patience = (trip.mean + trip.deviation) * np.exp2(np.minimum(self.tries, MAX_DOUBLINGS))
         late = (self.newest_order > self.order) & well_after & (age > patience)
         return (self.chunk_of != FREE) & late & trip.measured
 

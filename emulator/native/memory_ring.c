@@ -190,12 +190,10 @@ static void memory_event(struct port *port, uint32_t events)
     char bells[256];
     (void)events;
     if (m->peer >= 0) {
-        ssize_t bytes;
-        int reads = 0; /* bounded: the peer may ring faster than we read */
-        do
-            bytes = recv(m->peer, bells, sizeof bells, MSG_DONTWAIT);
-        while (bytes > 0 && ++reads < 64);
-        if (bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR))
+        ssize_t bytes = recv(m->peer, bells, sizeof bells, MSG_DONTWAIT);
+        if (bytes > 0) /* an accept in vain costs more than all the rest; who waits there is told of again */
+            return;
+        if (bytes == 0 || (errno != EAGAIN && errno != EINTR))
             disconnect(m);
     }
     accept_peer(m);

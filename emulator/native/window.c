@@ -186,6 +186,14 @@ bool window_answer(struct lane *lane, int64_t chunk, bool again, uint64_t now)
     return true;
 }
 
+/* How old an overtaken chunk is at least when it goes out again. Each time doubles it, from a time that has no floor: here
+ * there is more to go by than age. */
+static double patience_ns(const struct lane *lane, uint32_t tries)
+{
+    double first = lane->trip.mean + lane->trip.deviation;
+    return first * (double)(1u << (tries < MAX_DOUBLINGS ? tries : MAX_DOUBLINGS));
+}
+
 /* Something sent well after it is answered: by count, or by time where few are under way. Each time waits longer. */
 static bool overtaken(const struct lane *lane, const struct flight *flight, uint64_t now)
 {
@@ -194,7 +202,7 @@ static bool overtaken(const struct lane *lane, const struct flight *flight, uint
         return false;
     if (lane->newest_order <= flight->order + OVERTAKEN_BY && lead <= timeout_ns(lane))
         return false;
-    return age > (flight->tries ? doubled(lane, flight->tries - 1) : lane->trip.mean + lane->trip.deviation);
+    return age > patience_ns(lane, flight->tries);
 }
 
 static int64_t send_later_again(struct lane *lane, struct flight *flight, uint64_t now)

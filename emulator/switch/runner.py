@@ -75,6 +75,7 @@ class Runner:
         self._clock = clock
         self._thread: threading.Thread | None = None
         self._pump: threading.Thread | None = None
+        self._closing = threading.Lock()
         self._keep: list[Any] = []  # what C points to
         self._switch: Any = None
         self._links: LinkWatch | None = None
@@ -187,11 +188,12 @@ class Runner:
             self._pump.join()
 
     def close(self) -> None:
-        """Stops, and frees all sockets and memory."""
+        """Stops, and frees all sockets and memory. Two threads may call it: one of them frees."""
         self.stop()
-        if self._raw != self._ffi.NULL:
-            self._lib.fpn_free(self._raw)
-            self._raw = self._ffi.NULL
+        with self._closing:
+            raw, self._raw = self._raw, self._ffi.NULL
+        if raw != self._ffi.NULL:
+            self._lib.fpn_free(raw)
         self._keep.clear()
 
     def __enter__(self) -> Runner:

@@ -7,6 +7,7 @@ must be the same on every worker. Arguments: one JSON object.
 import json
 import select
 import sys
+import time
 import zlib
 
 import numpy as np
@@ -40,6 +41,7 @@ def run(words: dict, told: list[str]) -> None:
         rank, turn, ending = client.seat.rank, 0, False
         print(json.dumps({"joined": rank}), flush=True)
         while not ending:
+            time.sleep(words.get("pause", 0.0))
             array = values(turn, rank, count, dtype)
             client.allreduce(array)
             wrong = 0

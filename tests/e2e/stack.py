@@ -79,6 +79,19 @@ class Process:
                 return message
         raise AssertionError(f"{self.name} has ended: {self.said[-8:]}")
 
+    def now(self) -> list[dict[str, Any]]:
+        """The messages that are there."""
+        before = len(self.told)
+        while not self.lines.empty():
+            if self.hear() is None:
+                break
+        return self.told[before:]
+
+    def tell(self, word: str) -> None:
+        assert self.child.stdin is not None
+        self.child.stdin.write(word + "\n")
+        self.child.stdin.flush()
+
     def signal(self, number: int) -> None:
         self.child.send_signal(number)
 
@@ -105,6 +118,7 @@ class Stack:
     folder: Path
     program: tuple[Path, Path]  # P4Info, JSON
     workers: int = 2
+    spare: int = 0  # seats beyond the workers', for another job
     pairs: list[tuple[str, str]] | None = None
     deadline: float = 8.0
     impair: str = ""
@@ -116,7 +130,7 @@ class Stack:
         self.port = free_port()
         self.listen = str(self.folder / "c")
         hosts = [
-            {"name": f"h{r}", "ip": address(r), "mac": mac(r), "port": r + 1} for r in range(self.workers)
+            {"name": f"h{r}", "ip": address(r), "mac": mac(r), "port": r + 1} for r in range(self.workers + self.spare)
         ]  # fmt: skip
         known = {"switch": {"mac": "02:00:00:00:0f:fe", "ip": "10.77.0.254"}, "hosts": hosts}
         (self.folder / "hosts.json").write_text(json.dumps(known))
@@ -144,7 +158,7 @@ class Stack:
         return str(self.folder / f"m{rank}")
 
     def start_switch(self) -> Process:
-        names = [f"shm:{self.socket_of(r)}" for r in range(self.workers)]
+        names = [f"shm:{self.socket_of(r)}" for r in range(self.workers + self.spare)]
         if self.pairs is not None:
             names = [near for near, _ in self.pairs]
         ports = [word for r, name in enumerate(names) for word in ("-i", f"{r + 1}@{name}")]
@@ -171,13 +185,18 @@ class Stack:
             member.until(lambda m: m.get("turn", -1) >= 1)
         return members
 
-    def start_worker(self, rank: int, count: int, dtype: str, job: str) -> Process:
-        place: Any = {"path": self.socket_of(rank), "mac": mac(rank).replace(":", ""), "ip": address(rank)}
+    def start_worker(
+        self, rank: int, count: int, dtype: str, job: str, first: int = 0, workers: int = 0, pause: float = 0.0
+    ) -> Process:
+        """first: the seat of the job's rank 0. workers: the job's, if not the stack's. pause: seconds before each turn."""
+        seat = first + rank
+        place: Any = {"path": self.socket_of(seat), "mac": mac(seat).replace(":", ""), "ip": address(seat)}
         if self.pairs is not None:
-            place = self.pairs[rank][1]
+            place = self.pairs[seat][1]
         words = {
             "place": place, "options": {"elements": 32, "slots": 32, **self.options}, "deadline": self.deadline,
-            "count": count, "dtype": dtype, "workers": self.workers, "controller": self.listen, "job": job, "rank": rank,
+            "count": count, "dtype": dtype, "workers": workers or self.workers, "pause": pause,
+            "controller": self.listen, "job": job, "rank": rank,
         }  # fmt: skip
         process = Process(f"worker {rank}", [sys.executable, str(CHILD), json.dumps(words)])
         self.running.append(process)
@@ -185,9 +204,7 @@ class Stack:
 
     def finish(self, members: list[Process]) -> None:
         """Lets the workers end, and compares what they have summed."""
-        assert members[0].child.stdin is not None
-        members[0].child.stdin.write("stop\n")
-        members[0].child.stdin.flush()
+        members[0].tell("stop")
         for member in members:
             status = member.end()
             assert status == 0, (status, member.said[-8:])
