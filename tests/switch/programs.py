@@ -137,6 +137,25 @@ class Builder:
         )
         return name
 
+    def union_stack(self, name: str, members: dict[str, Sequence[Sequence[Any]]], size: int) -> str:
+        """Unions name[0], name[1], ... of one type."""
+        kinds = {member: f"{name}.{member}_t" for member in members}
+        for member, fields in members.items():
+            rows = [[f[0], f[1], False] for f in fields]
+            self.doc["header_types"].append({"name": kinds[member], "id": len(self.doc["header_types"]), "fields": rows})
+        self.doc["header_union_types"].append(
+            {"name": f"{name}_u", "id": len(self.doc["header_union_types"]), "headers": [[m, k] for m, k in kinds.items()]}
+        )
+        first = len(self.doc["header_unions"])
+        for i in range(size):
+            ids = [self._header(f"{name}[{i}].{member}", kinds[member], False) for member in members]
+            row = {"name": f"{name}[{i}]", "id": first + i, "union_type": f"{name}_u", "header_ids": ids}
+            self.doc["header_unions"].append(row)
+        self.doc["header_union_stacks"].append(
+            {"name": name, "id": 0, "union_type": f"{name}_u", "size": size, "header_union_ids": [*range(first, first + size)]}
+        )
+        return name
+
     def metadata(self, fields: Sequence[Sequence[Any]], name: str = "scalars") -> str:
         return self.header(name, fields, metadata=True)
 

@@ -26,6 +26,8 @@ class Subject:
         self.switch = Switch(model, engine=engine, clock=lambda: self.now, seed=1, max_passes=20)  # type: ignore[arg-type]
         self.digests: list[tuple[str, Any]] = []
         self.switch.on_digest = self._digest
+        self.logs: list[str] = []
+        self.switch.on_log = self.logs.append
         install(self.switch, rows)
 
     def _digest(self, message: DigestList) -> None:
@@ -40,7 +42,17 @@ class Subject:
         control = self.switch.control
         registers = {name: control.registers[name].read_all() for name in control.registers}
         counters = {name: control.counters[name].read_all() for name in control.counters}
-        return out, registers, counters, self.digests, dict(self.switch.events)
+        meters = [meter.data.tolist() for meter in self.switch.state.meters]
+        direct = [counter.read_all() for counter in self.switch.state.counters]
+        return out, registers, counters, self.digests, dict(self.switch.events), self.logs, meters, direct, self.hits()
+
+    def hits(self) -> list[tuple[str, int, int]]:
+        """When the entries of tables with timeouts were hit last."""
+        control = self.switch.control
+        timed = [table for table in control.table_list if table.spec.support_timeout]
+        for table in timed:
+            control.refresh_hits(table)
+        return [(table.name, entry.handle, entry.last_hit_us) for table in timed for entry in table.entries()]
 
 
 def compare(rng: random.Random, packets: int) -> None:

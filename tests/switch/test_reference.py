@@ -176,19 +176,8 @@ def unions() -> Builder:
     """A stack us of two unions {x: 8 bits, y: 16 bits}; the next is an x while a byte ahead is below 128, else a y."""
     build = Builder()
     build.header("h", [("a", 8), ("b", 8)])
-    kinds = {"x": [("v", 8)], "y": [("v", 8), ("w", 8)]}
-    for i in range(2):
-        build.union(f"us[{i}]", kinds)
-    build.doc["header_union_types"] = build.doc["header_union_types"][:1]
-    first = {name: f"us[0].{name}_t" for name in kinds}
-    for row in build.doc["headers"]:
-        if row["name"].startswith("us[1]."):
-            row["header_type"] = first[row["name"][-1]]
-    for row in build.doc["header_unions"]:
-        row["union_type"] = "us[0]_u"
-    build.doc["header_union_stacks"].append(
-        {"name": "us", "id": 0, "union_type": "us[0]_u", "size": 2, "header_union_ids": [0, 1]}
-    )
+    kinds: dict[str, Any] = {"x": [("v", 8)], "y": [("v", 8), ("w", 8)]}
+    build.union_stack("us", kinds, 2)
     ahead = [{"type": "lookahead", "value": [0, 1]}]
     choose = [{"type": "hexstr", "value": "0x1", "mask": None, "next_state": "y"},
               {"type": "default", "value": None, "mask": None, "next_state": "x"}]  # fmt: skip

@@ -37,6 +37,7 @@ class Interpreter:
         self._verify = checksum_steps(model, self._compiler, control.hashes, lambda c: c.verify)
         self._update = checksum_steps(model, self._compiler, control.hashes, lambda c: c.update)
         self._masks = {c.name: (1 << model.field(c.target).width) - 1 for c in model.checksums}
+        self._standard_masks = [(1 << f.width) - 1 for f in model.header_type(model.standard.header).fields]
         self._learn = [
             [(self._compiler.value(e), (1 << width) - 1) for e, width in item.elements]
             for item in model.learn_lists
@@ -50,20 +51,23 @@ class Interpreter:
         p = Phv(self._blank, data, arrival.now)
         p.trace = self.trace
         standard = self.model.standard
-        row = p.values[standard.header]
-        row[standard.ingress_port] = arrival.port & 0x1FF
-        row[standard.packet_length] = len(data) & 0xFFFFFFFF
-        row[standard.instance_type] = arrival.instance_type
-        if standard.ingress_global_timestamp is not None:
-            row[standard.ingress_global_timestamp] = arrival.now & ((1 << 48) - 1)
+        row, widths = p.values[standard.header], self._standard_masks
+        for index, value in (
+            (standard.ingress_port, arrival.port & 0x1FF),
+            (standard.packet_length, len(data)),
+            (standard.instance_type, arrival.instance_type),
+            (standard.ingress_global_timestamp, arrival.now),
+        ):
+            if index is not None:
+                row[index] = value & widths[index]
         for field, value in arrival.preserved:
             self.write(p, field, value)
         self._parser.run(p)
         row = p.values[standard.header]
         if standard.parser_error is not None:
-            row[standard.parser_error] = p.error
+            row[standard.parser_error] = p.error & widths[standard.parser_error]
         if standard.checksum_error is not None and not verify_all(self._verify, p, self._masks):
-            row[standard.checksum_error] = 1
+            row[standard.checksum_error] = 1 & widths[standard.checksum_error]
         self._report(p)
         return p
 

@@ -1,43 +1,60 @@
-"""Update checksums, and headers back to bytes."""
+"""Checksums verified and updated, and headers back to bytes."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
+from emulator.switch.hashes import STATEFUL
 from emulator.switch.jit import exprs, hashing, primitives
 from emulator.switch.jit.gen import Gen
 from emulator.switch.jit.ir import Ref
 from emulator.switch.jit.packing import write_items
-from emulator.switch.jit.values import const
+from emulator.switch.jit.phv import Var
+from emulator.switch.jit.values import Val, const
+from emulator.switch.model import Checksum
 
 OUT = "out"
 
 
 def verify_checksums(g: Gen) -> None:
-    """Behind the parser: sets checksum_error when a checksum of a valid header is wrong."""
     flag = g.phv.standard("checksum_error")
     for checksum in g.model.checksums:
-        if not checksum.verify or flag is None:
-            continue
-        target = checksum.target
-        due = g.flag(g.phv.valid[target.header])
-        if checksum.cond is not None:
-            due = g.fn.and_(due, exprs.cond(g, checksum.cond))
-        found = g.model.calculations[checksum.calculation]
-        expected = hashing.hash_value(g, found.algo, found.inputs, found.name)
-        width = g.model.field(target).width
-        wrong = g.arith.compare("!=", g.arith.mask(expected, width), g.get(g.phv.field(target.header, target.field)))
-        g.set_const(flag, 1, g.fn.and_(due, wrong))
+        if checksum.verify and flag is not None:
+            _when_due(g, checksum, functools.partial(_verify, g, checksum, flag))
+
+
+def _verify(g: Gen, checksum: Checksum, flag: Var, due: Ref) -> None:
+    target = checksum.target
+    expected = g.arith.mask(_computed(g, checksum), g.model.field(target).width)
+    wrong = g.arith.compare("!=", expected, g.get(g.phv.field(target.header, target.field)))
+    g.set_const(flag, 1, g.fn.and_(due, wrong))
 
 
 def update_checksums(g: Gen) -> None:
     for checksum in g.model.checksums:
-        if not checksum.update:
-            continue
-        due = g.flag(g.phv.valid[checksum.target.header])
-        if checksum.cond is not None:
-            due = g.fn.and_(due, exprs.cond(g, checksum.cond))
-        found = g.model.calculations[checksum.calculation]
-        value = hashing.hash_value(g, found.algo, found.inputs, found.name)
-        primitives.store(g, checksum.target, value, due)
+        if checksum.update:
+            _when_due(g, checksum, functools.partial(_update, g, checksum))
+
+
+def _update(g: Gen, checksum: Checksum, due: Ref) -> None:
+    primitives.store(g, checksum.target, _computed(g, checksum), due)
+
+
+def _computed(g: Gen, checksum: Checksum) -> Val:
+    found = g.model.calculations[checksum.calculation]
+    return hashing.hash_value(g, found.algo, found.inputs, found.name)
+
+
+def _when_due(g: Gen, checksum: Checksum, step: Callable[[Ref], None]) -> None:
+    """Where the target is valid and the condition holds; a hash that keeps state is not even computed elsewhere."""
+    due = g.flag(g.phv.valid[checksum.target.header])
+    if checksum.cond is not None:
+        due = g.fn.and_(due, exprs.guarded(g, due, functools.partial(exprs.cond, g, checksum.cond)))
+    if g.model.calculations[checksum.calculation].algo in STATEFUL:
+        g.branch_if(due, lambda: step(1))
+    else:
+        step(due)
 
 
 def emit(g: Gen, out: str) -> Ref:

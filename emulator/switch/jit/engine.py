@@ -290,6 +290,7 @@ class JitEngine:
         data, compiled = state.data, self.stages
         out = compiled.out
         size = compiled.deparse(compiled.wiring.address, state.address, data, len(data), out.ctypes.data)
+        self.take_requests(state)  # the deparser's own statements may truncate
         return out[:size].tobytes()
 
     def _run(self, stage: Any, packet: Packet) -> None:

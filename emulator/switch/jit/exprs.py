@@ -68,10 +68,10 @@ def _either(
 ) -> Any:
     """Both arms of a `?:`, of which one counts."""
     taken = cond(g, test)
-    return select(taken, _guarded(g, taken, left), _guarded(g, g.fn.not_(taken), right))
+    return select(taken, guarded(g, taken, left), guarded(g, g.fn.not_(taken), right))
 
 
-def _guarded(g: Gen, needed: Ref, make: Callable[[], Any]) -> Any:
+def guarded(g: Gen, needed: Ref, make: Callable[[], Any]) -> Any:
     """Code that runs in any case, but counts only where `needed` holds."""
     outer = g.guard
     g.guard = g.fn.and_(outer, needed)
@@ -190,7 +190,7 @@ def cond(g: Gen, e: x.Expr) -> Ref:
             one = cond(g, left)
             if op in ("and", "or"):
                 needed = one if op == "and" else g.fn.not_(one)
-                return g.fn.op(op, 1, one, _guarded(g, needed, functools.partial(cond, g, right)))
+                return g.fn.op(op, 1, one, guarded(g, needed, functools.partial(cond, g, right)))
             differ = g.fn.op("xor", 1, one, cond(g, right))
             return differ if op == "!=" else g.fn.not_(differ)
         case x.Not(operand):

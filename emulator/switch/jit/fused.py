@@ -30,7 +30,7 @@ GROUPS = 1 << 16
 
 
 def has_primitive(model: Model, names: frozenset[str]) -> bool:
-    bodies = [a.body for a in model.actions]
+    bodies = [model.deparser.body, *(a.body for a in model.actions)]
     bodies += [tuple(op for op in s.ops if hasattr(op, "op")) for s in model.parser.states]  # type: ignore[misc]
     return any(p.op in names for body in bodies for p in body)
 

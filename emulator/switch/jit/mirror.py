@@ -130,13 +130,13 @@ class TableMirror:
         return GROUP, [entry.slot, self._group(entry.group), *[0] * (self.words - 2)]
 
     def _group(self, handle: int) -> int:
-        """Address of a group's list of records; an empty one leads to the default."""
+        """Address of a group's members' number and records; behind the 0 of an empty one stands the default."""
         found = self._groups.get(handle)
         if found is None:
             profile = self.table.profile
             assert profile is not None
-            addresses = [self._member(m) for m in profile.group(handle).active] or [self.record.ctypes.data]
-            found = self._groups[handle] = np.array([len(addresses), *addresses], np.uint64)
+            members = [self._member(m) for m in profile.group(handle).active]
+            found = self._groups[handle] = np.array([len(members), *(members or [self.record.ctypes.data])], np.uint64)
         return int(found.ctypes.data)
 
     def _member(self, handle: int) -> int:

@@ -11,12 +11,16 @@ from typing import Any
 
 from emulator.switch import expr as x
 from emulator.switch.engine import BACKWARD_JUMP_LIMIT
+from emulator.switch.hashes import STATEFUL
 from emulator.switch.jit import exprs, externs, hashing, headers, notes, registers
 from emulator.switch.jit.gen import Gen
 from emulator.switch.jit.values import Val, const
 from emulator.switch.model import Model, Primitive
 
 HARD = frozenset({"execute_meter", "log_msg", "assert", "assume", "modify_field_rng_uniform"})
+
+
+HASH = "modify_field_with_hash_based_offset"
 
 
 def store(g: Gen, target: x.LValue, value: Val, when: Any = 1) -> None:
@@ -220,8 +224,10 @@ def run(g: Gen, primitive: Primitive) -> None:
 
 
 def is_flat(model: Model, body: tuple[Primitive, ...]) -> bool:
-    """Whether a body can run on a predicated path: forward jumps only, nothing HARD."""
+    """Whether a body can run on a predicated path: forward jumps only, nothing HARD, no hash that keeps state."""
     for at, primitive in enumerate(body):
+        if primitive.op == HASH and model.calculations[primitive.args[2]].algo in STATEFUL:  # type: ignore[call-overload]
+            return False
         if primitive.op in HARD or (primitive.op.startswith("_jump") and _target(primitive) <= at):
             return False
     return True

@@ -185,7 +185,7 @@ def _member(g: Gen, node: TableNode, entry: str) -> str:
         number = hashing.hash_value(g, profile.selector_algo or "", profile.inputs, profile.name)
         count = Val(g.fn.load("i64", group, 8, g.tag(ENTRY)), 64, 0, 1 << 32)
         notes.note(g, "empty_group", g.fn.not_(g.arith.nonzero(count)))
-        index = g.arith.widen(g.arith.div(number, count, rest=True), 64)
+        index = g.arith.widen(g.arith.div(number, g.arith.clamp(count, 1, 1 << 32), rest=True), 64)
         place = g.fn.gep(group, g.fn.op("add", 64, g.fn.op("mul", 64, index, 8), 8))
         g.fn.store("ptr", g.fn.load("ptr", place, 8, g.tag(ENTRY)), record, 8)
 
