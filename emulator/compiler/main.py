@@ -7,62 +7,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-EXAMPLE = """example:
-  fpisa compile prog.p4 -o prog.json --p4runtime-files prog.p4info.txtpb
-"""
-LIMITS = ("table-reuse", "division")
+from .flags import check, include_path, make_parser, normalized, warning_classes, words
 
-
-def make_parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="fpisa compile", description=__doc__, epilog=EXAMPLE, allow_abbrev=False,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("source", help="P4_16 program")
-    p.add_argument("-o", metavar="FILE", dest="output", help="write bmv2 JSON here (default: the program's name with .json)")
-    p.add_argument("-I", action="append", default=[], metavar="DIR", dest="include", help="look for included files here")
-    p.add_argument("-D", action="append", default=[], metavar="NAME[=VALUE]", dest="define", help="define a macro")
-    p.add_argument("-U", action="append", default=[], metavar="NAME", dest="undefine", help="forget a macro")
-    p.add_argument("-E", action="store_true", dest="preprocess", help="preprocess only, to standard output")
-    p.add_argument("--p4runtime-files", default="", metavar="A[,B]",
-                   help="write P4Info; .txtpb, .txt, .json or .bin tells the form")
-    p.add_argument("--p4runtime-file", default="", metavar="FILE", help=argparse.SUPPRESS)
-    p.add_argument("--p4runtime-format", default="", help=argparse.SUPPRESS)
-    p.add_argument("--p4runtime-entries-files", default="", metavar="A[,B]",
-                   help="write the program's own table entries as a P4Runtime WriteRequest")
-    p.add_argument("--Wdisable", nargs="?", const="*", action="append", default=[], metavar="CLASS",
-                   help="leave out a class of warnings, or all (--Wdisable=unused)")
-    p.add_argument("--Werror", nargs="?", const="*", action="append", default=[], metavar="CLASS",
-                   help="count a class of warnings, or all, as errors")
-    p.add_argument("--Wwarn", nargs="?", const="*", action="append", default=[], help=argparse.SUPPRESS)
-    p.add_argument("--Winfo", nargs="?", const="*", action="append", default=[], help=argparse.SUPPRESS)
-    p.add_argument("--maxErrorCount", type=int, default=20, metavar="N", help="stop after so many errors")
-    p.add_argument("--target", default="bmv2", help="bmv2 (the only one)")
-    p.add_argument("--arch", default="v1model", help="v1model (the only one)")
-    p.add_argument("--std", default="p4-16", help="p4-16 (the only one)")
-    p.add_argument("--p4v", default="16", help=argparse.SUPPRESS)
-    p.add_argument("-b", dest="backend", help=argparse.SUPPRESS)
-    p.add_argument("-a", dest="arch_short", help=argparse.SUPPRESS)
-    p.add_argument("--pp", metavar="FILE", help="write the program as read, after preprocessing")
-    p.add_argument("-v", action="count", default=0, dest="verbose", help="say what is being done, with times")
-    p.add_argument("--dump-after", action="append", default=[], metavar="PASS",
-                   help="print the program after a pass (parse, inline, or a pass's name; --dump-after=list names them)")
-    p.add_argument("--allow", action="append", default=[], metavar="LIMIT",
-                   help=f"lift limits of the reference target: {', '.join(LIMITS)} (comma separated, or all)")
-    p.add_argument("--parser-reject", choices=("accept", "drop"), default="accept",
-                   help="what an explicit `transition reject` does: end parsing (as simple_switch) or drop the packet")
-    p.add_argument("--emit-externs", action="store_true",
-                   help="write externs that the program declares, for a switch that loads a module with them")
-    p.add_argument("--ndebug", action="store_true", help="leave out assert and assume")
-    p.add_argument("--no-unroll", action="store_true", help="keep loops in actions as loops")
-    p.add_argument("--compiler", choices=("fpisa", "p4c"), default="fpisa",
-                   help="p4c: use an installed p4c-bm2-ss instead")
-    p.add_argument("--version", action="version", version="fpisa compile, bmv2 JSON 2.23")
-    return p
+JSON_LEVELS = 5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser()
-    args = parser.parse_args(sys.argv[1:] if argv is None else list(argv))
-    problem = _check(args)
+    args = parser.parse_args(normalized(sys.argv[1:] if argv is None else argv))
+    args.include = include_path(args.include)
+    problem = check(args)
     if problem:
         print(f"fpisa compile: error: {problem}", file=sys.stderr)
         return 2
@@ -75,34 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _check(args: argparse.Namespace) -> str | None:
-    arch = args.arch_short or args.arch
-    target = args.backend or args.target
-    if target not in ("bmv2", "simple_switch") or arch != "v1model":
-        return f"only v1model on bmv2 is supported, not {arch} on {target}"
-    if args.std.lower() not in ("p4-16", "p4_16") or args.p4v not in ("16", "p4-16"):
-        return "only P4_16 is supported"
-    if not os.path.isfile(args.source):
-        return f"no such file: {args.source}"
-    args.allowed = frozenset(LIMITS) if "all" in _words(args.allow) else frozenset(_words(args.allow))
-    unknown = sorted(args.allowed - set(LIMITS))
-    if unknown:
-        return f"--allow knows {', '.join(LIMITS)}, not {unknown[0]}"
-    return None
-
-
-def _words(items: Sequence[str]) -> list[str]:
-    return [w for item in items for w in item.split(",") if w]
-
-
 def compile_one(args: argparse.Namespace) -> int:
     """Compile with this compiler; the exit status is 0, or 1 when the program has errors."""
     from .context import Options
     from .source import Diagnostics
 
-    diags = Diagnostics(disabled=set(_words(args.Wdisable)), as_errors=set(_words(args.Werror)),
+    diags = Diagnostics(disabled=warning_classes(args.Wdisable), as_errors=warning_classes(args.Werror),
                         max_errors=max(1, args.maxErrorCount))
-    if args.preprocess:
+    if args.preprocess or args.depends_only:
         return _preprocess_only(args, diags)
     from .api import compile_file
 
@@ -127,7 +61,7 @@ class _Watch:
         self.args = args
         self.clock = time.perf_counter
         self.last = self.clock()
-        self.wanted = set(_words(args.dump_after))
+        self.wanted = set(words(args.dump_after))
 
     def __call__(self, name: str, subject: Any) -> None:
         now = self.clock()
@@ -161,30 +95,50 @@ def _preprocess_only(args: argparse.Namespace, diags: Any) -> int:
         print(diags.render(), file=sys.stderr)
     if diags.failed:
         return 1
-    sys.stdout.write(spell(tokens[:-1]))
+    sys.stdout.write(depends_rule(args, diags) if args.depends_only else spell(tokens[:-1]))
     return 0
 
 
-def _write_outputs(args: argparse.Namespace, result: Any) -> None:
-    import json
+def depends_rule(args: argparse.Namespace, diags: Any) -> str:
+    """The JSON file and the files it is made from, as a rule for make."""
+    names = dict.fromkeys(f.name for f in diags.files if not f.name.startswith("<"))
+    return f"{output_path(args)}: " + " \\\n  ".join(name.replace(" ", "\\ ") for name in names) + "\n"
 
+
+def _write_outputs(args: argparse.Namespace, result: Any) -> None:
     path = output_path(args)
     with open(path, "w", encoding="utf-8") as handle:
-        json.dump(result.json, handle, indent=1)
-        handle.write("\n")
-    files = _words([args.p4runtime_files, args.p4runtime_file])
+        handle.write(json_text(result.json))
+    if args.depends or args.depends_file:
+        with open(args.depends_file or os.path.splitext(path)[0] + ".d", "w", encoding="utf-8") as handle:
+            handle.write(depends_rule(args, result.diags))
+    files = words([args.p4runtime_files, args.p4runtime_file])
     if files:
         from .emit_p4info import write_message
 
         for name in files:
             write_message(result.p4info, name, args.p4runtime_format)
-    entries = _words([args.p4runtime_entries_files])
+    entries = words([args.p4runtime_entries_files])
     if entries:
         from .emit_entries import emit_entries
         from .emit_p4info import write_message
 
         for name in entries:
             write_message(emit_entries(result.program, result.p4info), name, "")
+
+
+def json_text(document: Any, level: int = 0) -> str:
+    """JSON with a line for each object down to an action's primitives; deeper ones stand on that line."""
+    import json
+
+    if level == JSON_LEVELS or not isinstance(document, (dict, list)) or not document:
+        return json.dumps(document, separators=(", ", ":") if level else None)
+    start = "\n" + " " * (level + 1)
+    end = "\n" + " " * level
+    if isinstance(document, dict):
+        rows = [f"{json.dumps(k)}: {json_text(v, level + 1)}" for k, v in document.items()]
+        return "{" + start + ("," + start).join(rows) + end + "}" + ("" if level else "\n")
+    return "[" + start + ("," + start).join(json_text(v, level + 1) for v in document) + end + "]"
 
 
 def output_path(args: argparse.Namespace) -> str:

@@ -12,15 +12,19 @@ from .emit_json import emit_json
 from .inline_program import inline_program
 from .parse_decl import parse
 from .passes.dead_code import remove_dead_code
+from .passes.dead_stores import remove_dead_stores
 from .passes.forward import forward_temporaries
+from .passes.propagate import propagate
 from .source import CompileError, Diagnostics
 
 Watch = Callable[[str, Any], None]
 Pass = tuple[str, Callable[[ir.Program], ir.Program]]
 
 CORE_PASSES: list[Pass] = [
-    ("forward", forward_temporaries),    # before dead code: makes more of it
-    ("dead-code", remove_dead_code),
+    ("forward", forward_temporaries),
+    ("propagate", propagate),
+    ("dead-stores", remove_dead_stores),
+    ("dead-code", remove_dead_code),    # last: the others make more of it
 ]
 """Run in this order on the core program; each is (name, function)."""
 
