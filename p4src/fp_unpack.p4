@@ -31,7 +31,8 @@ control FpUnpack(in value_t value, out accumulator_t x) {
 
         magnitude_t significand = (hidden ? HIDDEN_BIT : 0) | fraction;
         mantissa_t magnitude = (mantissa_t)((special ? 0 : significand) << GUARD_BITS);
-        x.exponent = hidden && !special ? field : 1;
+        exponent_t scale = hidden ? field : 1;
+        x.exponent = special ? 1 : scale;
         x.mantissa = negative ? -magnitude : magnitude;
         x.special = !special ? 0
             : (fraction != 0 ? NOT_A_NUMBER : (negative ? MINUS_INFINITY : PLUS_INFINITY));

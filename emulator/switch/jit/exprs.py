@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator.switch import expr as x
-from emulator.switch.jit import headers
+from emulator.switch.jit import byte_order, headers
 from emulator.switch.jit.gen import Gen
 from emulator.switch.jit.ir import Ref
 from emulator.switch.jit.registers import read_register
@@ -46,6 +46,8 @@ def exact(g: Gen, e: x.Expr) -> Val:
             return g.params[index]
         case x.Unary(op, operand):
             return _unary(g, op, operand)
+        case x.Binary("|", left, right):
+            return _swapped(g, e) or _binary(g, "|", left, right)
         case x.Binary(op, left, right):
             return _binary(g, op, left, right)
         case x.Ternary(test, left, right) if not is_bool(left):
@@ -92,6 +94,8 @@ def low(g: Gen, e: x.Expr, width: int) -> Val:
             return g.arith.shl_low(a, by, bits)
         case x.Binary("&", left, x.Const(mask)) | x.Binary("&", x.Const(mask), left) if mask >= 0:
             return _and_const(g, left, mask & ((1 << width) - 1))
+        case x.Binary("|", left, right) if (found := _swapped(g, e)) is not None:
+            return found
         case x.Binary(op, left, right) if op in _BITWISE:
             return _bitwise_low(g, _BITWISE[op], low(g, left, width), low(g, right, width), bits)
         case x.Binary("two_comp_mod", left, x.Const(inner)) if width <= inner:
@@ -103,6 +107,20 @@ def low(g: Gen, e: x.Expr, width: int) -> Val:
         case x.Ternary(test, left, right) if not is_bool(left):
             return _either(g, test, lambda: low(g, left, width), lambda: low(g, right, width), g.arith.select)
     return exact(g, e)
+
+
+def _swapped(g: Gen, e: x.Expr) -> Val | None:
+    """One instruction where the expression is a whole field with its bytes in reverse."""
+    found = byte_order.swapped(e)
+    if found is None:
+        return None
+    field, count = found
+    var = g.phv.field(field.header, field.field)
+    if var.signed or var.width != 8 * count:
+        return None
+    bits = container(var.width)
+    ref = g.fn.bswap(g.arith.modulo(g.get(var), var.width), var.width)
+    return g.arith.made(g.fn.zext(ref, var.width, bits), bits, *unsigned_range(var.width))
 
 
 def _linear_low(g: Gen, op: str, a: Val, b: Val, bits: int) -> Val:

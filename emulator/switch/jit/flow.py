@@ -226,7 +226,8 @@ class _Emitter:
             yes, no = Graph._end(node.true_next), Graph._end(node.false_next)
             if yes == no:
                 return yes
-            g.branch(exprs.cond(g, node.cond), self.label(yes), self.label(no))
+            sole = tuple(self.label(n) for n in (yes, no) if n != END and self.incoming.get(n) == 1)
+            g.branch(exprs.cond(g, node.cond), self.label(yes), self.label(no), sole=sole)
             return None
         if isinstance(node, ActionNode):
             g.params = tuple(const(a) for a in node.call.args)

@@ -15,8 +15,12 @@ from emulator.switch.jit.baked import Content
 from emulator.switch.jit.ir import Function, Ref
 from emulator.switch.jit.phv import Buffer, Phv, Var
 from emulator.switch.jit.placement import RegisterLayout
+from emulator.switch.jit.recall import Recall
 from emulator.switch.jit.values import Arith, Val, const, signed_range, unsigned_range
 from emulator.switch.model import Model
+
+CLEARED = 1 << 16
+"""A variable that can be this large is cleared by a mask, a smaller one by a choice, from which more follows."""
 
 
 @dataclass(slots=True, eq=False)
@@ -158,6 +162,8 @@ class Gen:
         self.data_length = length
         self.arith = Arith(fn)
         self.path = Path()
+        self.recall = Recall(fn)
+        self.recall.fetch_all = self._fetch_all
         self.params: tuple[Val, ...] = ()
         self.lookahead: Callable[[int, int], Val] | None = None
         self.buffers_base = "%phv"
@@ -211,10 +217,26 @@ class Gen:
         if value is None and var in self.phv.always:
             return const(1)
         if value is None:
+            value = self._fetch(var)
+        if value is None:
             ref = self.fn.load(f"i{var.bits}", self.frame.slot(var), 8)
             value = Val(ref, var.bits, *(signed_range(var.width) if var.signed else unsigned_range(var.width)))
             self.path.root.env[var] = value
         return value
+
+    def _fetch(self, var: Var) -> Val | None:
+        value = self.recall.fetch(var)
+        if value is not None:
+            self.path.root.env[var] = value
+            self.path.root.dirty.add(var)
+        return value
+
+    def _fetch_all(self) -> None:
+        for var in list(self.recall.waiting):
+            if var in self.path.root.env:
+                self.recall.waiting.pop(var)
+            else:
+                self._fetch(var)
 
     def set(self, var: Var, value: Val, cond: Ref = 1) -> None:
         """Store modulo the variable's width, where `cond` holds."""
@@ -238,6 +260,7 @@ class Gen:
     def flush(self) -> None:
         """Write the path's values to their slots; afterwards a block may end."""
         assert self.path.base is None, "a path with a predicate cannot branch"
+        self._fetch_all()
         for var in sorted(self.path.dirty, key=lambda v: v.offset):
             value = self.path.env[var]
             ref = self.arith.widen(value, var.bits) if value.bits <= var.bits else self.arith.modulo(value, var.bits)
@@ -249,7 +272,10 @@ class Gen:
         self.flush()
         self.fn.br(label)
 
-    def branch(self, cond: Ref, yes: str, no: str, likely: bool | None = None) -> None:
+    def branch(self, cond: Ref, yes: str, no: str, likely: bool | None = None, sole: tuple[str, ...] = ()) -> None:
+        """sole: those of the two to which no other block leads."""
+        self._fetch_all()
+        self.recall.leave({v: self.path.env[v] for v in self.path.dirty}, sole)
         self.flush()
         self.fn.cond_br(cond, yes, no, likely)
 
@@ -257,6 +283,7 @@ class Gen:
         """Begin a block; what the variables hold is in their slots."""
         self.fn.start(label)
         self.path = Path()
+        self.recall.start(label)
 
     def branch_if(self, cond: Ref, body: Callable[[], None], likely: bool | None = None) -> None:
         """A real branch around `body`, for what must not be done otherwise."""
@@ -289,9 +316,16 @@ class Gen:
         for var in sorted(result.dirty, key=lambda v: v.offset):
             value = self._of(arms[-1][1], var)
             for cond, path in reversed(arms[:-1]):
-                value = self.arith.select(cond, self._of(path, var), value)
+                value = self._choose(cond, self._of(path, var), value)
             result.env[var] = value
         return result
+
+    def _choose(self, cond: Ref, a: Val, b: Val) -> Val:
+        if a.const == 0 and b.bits == 32 and b.hi >= CLEARED:
+            return self.arith.keep(self.fn.not_(cond), b)
+        if b.const == 0 and a.bits == 32 and a.hi >= CLEARED:
+            return self.arith.keep(cond, a)
+        return self.arith.select(cond, a, b)
 
     def _of(self, path: Path, var: Var) -> Val:
         keep, self.path = self.path, path

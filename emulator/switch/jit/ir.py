@@ -8,6 +8,7 @@ small, which is most of the cost of compiling a program of many equal instances.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 Ref = int | str
 
@@ -63,6 +64,16 @@ def compare(op: str, bits: int, a: int, b: int) -> int:
     return int({"eq": a == b, "ne": a != b, "ult": a < b, "ule": a <= b, "ugt": a > b, "uge": a >= b}[op])
 
 
+@dataclass(frozen=True, slots=True)
+class _Or:
+    """rest | term, the latest of `length` ors; `line`: where it stands in its block."""
+
+    length: int
+    rest: str
+    term: str
+    line: int
+
+
 class Function:
     """The text of one LLVM function in the making.
 
@@ -74,7 +85,8 @@ class Function:
         self._entry: list[str] = []
         self._lines: list[str | list[str]] = []
         self._known: dict[str, str] = {}
-        self._ors: dict[str, tuple[int, str | None, str | None]] = {}
+        self._ors: dict[str, _Or] = {}
+        self._flags: dict[str, str] = {}
         self._places: dict[str, str] = {}
         self._count = 0
         self.block = "entry"
@@ -192,39 +204,58 @@ class Function:
                 return 0
         name = self.pure(f"{op} i{bits} {self.ref(a, bits)}, {self.ref(b, bits)}")
         if op == "or" and isinstance(a, str) and isinstance(b, str):
-            left, right = self._ors.get(a, (0, None, None)), self._ors.get(b, (0, None, None))
-            link, term = (a, b) if left[0] >= right[0] else (b, a)
-            self._ors[name] = (max(left[0], right[0]) + 1, link, term)
+            left, right = (self._ors[x].length if x in self._ors else 0 for x in (a, b))
+            rest, term = (a, b) if left >= right else (b, a)
+            self._ors.setdefault(name, _Or(max(left, right) + 1, rest, term, len(self._lines) - 1))
         return name
 
-    def or_terms(self, name: str) -> list[str]:
-        """The terms of a chain of ors, in the order they were joined."""
+    def or_terms(self, name: str) -> list[tuple[str, int]]:
+        """The terms of a chain of ors in the order they were joined, and the line behind which each is there."""
         terms = []
-        length, link, term = self._ors.get(name, (0, None, None))
-        while length and link is not None and term is not None:
-            terms.append(term)
-            name = link
-            length, link, term = self._ors.get(name, (0, None, None))
-        return [*terms, name][::-1]
+        link = self._ors.get(name)
+        while link is not None:
+            terms.append((link.term, link.line))
+            name = link.rest
+            link = self._ors.get(name)
+        first = terms[-1][1] if terms else 0
+        return [*terms, (name, first)][::-1]
 
     def any_bit(self, name: str, bits: int) -> Ref:
         """Whether a chain of ors is not 0. A long chain is written as vectors joined and reduced: left to itself, LLVM turns
-        it into as many comparisons, and what follows from those stays scalar."""
+        it into as many comparisons, and what follows from those stays scalar. Each vector is joined where its last term has
+        come, or all would have to be kept until the end."""
         terms = self.or_terms(name)
         if len(terms) < LONG_CHAIN or bits not in (32, 64):
             return self.pure(f"icmp ne i{bits} {name}, 0")
         lanes = 512 // bits
-        terms += ["0"] * (-len(terms) % lanes)
         kind = f"<{lanes} x i{bits}>"
         total = ""
         for start in range(0, len(terms), lanes):
-            vector = "poison"
-            for lane, term in enumerate(terms[start : start + lanes]):
-                vector = self.pure(f"insertelement {kind} {vector}, i{bits} {term}, i32 {lane}")
-            total = vector if not total else self.pure(f"or {kind} {total}, {vector}")
+            group = terms[start : start + lanes]
+            vector, lines = self._vector(kind, bits, [term for term, _ in group] + ["0"] * (lanes - len(group)))
+            if total:
+                joined = self.fresh()
+                lines.append(f"  {joined} = or {kind} {total}, {vector}")
+                vector = joined
+            total = vector
+            self._insert(max(line for _, line in group), lines)
         self.declared.add(f"declare i{bits} @llvm.vector.reduce.or.v{lanes}i{bits}({kind})")
         found = self.pure(f"call i{bits} @llvm.vector.reduce.or.v{lanes}i{bits}({kind} {total})")
         return self.pure(f"icmp ne i{bits} {found}, 0")
+
+    def _vector(self, kind: str, bits: int, elements: list[str]) -> tuple[str, list[str]]:
+        """Name of a vector and the lines that make it."""
+        vector, lines = "poison", []
+        for lane, element in enumerate(elements):
+            name = self.fresh()
+            lines.append(f"  {name} = insertelement {kind} {vector}, i{bits} {element}, i32 {lane}")
+            vector = name
+        return vector, lines
+
+    def _insert(self, line: int, lines: list[str]) -> None:
+        """Lines behind a line of the current block."""
+        there = self._lines[line]
+        self._lines[line] = [there, *lines] if isinstance(there, str) else [*there, *lines]
 
     @staticmethod
     def _simplify(op: str, bits: int, a: Ref, b: int) -> Ref | None:
@@ -247,6 +278,8 @@ class Function:
             return compare(op, bits, a & mask, b & mask)
         if a == b:
             return int(op in ("eq", "ule", "uge", "sle", "sge"))
+        if b == 0 and op in ("eq", "ne") and isinstance(a, str) and a in self._flags:
+            return self._flags[a] if op == "ne" else self.not_(self._flags[a])
         if b == 0 and op in ("eq", "ne") and isinstance(a, str) and a in self._ors:
             found = self.any_bit(a, bits)
             return found if op == "ne" else self.not_(found)
@@ -261,6 +294,11 @@ class Function:
             return cond if a else self.not_(cond)
         return self.pure(f"select i1 {cond}, i{bits} {self.ref(a, bits)}, i{bits} {self.ref(b, bits)}")
 
+    def mask_of(self, cond: str, bits: int) -> str:
+        """All ones where `cond` holds, else 0."""
+        wide = self.pure(f"sext i1 {cond} to i{bits}")
+        return self.pure(f'call i{bits} asm "", "=r,0"(i{bits} {wide})')
+
     def not_(self, a: Ref) -> Ref:
         return self.op("xor", 1, a, 1)
 
@@ -273,7 +311,10 @@ class Function:
     def zext(self, a: Ref, bits: int, to: int) -> Ref:
         if isinstance(a, int) or bits == to:
             return a
-        return self.pure(f"zext i{bits} {a} to i{to}")
+        name = self.pure(f"zext i{bits} {a} to i{to}")
+        if bits == 1:
+            self._flags[name] = a
+        return name
 
     def sext(self, a: Ref, bits: int, to: int) -> Ref:
         if bits == to:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from emulator.switch.jit import notes
 from emulator.switch.jit.gen import Gen
 from emulator.switch.jit.ir import Ref
+from emulator.switch.jit.recall import Cell
 from emulator.switch.jit.values import Val, const, unsigned_range
 
 
@@ -17,14 +18,13 @@ def in_range(g: Gen, index: Val, size: int) -> Ref:
     return g.fn.and_(low, g.arith.compare(">=", index, const(0)))
 
 
-def _cell(g: Gen, register: int, index: Val, allowed: Ref) -> str:
-    """Address of a cell; the spare row's where not `allowed`."""
+def _row(g: Gen, register: int, index: Val, allowed: Ref) -> str:
+    """Address of a row; the spare one's where not `allowed`."""
     place = g.layout.places[register]
     row = g.arith.widen(index, 64) if index.bits <= 64 else g.arith.modulo(index, 64)
     row = g.fn.select(allowed, 64, row, place.rows)
     offset = g.fn.op("mul", 64, row, place.stride)
-    base = g.fn.gep(g.address("block", place.block), offset)
-    return g.fn.gep(base, place.offset)
+    return g.fn.gep(g.address("block", place.block), offset)
 
 
 def read_register(g: Gen, register: int, index: Val, otherwise: Val) -> Val:
@@ -34,7 +34,7 @@ def read_register(g: Gen, register: int, index: Val, otherwise: Val) -> Val:
     notes.note(g, "register_index_out_of_range", g.fn.not_(inside))
     if inside == 0:
         return otherwise
-    pointer = _cell(g, register, index, inside)
+    pointer = g.fn.gep(_row(g, register, index, inside), place.offset)
     ref = g.fn.load(f"i{place.cell}", pointer, place.align, g.tag(f"r{register}"))
     lo, hi = unsigned_range(place.width)
     bits = max(place.cell, 32)
@@ -49,9 +49,12 @@ def write_register(g: Gen, register: int, index: Val, value: Val) -> None:
     notes.note(g, "register_index_out_of_range", g.fn.not_(inside))
     if inside == 0:
         return
-    pointer = _cell(g, register, index, g.on(inside))
+    row = _row(g, register, index, g.on(inside))
     ref = g.arith.modulo(g.arith.mask(value, place.width), place.cell)
+    pointer = g.fn.gep(row, place.offset)
+    g.recall.written(register)
     g.fn.store(f"i{place.cell}", g.fn.ref(ref, place.cell), pointer, place.align, g.tag(f"r{register}"))
+    g.recall.holds(ref, Cell(register, row, place.offset, place.cell, place.align))
 
 
 def count(g: Gen, counter: int, index: Val, size: int) -> None:

@@ -63,6 +63,8 @@ class Arith:
 
     def __init__(self, fn: Function):
         self.fn = fn
+        self._differences: dict[Ref, tuple[Val, Val, Val]] = {}
+        self._greater: dict[Ref, tuple[Ref, Ref]] = {}
 
     # --- containers ---
 
@@ -103,6 +105,8 @@ class Arith:
         ref = self.modulo(a, bits)
         if width < bits:
             ref = self.fn.op("and", bits, ref, (1 << width) - 1)
+            if a.ref in self._differences:
+                self._differences[ref] = self._differences[a.ref]
         return self.made(ref, bits, *unsigned_range(width))
 
     def wrap(self, a: Val, width: int) -> Val:
@@ -149,7 +153,10 @@ class Arith:
         return self._linear("add", a, b, a.lo + b.lo, a.hi + b.hi)
 
     def sub(self, a: Val, b: Val) -> Val:
-        return self._linear("sub", a, b, a.lo - b.hi, a.hi - b.lo)
+        value = self._linear("sub", a, b, a.lo - b.hi, a.hi - b.lo)
+        if isinstance(value.ref, str):
+            self._differences[value.ref] = (a, b, value)
+        return value
 
     def mul(self, a: Val, b: Val) -> Val:
         corners = [x * y for x in (a.lo, a.hi) for y in (b.lo, b.hi)]
@@ -172,9 +179,18 @@ class Arith:
         constant = isinstance(a.ref, int) and isinstance(b.ref, int)
         if not inside or constant or width not in (32, 64):
             return self.clamp(self.add(a, b) if op == "add" else self.sub(a, b), lo, hi)
-        name = f"llvm.{'s' if is_signed else 'u'}{op}.sat"
-        ref = self.fn.intrinsic(name, width, self.modulo(a, width), self.modulo(b, width))
-        return Val(ref, width, lo, hi)
+        x, y = self.modulo(a, width), self.modulo(b, width)
+        if is_signed and op == "add":
+            return Val(self._saturating_add(x, y, width), width, lo, hi)
+        return Val(self.fn.intrinsic(f"llvm.{'s' if is_signed else 'u'}{op}.sat", width, x, y), width, lo, hi)
+
+    def _saturating_add(self, x: Ref, y: Ref, bits: int) -> Ref:
+        """Out of range where the sum's sign differs from both: shorter in vectors than what LLVM makes of its intrinsic."""
+        fn = self.fn
+        total = fn.op("add", bits, x, y)
+        differs = fn.op("and", bits, fn.op("xor", bits, total, x), fn.op("xor", bits, total, y))
+        end = fn.op("xor", bits, fn.op("ashr", bits, total, bits - 1), 1 << (bits - 1))
+        return fn.select(fn.icmp("slt", bits, differs, 0), bits, end, total)
 
     def bitwise(self, op: str, a: Val, b: Val) -> Val:
         """and, or, xor of unbounded two's-complement numbers."""
@@ -307,17 +323,41 @@ class Arith:
         bits = max(a.bits, b.bits, fits(lo, hi))
         prefix = "u" if lo >= 0 else "s"
         name = {"==": "eq", "!=": "ne"}.get(op) or prefix + {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}[op]
-        return self.fn.icmp(name, bits, self.widen(a, bits), self.widen(b, bits))
+        ref = self.fn.icmp(name, bits, self.widen(a, bits), self.widen(b, bits))
+        if op in (">", "<"):
+            self._greater[ref] = (a.ref, b.ref) if op == ">" else (b.ref, a.ref)
+        return ref
 
     def select(self, cond: Ref, a: Val, b: Val) -> Val:
         if isinstance(cond, int):
             return a if cond else b
         if a == b:
             return a
+        distance = self._distance(cond, a, b)
+        if distance is not None:
+            return distance
         lo, hi = min(a.lo, b.lo), max(a.hi, b.hi)
         bits = max(a.bits, b.bits, fits(lo, hi))
         ref = self.fn.select(cond, bits, self.widen(a, bits), self.widen(b, bits))
         return self.made(ref, bits, lo, hi)
+
+    def _distance(self, cond: Ref, a: Val, b: Val) -> Val | None:
+        """x > y ? x - y : y - x, which needs none of the masks the program wrote around it."""
+        one, other = self._differences.get(a.ref), self._differences.get(b.ref)
+        if one is None or other is None or (one[0], one[1]) != (other[1], other[0]):
+            return None
+        x, y, up = one
+        if self._greater.get(cond) != (x.ref, y.ref) or max(x.hi - y.lo, y.hi - x.lo) > min(a.hi, b.hi):
+            return None
+        down = other[2]
+        return self.made(self.fn.select(cond, up.bits, up.ref, down.ref), up.bits, 0, max(x.hi - y.lo, y.hi - x.lo, 0))
+
+    def keep(self, cond: Ref, a: Val) -> Val:
+        """a where `cond` holds, else 0, by a mask LLVM does not see through: it would carry the choice into every
+        comparison and shift of the value that follows."""
+        if isinstance(cond, int) or isinstance(a.ref, int):
+            return self.select(cond, a, const(0))
+        return self.made(self.fn.op("and", a.bits, a.ref, self.fn.mask_of(cond, a.bits)), a.bits, min(a.lo, 0), max(a.hi, 0))
 
     def nonzero(self, a: Val) -> Ref:
         return self.compare("!=", a, const(0))
