@@ -49,7 +49,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "sklearn": ("workers.training", "fpisa.accuracy"),
     "mininet": ("emulator.topo",),
     "llvmlite": ("emulator.switch.jit", "benchmarks"),
-    "grpc": ("controller", "emulator.server"),
+    "grpc": ("controller", "emulator.server", "benchmarks"),
     "p4": ("controller.p4rt",),
     "matplotlib": (
         "workers.report",

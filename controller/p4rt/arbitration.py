@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .protos import p4r
+from .role_config import RoleConfig
 from .status import Code
 
 _MASK64 = (1 << 64) - 1
@@ -33,6 +34,7 @@ class Election:
     settled: bool = False
     primary: bool = False
     primary_id: int = 0  # of whoever is primary; 0: nobody is
+    config: RoleConfig | None = None  # what the role may do; None: everything
 
     def request(self) -> Any:
         """The p4.v1.StreamMessageRequest that takes part in the election."""
@@ -41,6 +43,8 @@ class Election:
         update.device_id = self.device_id
         if self.role:
             update.role.name = self.role
+        if self.config is not None:
+            update.role.config.CopyFrom(self.config.encode())
         update.election_id.CopyFrom(uint128(self.election_id))
         return request
 

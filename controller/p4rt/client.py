@@ -151,9 +151,12 @@ class Client:
         self._unary("SetForwardingPipelineConfig", request, timeout=max(self.timeout, 120.0))
 
     def get_pipeline(self, response_type: int = 0) -> Any:
-        """The p4.v1.ForwardingPipelineConfig; parts not asked for are empty."""
+        """The p4.v1.ForwardingPipelineConfig; parts not asked for are empty. FAILED_PRECONDITION where there is none."""
         request = p4r.GetForwardingPipelineConfigRequest(device_id=self.device_id, response_type=response_type)
-        return self._unary("GetForwardingPipelineConfig", request).config
+        response = self._unary("GetForwardingPipelineConfig", request)
+        if not response.HasField("config"):
+            raise P4RuntimeError(Code.FAILED_PRECONDITION, "the switch has no program", where=self.address)
+        return response.config
 
     def capabilities(self) -> str:
         """The P4Runtime version of the server."""

@@ -32,21 +32,38 @@ def _preamble(message: Any) -> tuple[int, str, str]:
     return message.preamble.id, message.preamble.name, message.preamble.alias
 
 
-def _fields(messages: Any, owner: str) -> tuple[MatchField, ...]:
+def _translation(message: Any, types: Any) -> str:
+    """The `type` of a field or parameter, where its values travel as text."""
+    name = message.type_name.name
+    if name and name in types.new_types:
+        spec = types.new_types[name]
+        if spec.WhichOneof("representation") == "translated_type":
+            return name if spec.translated_type.WhichOneof("sdn_type") == "sdn_string" else ""
+    return ""
+
+
+def _params(messages: Any, types: Any) -> tuple[Param, ...]:
+    return tuple(Param(p.id, p.name, p.bitwidth, _translation(p, types)) for p in messages)
+
+
+def _fields(messages: Any, owner: str, types: Any) -> tuple[MatchField, ...]:
     found = []
     for m in messages:
         kind = _MATCH_KINDS.get(m.match_type)
         if kind is None:
             raise ValueError(f"P4Info: match field {m.name!r} of {owner} has an unknown match type")
-        found.append(MatchField(m.id, m.name, m.bitwidth, kind))
+        translation = _translation(m, types)
+        if m.bitwidth < 1 and not translation:
+            raise ValueError(f"P4Info: match field {m.name!r} of {owner} has no width")
+        found.append(MatchField(m.id, m.name, m.bitwidth, kind, translation))
     return tuple(found)
 
 
-def _table(t: Any, direct_counters: set[int], direct_meters: set[int]) -> Table:
+def _table(t: Any, direct_counters: set[int], direct_meters: set[int], types: Any) -> Table:
     resources = list(t.direct_resource_ids)
     return Table(
         *_preamble(t),
-        fields=_fields(t.match_fields, t.preamble.name),
+        fields=_fields(t.match_fields, t.preamble.name, types),
         scopes={ref.id: Scope(ref.scope) for ref in t.action_refs},
         size=t.size,
         profile_id=t.implementation_id,
@@ -71,14 +88,18 @@ def _leaf(name: str, spec: Any, types: Any) -> Member:
         return Member(name, 1, kind="bool")
     if kind == "serializable_enum":
         known = types.serializable_enums[spec.serializable_enum.name]
-        return Member(name, known.underlying_type.bitwidth)
+        return Member(name, known.underlying_type.bitwidth, kind=kind)
     if kind == "new_type":
         known = types.new_types[spec.new_type.name]
         if known.WhichOneof("representation") == "original_type":
             return _leaf(name, known.original_type, types)
+        if known.translated_type.WhichOneof("sdn_type") == "sdn_string":
+            return Member(name, 0, translation=spec.new_type.name)
         return Member(name, known.translated_type.sdn_bitwidth)
-    if kind in ("enum", "error"):
-        return Member(name, 32, kind=kind)
+    if kind == "enum":
+        return Member(name, 32, kind=kind, names=tuple(m.name for m in types.enums[spec.enum.name].members))
+    if kind == "error":
+        return Member(name, 32, kind=kind, names=tuple(types.error.members))
     raise ValueError(f"P4Info: {name!r} has a type that is not supported ({kind})")
 
 
@@ -95,6 +116,27 @@ def _digest(d: Any, types: Any) -> Digest:
     return Digest(*_preamble(d), shape="scalar", members=(_leaf(d.preamble.name, spec, types),))
 
 
+def _profile(p: Any) -> ActionProfile:
+    return ActionProfile(
+        *_preamble(p),
+        tuple(p.table_ids),
+        p.with_selector,
+        p.size,
+        p.max_group_size,
+        by_members=p.WhichOneof("selector_size_semantics") == "sum_of_members",
+        max_member_weight=p.sum_of_members.max_member_weight,
+        weights_allowed=not p.weights_disallowed,
+    )
+
+
+_METER_TYPES = {1: "SINGLE_RATE_THREE_COLOR", 2: "SINGLE_RATE_TWO_COLOR"}
+
+
+def _meter(m: Any, size: int, table_id: int) -> Meter:
+    kind = _METER_TYPES.get(m.spec.type, "TWO_RATE_THREE_COLOR")
+    return Meter(*_preamble(m), _UNITS.get(m.spec.unit, "BYTES"), size, table_id, kind)
+
+
 _UNITS = {0: "BOTH", 1: "BYTES", 2: "PACKETS", 3: "BOTH"}
 
 
@@ -107,21 +149,19 @@ def from_p4info(message: Any) -> Schema:
 def _tables_of(message: Any) -> dict[str, Any]:
     counter_ids = {c.preamble.id for c in message.direct_counters}
     meter_ids = {m.preamble.id for m in message.direct_meters}
+    types = message.type_info
     return {
-        "tables": Index("table", [_table(t, counter_ids, meter_ids) for t in message.tables]),
+        "tables": Index("table", [_table(t, counter_ids, meter_ids, types) for t in message.tables]),
         "actions": Index(
             "action",
             [
-                Action(*_preamble(a), params=tuple(Param(p.id, p.name, p.bitwidth) for p in a.params))
+                Action(*_preamble(a), params=_params(a.params, types))
                 for a in message.actions
             ],
         ),
         "profiles": Index(
             "action profile",
-            [
-                ActionProfile(*_preamble(p), tuple(p.table_ids), p.with_selector, p.size, p.max_group_size)
-                for p in message.action_profiles
-            ],
+            [_profile(p) for p in message.action_profiles],
         ),
     }
 
@@ -140,14 +180,11 @@ def _counts_of(message: Any) -> dict[str, Any]:
             ],
         ),
         "meters": Index(
-            "meter", [Meter(*_preamble(m), _UNITS.get(m.spec.unit, "BYTES"), m.size) for m in message.meters]
+            "meter", [_meter(m, m.size, 0) for m in message.meters]
         ),
         "direct_meters": Index(
             "direct meter",
-            [
-                Meter(*_preamble(m), _UNITS.get(m.spec.unit, "BYTES"), 0, m.direct_table_id)
-                for m in message.direct_meters
-            ],
+            [_meter(m, 0, m.direct_table_id) for m in message.direct_meters],
         ),
     }
 
@@ -161,13 +198,13 @@ def _state_of(message: Any) -> dict[str, Any]:
         ),
         "value_sets": Index(
             "value set",
-            [ValueSet(*_preamble(v), _fields(v.match, v.preamble.name), v.size) for v in message.value_sets],
+            [ValueSet(*_preamble(v), _fields(v.match, v.preamble.name, types), v.size) for v in message.value_sets],
         ),
         "digests": Index("digest", [_digest(d, types) for d in message.digests]),
         "headers": Index(
             "controller header",
             [
-                ControllerHeader(*_preamble(h), tuple(Param(m.id, m.name, m.bitwidth) for m in h.metadata))
+                ControllerHeader(*_preamble(h), _params(h.metadata, types))
                 for h in message.controller_packet_metadata
             ],
         ),

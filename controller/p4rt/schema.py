@@ -23,17 +23,23 @@ class Scope(Enum):
 
 @dataclass(frozen=True)
 class MatchField:
+    """translation: the `type` whose values travel as text; bitwidth is 0 then."""
+
     id: int
     name: str
     bitwidth: int
     kind: str  # exact | lpm | ternary | range | optional
+    translation: str = ""
 
 
 @dataclass(frozen=True)
 class Param:
+    """Of an action or a controller header. translation: as in a MatchField."""
+
     id: int
     name: str
     bitwidth: int
+    translation: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,10 +91,15 @@ class Table(Named):
 
 @dataclass(frozen=True)
 class ActionProfile(Named):
+    """by_members: sizes count members, each of a weight up to `max_member_weight` (0: any), and not weights."""
+
     table_ids: tuple[int, ...]
     with_selector: bool
     size: int
     max_group_size: int
+    by_members: bool = False
+    max_member_weight: int = 0
+    weights_allowed: bool = True
 
 
 @dataclass(frozen=True)
@@ -103,16 +114,22 @@ class Meter(Named):
     unit: str
     size: int
     table_id: int = 0
+    type: str = "TWO_RATE_THREE_COLOR"
 
 
 @dataclass(frozen=True)
 class Member:
-    """A leaf of a digest or register type: what it is called, how wide, whether signed."""
+    """A leaf of a digest or register type: what it is called, how wide, whether signed.
+
+    names: of an enum's or error's values, in order of their numbers. translation: the `type` whose values travel as text.
+    """
 
     name: str
     bitwidth: int
     signed: bool = False
-    kind: str = "bit"  # bit | bool | error | enum
+    kind: str = "bit"  # bit | bool | error | enum | serializable_enum
+    names: tuple[str, ...] = ()
+    translation: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from .client import Client, Stream, Tls
 from .entities import DigestList, Encodable, PacketIn, PacketOut, TableEntry
 from .p4info import from_p4info
 from .protos import p4r
+from .role_config import RoleConfig
 from .schema import Schema
 from .status import Code, P4RuntimeError, UpdateFailure
 
@@ -45,11 +46,12 @@ class P4Switch:
         device_id: int = 0,
         election_id: int = 1 << 16,
         role: str = "",
+        role_config: RoleConfig | None = None,
         tls: Tls | None = None,
         timeout: float = 10.0,
     ) -> None:
         self.address = address
-        self.election = Election(device_id, election_id, role)
+        self.election = Election(device_id, election_id, role, config=role_config)
         self.client = Client(address, device_id=device_id, tls=tls, timeout=timeout)
         self.on_packet_in: Callable[[PacketIn], None] | None = None
         self.on_digest: Callable[[DigestList], None] | None = None

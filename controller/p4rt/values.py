@@ -102,6 +102,21 @@ def format_value(value: int, bitwidth: int) -> str:
     return str(value) if bitwidth <= 16 else f"0x{value:x}"
 
 
+def encode_field(value: Value, bitwidth: int, translation: str) -> bytes:
+    """What a person writes for a field or parameter, as bytes; text of a translated `type` goes as it is."""
+    if not translation:
+        return encode(parse(value, bitwidth), bitwidth)
+    data = value if isinstance(value, bytes) else str(value).encode()
+    if not data:
+        raise ValueError(f"empty text for type {translation}")
+    return data
+
+
+def decode_field(data: bytes, bitwidth: int, translation: str) -> int | str:
+    """The number, or the text of a translated `type`."""
+    return data.decode(errors="replace") if translation else decode(data, bitwidth)
+
+
 def prefix_mask(prefix_len: int, bitwidth: int) -> int:
     """A mask of `prefix_len` ones at the top of `bitwidth` bits."""
     return all_ones(bitwidth) ^ all_ones(bitwidth - prefix_len)

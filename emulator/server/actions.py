@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from controller.p4rt.schema import Action, Schema, Scope, Table
 
 from .errors import Refused, denied, invalid
-from .match import canonical, unsigned
+from .numbers import canonical, unsigned
+from .translation import Translations, Translator
 
 
 class ActionCodec:
     """All actions of a program."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, translations: Translations, widths: dict[str, tuple[int, ...]]) -> None:
+        """widths: of the data plane's parameters, by action."""
         self._schema = schema
-        self._by_id = {a.id: (a, tuple((p.id, p.bitwidth, p.name) for p in a.params)) for a in schema.actions}
+        self._by_id = {
+            a.id: (a, tuple(_params(a, translations, widths.get(a.name, ())))) for a in schema.actions
+        }
         self._ids = {a.name: a.id for a in schema.actions}
 
     def decode(self, message: Any) -> tuple[str, tuple[int, ...]]:
@@ -28,20 +33,28 @@ class ActionCodec:
         if len(given) != len(params):
             raise _wrong_params(action, given)
         args = []
-        for (number, width, name), one in zip(params, given):
+        for (number, width, name, translator), one in zip(params, given):
             if one.param_id != number:
-                return action.name, self._in_any_order(action, given)
+                return action.name, self._in_any_order(action, params, given)
+            if translator is not None:
+                args.append(translator.number(one.value, f"parameter {name} of {action.name}"))
+                continue
             value = int.from_bytes(one.value, "big")
             if value >> width or not one.value:
                 unsigned(one.value, width, f"parameter {name} of {action.name}")
             args.append(value)
         return action.name, tuple(args)
 
-    def _in_any_order(self, action: Action, given: Any) -> tuple[int, ...]:
+    def _in_any_order(self, action: Action, params: Any, given: Any) -> tuple[int, ...]:
         by_id = {one.param_id: one.value for one in given}
         if by_id.keys() != {p.id for p in action.params}:
             raise _wrong_params(action, given)
-        return tuple(unsigned(by_id[p.id], p.bitwidth, f"parameter {p.name} of {action.name}") for p in action.params)
+        args = []
+        for number, width, name, translator in params:
+            where = f"parameter {name} of {action.name}"
+            data = by_id[number]
+            args.append(unsigned(data, width, where) if translator is None else translator.number(data, where))
+        return tuple(args)
 
     def encode(self, name: str, args: tuple[int, ...], into: Any) -> None:
         """Fill a p4.v1.Action; an action that the P4Info does not name stays empty."""
@@ -49,8 +62,10 @@ class ActionCodec:
         if number is None:
             return
         into.action_id = number
-        for (param_id, _, _), value in zip(self._by_id[number][1], args):
-            into.params.add(param_id=param_id, value=canonical(value))
+        for (param_id, _, _, translator), value in zip(self._by_id[number][1], args):
+            into.params.add(
+                param_id=param_id, value=canonical(value) if translator is None else translator.data(value)
+            )
 
     def known(self, name: str) -> bool:
         return name in self._ids
@@ -68,6 +83,15 @@ class ActionCodec:
             raise denied(f"action {action[0].name} is @tableonly in {table.name}", "it cannot be the default")
         if not default and scope is Scope.DEFAULT_ONLY:
             raise denied(f"action {action[0].name} is @defaultonly in {table.name}", "entries cannot use it")
+
+
+def _params(
+    action: Action, translations: Translations, widths: tuple[int, ...]
+) -> Iterator[tuple[int, int, str, Translator | None]]:
+    """(id, bits, name, translation) of each parameter."""
+    for place, param in enumerate(action.params):
+        inner = widths[place] if place < len(widths) else param.bitwidth or None
+        yield param.id, inner or 32, param.name, translations.of(param, inner)
 
 
 def _wrong_params(action: Action, given: Any) -> Refused:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from controller.p4rt.schema import Named, Schema
+from controller.p4rt.entities.digest import decode_member, encode_member, type_name
+from controller.p4rt.schema import Member, Named, Schema
 
 from .actions import ActionCodec
 from .errors import invalid, not_found
 from .match import KeyCodec
+from .numbers import unsigned
 from .profiles import Profile
 from .program import Program, key_positions
-from .state_write import DigestSettings, Replication
+from .replication import Replication
+from .state_write import DigestSettings
 from .table_write import BoundTable
+from .translation import Translations
 
 
 class Bound:
@@ -23,7 +27,9 @@ class Bound:
         self.schema: Schema = program.schema
         self.control: Any = program.switch.control
         control, schema = self.control, self.schema
-        self.actions = ActionCodec(schema)
+        self.translations = Translations(schema.message)
+        widths = {a.name: tuple(p.width for p in a.params) for a in control.model.actions}
+        self.actions = ActionCodec(schema, self.translations, widths)
         self.profiles = {
             info.id: Profile(
                 info,
@@ -46,20 +52,47 @@ class Bound:
             info.id: (
                 info,
                 control.value_sets[info.name],
-                KeyCodec(f"value set {info.name}", info.fields, range(len(info.fields))),
+                self._value_set_codec(info, control.value_sets[info.name].spec.widths),
             )
             for info in schema.value_sets
             if info.name in control.value_sets
         }
         self.digests = self._pairs(schema.digests, control.digests)
-        self.replication = Replication(control.multicast, control.mirror)
+        self.replication = Replication(control.multicast, control.mirror, control.ports_down)
+        control.port_listeners.append(self.replication.ports_changed)
         self.digest_settings = DigestSettings(control.digests)
         for _, digest in self.digests.values():
             digest.disable()
 
     def _table(self, info: Any, control: Any) -> BoundTable:
-        codec = KeyCodec(f"table {info.name}", info.fields, key_positions(info.fields, control.spec.keys))
-        return BoundTable(info, control, codec, self.actions, self.profiles.get(info.profile_id))
+        keys = control.spec.keys
+        widths = [key.width for key in keys] if len(keys) == len(info.fields) else None
+        positions = key_positions(info.fields, keys)
+        codec = KeyCodec(f"table {info.name}", info.fields, positions, self.translations, widths)
+        meter = self.schema.direct_meters.by_id.get(info.direct_meter_id)
+        return BoundTable(info, control, codec, self.actions, self.profiles.get(info.profile_id), meter)
+
+    def _value_set_codec(self, info: Any, widths: tuple[int, ...]) -> KeyCodec:
+        known = widths if len(widths) == len(info.fields) else None
+        return KeyCodec(f"value set {info.name}", info.fields, range(len(info.fields)), self.translations, known)
+
+    def fill_data(self, value: int, member: Member, into: Any) -> None:
+        """Fill a P4Data from the bits of a register cell or a digest's member."""
+        if member.translation:
+            into.bitstring = self.translations.names(member.translation, 32).data(value)
+        else:
+            encode_member(value, member, into)
+
+    def data_of(self, data: Any, member: Member, what: str) -> int:
+        """The bits of a P4Data; Refused where it is not of the member's type."""
+        if member.translation and data.WhichOneof("data") == "bitstring":
+            return self.translations.names(member.translation, 32).number(data.bitstring, what)
+        if member.kind == "bit" and not member.signed and data.WhichOneof("data") == "bitstring":
+            return unsigned(data.bitstring, member.bitwidth, what)
+        try:
+            return decode_member(data, member) & ((1 << member.bitwidth) - 1)
+        except ValueError as error:
+            raise invalid(f"{what}: {error}", f"its type is {type_name(member)}") from None
 
     @staticmethod
     def _pairs(infos: Any, controls: Any) -> dict[int, tuple[Any, Any]]:

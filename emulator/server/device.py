@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from .errors import Refused, invalid, not_found
 from .notify import Notifier
 from .packet_io import PacketIo
 from .program import Program, SwitchOptions
-from .read import Reader
+from .read import Answer, Reader
 from .reconcile import carry_over
 from .stream import Streams
 from .write import ATOMIC, CONTINUE, ROLLBACK, Writer
@@ -44,6 +44,11 @@ class Running:
     packets: PacketIo
 
 
+def _serve(bound: Bound) -> Running:
+    packets = PacketIo(bound.schema, bound.translations, bound.control.model)
+    return Running(bound, Writer(bound), Reader(bound), packets)
+
+
 class Device:
     """`runner` moves packets between ports and the switch (None: there are no ports). `on_output` gets what the
     switch sends out of a port when a controller injects a packet and there is no runner."""
@@ -60,11 +65,11 @@ class Device:
         self.device_id = device_id
         self.runner = runner
         self.lock = threading.RLock()
-        self.streams = Streams(device_id, self._packet_out, self._digest_ack)
+        self.streams = Streams(device_id, self._packet_out, self._digest_ack, self.lock)
         self.switch: Any = None
         self._on_output = on_output
         self._loading = threading.Lock()  # one SetForwardingPipelineConfig at a time
-        self._saved: Program | None = None
+        self._saved: Running | None = None
         self._running: Running | None = None
         self._notifier = Notifier(self)
         if runner is not None:
@@ -75,6 +80,11 @@ class Device:
     def check_id(self, device_id: int) -> None:
         if device_id != self.device_id:
             raise not_found(f"there is no device {device_id} here", f"use device id {self.device_id}")
+
+    @property
+    def target(self) -> Running:
+        """What reads and writes are about: a config that was saved, else the one that runs."""
+        return self._saved or self.running
 
     @property
     def running(self) -> Running:
@@ -98,15 +108,17 @@ class Device:
             if action == _Request.VERIFY:
                 programs.check(self._config(request))
             elif action == _Request.VERIFY_AND_SAVE:
-                self._saved = programs.build(self._config(request), self.options)
+                self._saved = _serve(Bound(programs.build(self._config(request), self.options)))
             elif action == _Request.VERIFY_AND_COMMIT:
                 self.commit(programs.build(self._config(request), self.options))
             elif action == _Request.RECONCILE_AND_COMMIT:
                 self._reconcile(programs.build(self._config(request), self.options))
             elif action == _Request.COMMIT:
+                if request.HasField("config"):
+                    raise invalid("COMMIT takes no config", "leave it out: the saved one is committed")
                 if self._saved is None:
-                    raise Refused(Code.FAILED_PRECONDITION, "no config is saved", "send one with VERIFY_AND_SAVE first")
-                self.commit(self._saved)
+                    raise not_found("no config is saved", "send one with VERIFY_AND_SAVE first")
+                self._install(self._saved)
             else:
                 raise invalid("the action is not set", "use VERIFY_AND_COMMIT to load a program")
 
@@ -117,24 +129,29 @@ class Device:
 
     def commit(self, program: Program) -> None:
         """Let `program` take over, with nothing installed but what it declares itself."""
-        self._install(Bound(program))
-        self._saved = None
+        self._install(_serve(Bound(program)))
 
     def _reconcile(self, program: Program) -> None:
         bound = Bound(program)
         with self.lock, self.packets_held():
             if self._running is not None:
                 carry_over(self._running.bound, bound)
-            self._install(bound)
-        self._saved = None
+            self._install(_serve(bound))
 
-    def _install(self, bound: Bound) -> None:
-        running = Running(bound, Writer(bound), Reader(bound, self.lock), PacketIo(bound.schema))
+    def _install(self, running: Running) -> None:
+        bound = running.bound
         with self.lock:
+            self._keep_ports(bound.control)
             self.use_switch(bound.program.switch)
-            self._running = running
+            self._running, self._saved = running, None
             self._notifier.attach(bound)
         log.info("program loaded: %d tables, %d registers", len(bound.tables), len(bound.registers))
+
+    def _keep_ports(self, control: Any) -> None:
+        """A new program finds the ports as they are."""
+        if self._running is not None:
+            for port in self._running.bound.control.ports_down:
+                control.set_port(port, False)
 
     def use_switch(self, switch: Any) -> None:
         """Run this switch, which may have no P4Info (then P4Runtime has no pipeline yet)."""
@@ -146,11 +163,13 @@ class Device:
                 self.runner.set_pipeline(switch)
 
     def get_pipeline(self, request: Any) -> Any:
-        program = self.running.bound.program
         response = p4r.GetForwardingPipelineConfigResponse()
-        config, wanted = response.config, request.response_type
+        wanted = request.response_type
         if wanted not in (_Get.ALL, _Get.COOKIE_ONLY, _Get.P4INFO_AND_COOKIE, _Get.DEVICE_CONFIG_AND_COOKIE):
             raise invalid(f"response type {wanted} is not known", "use ALL")
+        if self._running is None:
+            return response
+        program, config = self._running.bound.program, response.config
         config.SetInParent()
         if wanted in (_Get.ALL, _Get.P4INFO_AND_COOKIE):
             config.p4info.CopyFrom(program.schema.message)
@@ -162,22 +181,26 @@ class Device:
 
     # -- entities --------------------------------------------------------------------------------------------
 
-    def write(self, request: Any) -> list[Refused | None]:
-        """What became of each update, None for those that went through."""
+    def write(self, request: Any, check: Callable[[], Any] | None = None) -> list[Refused | None]:
+        """What became of each update, None for those that went through. check: raises Refused where the client may not
+        write, and gives the function that judges single entities; no primary changes after it."""
         if request.atomicity not in (CONTINUE, ROLLBACK, ATOMIC):
             raise invalid(f"atomicity {request.atomicity} is not known", "use CONTINUE_ON_ERROR")
         updates = request.updates
         size = _HELD if request.atomicity == CONTINUE else max(1, len(updates))
         results: list[Refused | None] = []
         with self.lock:
-            running = self.running
+            may = check() if check is not None else None
+            running = self.target
             for start in range(0, len(updates), size):
                 with self.packets_held(), running.bound.control.batch():
-                    results += running.writer.batch(updates[start : start + size], request.atomicity)
+                    results += running.writer.batch(updates[start : start + size], request.atomicity, may)
         return results
 
-    def read(self, request: Any) -> Iterator[Any]:
-        return self.running.reader.responses(request.entities)
+    def read(self, request: Any, sees: Callable[[int], bool] | None = None) -> Answer:
+        """No write comes between the entities of one request."""
+        with self.lock:
+            return self.target.reader.answer(request.entities, sees)
 
     def packets_held(self) -> AbstractContextManager[Any]:
         """No packet is processed inside this context."""
@@ -189,11 +212,20 @@ class Device:
         if self.options.cpu_port is None:
             raise Refused(Code.FAILED_PRECONDITION, "the switch has no CPU port", "start it with --cpu-port")
         with self.lock:
-            data = self.running.packets.to_switch(message)
+            data = self._to_switch(message)
             if self.runner is None:
                 self._send(data)
         if self.runner is not None:
             self.runner.inject(self.options.cpu_port, data)
+
+    def _to_switch(self, message: Any) -> bytes:
+        running = self.running
+        mark = running.bound.translations.mark()
+        try:
+            return running.packets.to_switch(message)
+        except Refused:
+            running.bound.translations.rollback(mark)
+            raise
 
     def _send(self, data: bytes) -> None:
         for port, out in self.switch.send(self.options.cpu_port, data):

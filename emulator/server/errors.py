@@ -75,15 +75,15 @@ def to_message(refused: Refused | None, *, info: bool = True, text: bool = True)
     return message
 
 
-def batch_status(results: Sequence[Refused | None], limit: int) -> Any:
-    """The google.rpc.Status of a Write of which some updates failed: one p4.v1.Error per update, in order.
+def batch_status(results: Sequence[Refused | None], limit: int, what: str = "updates") -> Any:
+    """The google.rpc.Status of a Write (or a Read) of which some updates (requests) failed: one p4.v1.Error per update, in order.
 
     It travels as gRPC metadata, of which a client takes `limit` bytes. Where it would be longer, the parts that can
     be spared go first: causes and remedies apart, then the words of all but the first failures, then the list.
     """
     first = next(i for i, r in enumerate(results) if r is not None and r.code != Code.ABORTED)
     count = sum(r is not None for r in results)
-    head = f"{count} of {len(results)} updates failed; the first, number {first}: {results[first]}"[:1000]
+    head = f"{count} of {len(results)} {what} failed; the first, number {first}: {results[first]}"[:1000]
     status = RpcStatus(code=int(Code.UNKNOWN), message=head)
     room = limit - len(status.message) * 2
     for info, words in ((True, len(results)), (False, len(results)), (False, first + 8)):

@@ -11,23 +11,12 @@ from typing import Any
 from controller.p4rt.schema import MatchField
 from emulator.switch.keys import Exact, KeyPart, Lpm, Range, Ternary
 
+from . import match_whole
 from .errors import invalid
+from .numbers import canonical, unsigned
+from .translation import Translations, Translator
 
 Decoder = Callable[[Any], KeyPart]
-
-
-def unsigned(data: bytes, width: int, where: str) -> int:
-    """The number in a byte string; leading zero bytes are allowed, as by simple_switch_grpc."""
-    value = int.from_bytes(data, "big")
-    if value >> width or not data:
-        if not data:
-            raise invalid(f"{where}: the value is an empty byte string", "write zero as one zero byte")
-        raise invalid(f"{where}: 0x{value:x} does not fit in {width} bits", f"use at most 0x{(1 << width) - 1:x}")
-    return value
-
-
-def canonical(value: int) -> bytes:
-    return value.to_bytes((value.bit_length() + 7) >> 3 or 1, "big")
 
 
 def _exact(width: int, where: str) -> Decoder:
@@ -121,18 +110,34 @@ def anything(kind: str, width: int) -> KeyPart | None:
 class KeyCodec:
     """The key of one table or value set. `positions[i]` is where P4Info's i-th field lies in the switch's key."""
 
-    def __init__(self, owner: str, fields: Sequence[MatchField], positions: Sequence[int]) -> None:
+    def __init__(
+        self,
+        owner: str,
+        fields: Sequence[MatchField],
+        positions: Sequence[int],
+        translations: Translations,
+        widths: Sequence[int] | None = None,
+    ) -> None:
+        """widths: bits of each part of the switch's key, where P4Info's may differ by a translation."""
         self.owner = owner
         self.fields = tuple(fields)
+        self.widths: list[int] = [0] * len(fields)
         self._blank: list[KeyPart | None] = [None] * len(fields)
         self._decoders: dict[int, tuple[int, str, Decoder]] = {}
-        self._encoders: list[tuple[int, MatchField]] = []
+        self._encoders: list[tuple[int, MatchField, Translator | None]] = []
         for field, position in zip(fields, positions):
             where = f"field {field.name} of {owner}"
-            self._blank[position] = anything(field.kind, field.bitwidth)
-            maker = _MAKERS[field.kind](field.bitwidth, where)
-            self._decoders[field.id] = (position, field.kind, maker)
-            self._encoders.append((position, field))
+            inner = widths[position] if widths is not None else field.bitwidth or None
+            translator = translations.of(field, inner)
+            width = self.widths[position] = inner or 32
+            self._blank[position] = anything(field.kind, width)
+            decode = (
+                _MAKERS[field.kind](width, where)
+                if translator is None
+                else match_whole.decoder(field, width, translator, where)
+            )
+            self._decoders[field.id] = (position, field.kind, decode)
+            self._encoders.append((position, field, translator))
 
     def decode(self, match: Any) -> tuple[KeyPart, ...]:
         """The key of the FieldMatch messages in `match`; Refused where they are not right."""
@@ -159,7 +164,7 @@ class KeyCodec:
         return tuple(parts)  # type: ignore[arg-type]
 
     def _refuse_missing(self, parts: list[KeyPart | None]) -> None:
-        missing = [field.name or str(field.id) for position, field in self._encoders if parts[position] is None]
+        missing = [field.name or str(field.id) for position, field, _ in self._encoders if parts[position] is None]
         raise invalid(f"{self.owner}: exact match field {missing[0]} is missing", "an exact field must be given")
 
     def _known(self) -> str:
@@ -168,11 +173,22 @@ class KeyCodec:
     def _name(self, field_id: int) -> str:
         return next(f.name for f in self.fields if f.id == field_id)
 
+    def encode_masked(self, member: Sequence[tuple[int, int]], into: Any) -> None:
+        """As `encode`, from a (value, mask) for each field in their order."""
+        makers: dict[str, Callable[[int, int], KeyPart]] = {
+            "exact": lambda value, mask: Exact(value),
+            "lpm": lambda value, mask: Lpm(value, mask.bit_count()),
+            "range": lambda value, mask: Range(value, value),
+        }
+        self.encode([makers.get(f.kind, Ternary)(*part) for f, part in zip(self.fields, member)], into)
+
     def encode(self, key: Sequence[Any], into: Any) -> None:
         """Append FieldMatch messages; parts that match anything are left out."""
-        for position, field in self._encoders:
+        for position, field, translator in self._encoders:
             part = key[position]
-            if field.kind == "exact":
+            if translator is not None:
+                match_whole.encode(field, part, translator, into)
+            elif field.kind == "exact":
                 into.add(field_id=field.id).exact.value = canonical(part[0])
             elif field.kind == "lpm":
                 # Beside ternary keys the switch may keep a prefix as the mask it stands for.
@@ -181,7 +197,7 @@ class KeyCodec:
                     lpm = into.add(field_id=field.id).lpm
                     lpm.value, lpm.prefix_len = canonical(part[0]), length
             elif field.kind == "range":
-                if part != (0, (1 << field.bitwidth) - 1):
+                if part != (0, (1 << self.widths[position]) - 1):
                     between = into.add(field_id=field.id).range
                     between.low, between.high = canonical(part[0]), canonical(part[1])
             elif part[1]:

@@ -4,25 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
+from controller.p4rt.schema import Meter
 from emulator.switch.meters import MAX_BURST, MAX_RATE
 
 from .errors import invalid, unimplemented
 
+_MAX_COUNT = (1 << 63) - 1
 
-def check_rates(config: Any) -> None:
-    """Refuse rates that no meter can have."""
-    if config.eburst:
-        raise unimplemented("eburst belongs to single-rate meters, which v1model does not have", "use pburst")
+
+def check_rates(config: Any, info: Meter | None = None) -> None:
+    """Refuse rates that no meter can have, or that a meter of this kind cannot (RFC 2697 and 2698)."""
     limits = (("cir", MAX_RATE), ("cburst", MAX_BURST), ("pir", MAX_RATE), ("pburst", MAX_BURST))
     for name, limit in limits:
         value = getattr(config, name)
         if not 0 <= value <= limit:
             raise invalid(f"meter: {name} {value} is not in 0..{limit}", "rates are per second, bursts in units")
+    kind = info.type if info is not None else "TWO_RATE_THREE_COLOR"
+    if config.eburst:
+        if kind == "SINGLE_RATE_THREE_COLOR":
+            raise unimplemented("meter: an excess burst is not supported", "leave eburst 0: no packet is yellow")
+        raise invalid("meter: eburst is set", "only a meter of one rate and three colours has it; use pburst")
+    if kind != "TWO_RATE_THREE_COLOR" and (config.pir, config.pburst) != (config.cir, config.cburst):
+        raise invalid(
+            "meter: it has one rate, and pir or pburst differ from cir and cburst", "give the same numbers in both"
+        )
     if config.cir > config.pir:
         raise invalid(
             f"meter: the committed rate {config.cir} is above the peak rate {config.pir}",
             "raise pir or lower cir",
         )
+
+
+def check_cleared(data: Any) -> None:
+    """Colour counters can be set to zero, and to nothing else."""
+    for colour in ("green", "yellow", "red"):
+        counts = getattr(data, colour)
+        if counts.packet_count or counts.byte_count:
+            raise invalid(f"meter: the {colour} counter cannot be set", "send zeros to clear all three")
 
 
 def set_rates(meter: Any, index: int, message: Any) -> None:
@@ -45,8 +63,13 @@ def fill_rates(meter: Any, index: int, config: Any) -> bool:
     return True
 
 
+def fill_colours(meter: Any, index: int, data: Any) -> None:
+    """Fill a p4.v1.MeterCounterData."""
+    for colour, counts in zip((data.green, data.yellow, data.red), meter.counts(index), strict=True):
+        fill_counts(colour, *counts)
+
+
 def fill_counts(data: Any, packets: int, octets: int) -> None:
     """CounterData is signed 64-bit on the wire; a counter beyond that shows the largest value."""
-    limit = (1 << 63) - 1
-    data.packet_count, data.byte_count = min(packets, limit), min(octets, limit)
+    data.packet_count, data.byte_count = min(packets, _MAX_COUNT), min(octets, _MAX_COUNT)
     data.SetInParent()

@@ -6,7 +6,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from controller.p4rt.entities.digest import encode_member
 from controller.p4rt.protos import p4r
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class Notifier:
         """Report what `bound`'s switch does from now on."""
         self._bound = bound
         for info, digest in bound.digests.values():
-            digest.on_list = lambda found, info=info: self._send_digest(info, found)
+            digest.on_list = lambda found, info=info: self._send_digest(bound, info, found)
         timed = bound.digests or any(table.info.idle_timeout for table in bound.tables.values())
         if timed and self._thread is None:
             self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
@@ -54,9 +53,10 @@ class Notifier:
                 return
             bound.control.digests.poll()
             for message in idle_messages(bound):
-                self._device.streams.notify(message)
+                number = message.idle_timeout_notification.table_entry[0].table_id
+                self._device.streams.notify(message, number)
 
-    def _send_digest(self, info: Any, found: Any) -> None:
+    def _send_digest(self, bound: Bound, info: Any, found: Any) -> None:
         message = p4r.StreamMessageResponse()
         digest = message.digest
         digest.digest_id, digest.list_id = info.id, found.list_id
@@ -64,11 +64,11 @@ class Notifier:
         for sample in found.samples:
             data = digest.data.add()
             if info.shape == "scalar":
-                encode_member(sample[0], info.members[0], data)
+                bound.fill_data(sample[0], info.members[0], data)
                 continue
             for value, member in zip(sample, info.members):
-                encode_member(value, member, getattr(data, info.shape).members.add())
-        self._device.streams.notify(message)
+                bound.fill_data(value, member, getattr(data, info.shape).members.add())
+        self._device.streams.notify(message, info.id)
 
 
 def idle_messages(bound: Bound) -> list[Any]:
@@ -89,6 +89,7 @@ def idle_messages(bound: Bound) -> list[Any]:
                 into.priority = entry.priority
             if entry.metadata is not None:
                 into.metadata = entry.metadata.metadata
+                into.controller_metadata = entry.metadata.controller_metadata
                 into.idle_timeout_ns = entry.metadata.idle_timeout_ns
         found.append(message)
     return found

@@ -16,7 +16,7 @@ from emulator.switch.profile import Place
 
 from .actions import ActionCodec
 from .errors import Refused, invalid, not_found, unimplemented
-from .match import unsigned
+from .numbers import unsigned
 from .undo import Undo
 
 
@@ -39,6 +39,14 @@ class OneShot:
     shots: tuple[Shot, ...]
 
 
+MAX_PORT = 511
+MAX_WEIGHT = 1 << 16  # a group writes its weights out
+
+
+def _in_use(what: str) -> Refused:
+    return Refused(Code.FAILED_PRECONDITION, f"{what} is in use", "let nothing name it any more, then delete it")
+
+
 def watch_of(message: Any) -> bytes | int | None:
     which = message.WhichOneof("watch_kind")
     return None if which is None else getattr(message, which)
@@ -48,7 +56,27 @@ def watch_port(watch: bytes | int | None) -> int | None:
     """The port number to watch; None to be always up."""
     if watch is None or watch == b"":
         return None
-    return watch if isinstance(watch, int) else unsigned(watch, 32, "watch_port")
+    port = watch if isinstance(watch, int) else unsigned(watch, 32, "watch_port")
+    if not 0 <= port <= MAX_PORT:
+        raise invalid(f"watch_port: there is no port {port}", f"ports are 0..{MAX_PORT}")
+    return port
+
+
+def check_weight(info: ActionProfile, weight: int, what: str) -> None:
+    """Refuse a weight that no place in a group of this profile can have."""
+    if weight < 1:
+        raise invalid(f"{what}: weight {weight} is below 1", "weights start at 1")
+    if info.max_member_weight and weight > info.max_member_weight:
+        raise invalid(f"{what}: weight {weight} is above {info.max_member_weight}", "lower it, or raise max_member_weight")
+    if weight > 1 and not info.weights_allowed:
+        raise invalid(f"{what}: weight {weight} is above 1", f"groups of {info.name} have no weights")
+    if weight > MAX_WEIGHT:
+        raise Refused(Code.RESOURCE_EXHAUSTED, f"{what}: weight {weight} is above {MAX_WEIGHT}", "lower it")
+
+
+def group_size(info: ActionProfile, weights: list[int]) -> tuple[int, str]:
+    """(size of a group as its profile counts it, words for it)."""
+    return (len(weights), "members number") if info.by_members else (sum(weights), "the weights add up to")
 
 
 class OneShots:
@@ -68,23 +96,19 @@ class OneShots:
         if not self.info.with_selector:
             raise invalid(f"action profile {self.info.name} has no selector", "one-shots need one")
         messages = action_set.action_profile_actions
-        if not messages:
-            raise unimplemented("a one-shot with no action is not supported", "give it at least one action")
         if action_set.HasField("group_action") or action_set.action_selection_mode == 2:
             raise unimplemented("group actions and random selection are not supported", "leave them unset")
         shots = []
         for one in messages:
-            if one.weight < 1:
-                raise invalid(f"one-shot: weight {one.weight} is below 1", "weights start at 1")
+            check_weight(self.info, one.weight, "one-shot")
             self._actions.check_scope(table, one.action.action_id, default=False)
             watch_port(watch_of(one))
             shots.append(Shot(*self._actions.decode(one.action), one.weight, watch_of(one)))
-        total = sum(shot.weight for shot in shots)
-        if self.info.max_group_size and total > self.info.max_group_size:
-            raise Refused(
-                Code.RESOURCE_EXHAUSTED,
-                f"one-shot: the weights add up to {total}, more than {self.info.max_group_size}",
-                "lower the weights, or raise max_group_size in the P4 program",
+        size, what = group_size(self.info, [shot.weight for shot in shots])
+        if self.info.max_group_size and size > self.info.max_group_size:
+            raise invalid(
+                f"one-shot: {what} {size}, more than {self.info.max_group_size}",
+                "make it smaller, or raise max_group_size in the P4 program",
             )
         return self._make(tuple(shots))
 
@@ -148,6 +172,7 @@ class Profile:
         self.groups: dict[int, int] = {}
         self.member_ids: dict[int, int] = {}  # and back
         self.group_ids: dict[int, int] = {}
+        self.max_sizes: dict[int, int] = {}  # group id -> as written
         self.watches: dict[int, tuple[tuple[int, int, bytes | int | None], ...]] = {}  # group id -> as written
 
     def member(self, number: int) -> int:
@@ -169,9 +194,12 @@ class Profile:
 
     def write_member(self, kind: str, message: Any) -> Undo:
         number = message.member_id
+        if not number:
+            raise invalid("member 0 cannot be written", "0 stands for all members in a read")
         if kind != "DELETE":
             self._check_action(message.action)
         if kind == "INSERT":
+            self._refuse_one_shots("members")
             if number in self.members:
                 raise ControlError("exists", f"action profile {self.info.name} already has member {number}")
             return self._add_member(number, *self.actions.decode(message.action))
@@ -181,8 +209,17 @@ class Profile:
         if kind == "MODIFY":
             self.control.modify_member(handle, *self.actions.decode(message.action))
             return lambda: self.control.modify_member(handle, *before)
+        if found.users:
+            raise _in_use(f"member {number} of {self.info.name}")
         self._delete_member(number)
         return lambda: self._add_member(number, *before, handle=handle)
+
+    def _refuse_one_shots(self, what: str) -> None:
+        if len(self.one_shots):
+            raise invalid(
+                f"the entries of {self.info.name} are made by one-shots, and so it takes no {what}",
+                "keep to one of the two ways; delete the one-shots first",
+            )
 
     def _check_action(self, message: Any) -> None:
         """The action must be one that all of the profile's tables allow in entries."""
@@ -207,19 +244,24 @@ class Profile:
         if not self.info.with_selector:
             raise invalid(f"action profile {self.info.name} has no selector", "it has members but no groups")
         number = message.group_id
+        if not number:
+            raise invalid("group 0 cannot be written", "0 stands for all groups in a read")
         if kind == "INSERT":
+            self._refuse_one_shots("groups")
             if number in self.groups:
                 raise ControlError("exists", f"action profile {self.info.name} already has group {number}")
-            return self._add_group(number, self._rows(message), self._max_size(message))
+            return self._add_group(number, self._rows(message, self._max_size(message)), message.max_size)
         handle = self.group(number)
-        before, size = self.watches[number], self.control.group(handle).max_size
+        before, size = self.watches[number], self.max_sizes[number]
         if kind == "MODIFY":
             if message.max_size and message.max_size != size:
                 raise invalid(
                     f"the size of group {number} is {size} since it was made", "leave max_size as it is, or 0"
                 )
-            self._set_group(number, self._rows(message, size))
+            self._set_group(number, self._rows(message, size or self.info.max_group_size))
             return lambda: self._set_group(number, before)
+        if self.control.group(handle).users:
+            raise _in_use(f"group {number} of {self.info.name}")
         self._delete_group(number)
         return lambda: self._add_group(number, before, size, handle)
 
@@ -229,23 +271,21 @@ class Profile:
             raise invalid(f"max_size {message.max_size} is not in 0..{limit}", "0 takes the program's own limit")
         return message.max_size or limit
 
-    def _rows(self, message: Any, size: int | None = None) -> tuple[tuple[int, int, bytes | int | None], ...]:
-        """(member id, weight, watch) of a group message, checked."""
+    def _rows(self, message: Any, limit: int) -> tuple[tuple[int, int, bytes | int | None], ...]:
+        """(member id, weight, watch) of a group message, checked. limit: its largest size, 0 for any."""
         rows = tuple((m.member_id, m.weight, watch_of(m)) for m in message.members)
         if len({row[0] for row in rows}) != len(rows):
             raise invalid(f"a member of group {message.group_id} is named twice", "use weights to repeat it")
         for number, weight, watch in rows:
             self.member(number)
             watch_port(watch)
-            if weight < 1:
-                raise invalid(f"member {number}: weight {weight} is below 1", "weights start at 1")
-        limit = self._max_size(message) if size is None else size
-        total = sum(row[1] for row in rows)
-        if limit and total > limit:
+            check_weight(self.info, weight, f"member {number}")
+        size, what = group_size(self.info, [row[1] for row in rows])
+        if limit and size > limit:
             raise Refused(
                 Code.RESOURCE_EXHAUSTED,
-                f"the weights of group {message.group_id} add up to {total}, more than {limit}",
-                "lower the weights, or make a larger group",
+                f"group {message.group_id}: {what} {size}, more than {limit}",
+                "make it smaller, or make a larger group",
             )
         return rows
 
@@ -253,8 +293,9 @@ class Profile:
         return [Place(self.member(number), weight, watch_port(watch)) for number, weight, watch in rows]
 
     def _add_group(self, number: int, rows: Any, size: int, handle: int | None = None) -> Undo:
-        handle = self.control.add_group(self._places(rows), handle=handle, max_size=size)
+        handle = self.control.add_group(self._places(rows), handle=handle)
         self.groups[number], self.group_ids[handle], self.watches[number] = handle, number, rows
+        self.max_sizes[number] = size
         return lambda: self._delete_group(number)
 
     def _set_group(self, number: int, rows: Any) -> None:
@@ -264,7 +305,7 @@ class Profile:
     def _delete_group(self, number: int) -> None:
         handle = self.groups[number]
         self.control.delete_group(handle)
-        del self.groups[number], self.group_ids[handle], self.watches[number]
+        del self.groups[number], self.group_ids[handle], self.watches[number], self.max_sizes[number]
 
     def fill_group(self, number: int, into: Any) -> None:
         """Add the members of a group, as they were written, to an ActionProfileGroup."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from controller.p4rt.status import Code
 from .errors import Refused, invalid
 
 log = logging.getLogger("fpisa.p4rt")
+
+MAX_GROUPS = 65535
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def check(config: Any) -> tuple[Schema, bytes, Any]:
         model = load_model(data)
     except ModelError as error:
         raise invalid(f"the bmv2 JSON cannot be run: {error}") from None
+    _check_platform(config.p4info)
     _agree(schema, model)
     return schema, data, model
 
@@ -98,7 +102,7 @@ def build(config: Any, options: SwitchOptions) -> Program:
     schema, data, _ = check(config)
     try:
         switch = Switch.load(
-            data,
+            with_initial_entries(schema, data),
             engine=options.engine,
             drop_port=options.drop_port,
             cpu_port=options.cpu_port,
@@ -112,6 +116,32 @@ def build(config: Any, options: SwitchOptions) -> Program:
         raise Refused(Code.RESOURCE_EXHAUSTED, "not enough memory for the program's state") from None
     cookie = config.cookie.cookie if config.HasField("cookie") else None
     return Program(schema, data, cookie, switch)
+
+
+def with_initial_entries(schema: Schema, data: bytes) -> bytes:
+    """The JSON with its preinitialised tables opened. bmv2's JSON cannot tell initial entries from constant ones; P4Info can,
+    and has the size that the program gives such a table."""
+    names = {t.name: t for t in schema.tables if t.has_initial_entries and not t.is_const}
+    if not names:
+        return data
+    document = json.loads(data)
+    for pipeline in document.get("pipelines", ()):
+        for table in pipeline.get("tables", ()):
+            info = names.get(table.get("name"))
+            if info is not None and table.get("entries"):
+                table.setdefault("entries_const", False)
+                table["max_size"] = max(info.size, len(table["entries"]), int(table.get("max_size", 0)))
+    return json.dumps(document).encode()
+
+
+def _check_platform(message: Any) -> None:
+    """Refuse a program that needs more of a platform than there is."""
+    wanted = message.pkg_info.platform_properties
+    if wanted.multicast_group_table_size > MAX_GROUPS:
+        raise invalid(
+            f"the program needs {wanted.multicast_group_table_size} multicast groups, and there are {MAX_GROUPS}",
+            "lower multicast_group_table_size in its @platform_property",
+        )
 
 
 def _agree(schema: Schema, model: Any) -> None:

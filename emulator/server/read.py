@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from threading import RLock
+from dataclasses import dataclass
 from typing import Any
 
-from controller.p4rt.entities.digest import encode_member
 from controller.p4rt.protos import p4r
 
 from .bound import Bound
-from .errors import invalid, unimplemented
-from .match import canonical
-from .meters import fill_counts, fill_rates
+from .errors import Refused, invalid, unimplemented
+from .meters import fill_colours, fill_counts, fill_rates
+from .numbers import canonical
 from .register_read import response_bytes
 from .state_write import index_of
 from .table_read import TableReader
@@ -33,13 +32,21 @@ class Out:
         return self.response.entities.add()
 
 
-class Reader:
-    """Reads one program's switch. A generator step is taken under `lock`, a response is sent without it."""
+@dataclass(frozen=True)
+class Answer:
+    """responses: serialised p4.v1.ReadResponse messages. results: what became of each request, None if well."""
 
-    def __init__(self, bound: Bound, lock: RLock) -> None:
+    responses: list[bytes]
+    results: list[Refused | None]
+
+
+class Reader:
+    """Reads one program's switch. The caller holds the device's lock, so that no write comes between."""
+
+    def __init__(self, bound: Bound) -> None:
         self._bound = bound
-        self._lock = lock
         self._tables = TableReader(bound)
+        self._sees: Callable[[int], bool] = _everything
         self._handlers: dict[str, Callable[[Any, Out], Iterable[None]]] = {
             "table_entry": self._tables.entries,
             "action_profile_member": self._members,
@@ -55,34 +62,49 @@ class Reader:
             "extern_entry": self._externs,
         }
 
-    def responses(self, entities: Any) -> Iterator[Any]:
-        """p4.v1.ReadResponse messages for the requested entities, in their order. Raises Refused."""
-        out = Out()
-        steps = self._steps(entities, out)
-        while True:
-            with self._lock:
-                ended = all(out.count < _CHUNK for _ in steps)
-            if out.count or ended:
-                yield out.response
-            if ended:
-                return
-            out.response, out.count = p4r.ReadResponse(), 0
-
-    def _steps(self, entities: Any, out: Out) -> Iterator[None]:
+    def answer(self, entities: Any, sees: Callable[[int], bool] | None = None) -> Answer:
+        """Every entity that one of `entities` asks for, in their order. A request that is refused yields nothing, and
+        the others are answered. sees: whether the reader's role has the object of an id (None: all of them)."""
+        self._sees = self._tables.sees = sees or _everything
+        answer, out = Answer([], []), Out()
         for entity in entities:
-            which = entity.WhichOneof("entity")
-            if which is None:
-                raise invalid("an entity to read is empty", "set one of the entities")
-            yield from self._handlers[which](getattr(entity, which), out)
+            count, mark = out.count, self._bound.translations.mark()
+            try:
+                for _ in self._steps(entity, out):
+                    if out.count >= _CHUNK:
+                        answer.responses.append(out.response.SerializeToString())
+                        out, count = Out(), 0
+                answer.results.append(None)
+            except Refused as refused:
+                del out.response.entities[count:]
+                out.count = count
+                answer.results.append(refused)
+            self._bound.translations.rollback(mark)  # names that only a question had
+        if out.count or not answer.responses:
+            answer.responses.append(out.response.SerializeToString())
+        return answer
+
+    def _steps(self, entity: Any, out: Out) -> Iterator[None]:
+        which = entity.WhichOneof("entity")
+        if which is None:
+            raise invalid("an entity to read is empty", "set one of the entities")
+        yield from self._handlers[which](getattr(entity, which), out)
 
     def all_of(self, entity: Any) -> list[Any]:
-        """Every entity that matches one pattern, as messages."""
-        return [found for response in self.responses([entity]) for found in response.entities]
+        """Every entity that matches one pattern, as messages. Raises Refused."""
+        answer = self.answer([entity])
+        for refused in answer.results:
+            if refused is not None:
+                raise refused
+        return [found for data in answer.responses for found in p4r.ReadResponse.FromString(data).entities]
 
     # -- one method per entity -------------------------------------------------------------------------------
 
     def _chosen(self, kind: str, objects: dict[int, Any], number: int) -> list[Any]:
-        return list(objects.values()) if not number else [self._bound.find(kind, objects, number)]
+        if number:
+            found = [self._bound.find(kind, objects, number)]
+            return found if self._sees(number) else []
+        return [found for key, found in objects.items() if self._sees(key)]
 
     def _members(self, message: Any, out: Out) -> Iterator[None]:
         for profile in self._chosen("action profile", self._bound.profiles, message.action_profile_id):
@@ -97,11 +119,11 @@ class Reader:
 
     def _groups(self, message: Any, out: Out) -> Iterator[None]:
         for profile in self._chosen("action profile", self._bound.profiles, message.action_profile_id):
-            for number, handle in sorted(profile.groups.items()):
+            for number in sorted(profile.groups):
                 if message.group_id in (0, number):
                     into = out.add().action_profile_group
                     into.action_profile_id, into.group_id = profile.info.id, number
-                    into.max_size = profile.control.group(handle).max_size
+                    into.max_size = profile.max_sizes[number]
                     profile.fill_group(number, into)
                     yield
 
@@ -130,11 +152,13 @@ class Reader:
                 into.index.index = index
                 if control.get_rates(index) is not None:
                     fill_rates(control, index, into.config)
+                if message.HasField("counter_data"):
+                    fill_colours(control, index, into.counter_data)
                 yield
 
     def _registers(self, message: Any, out: Out) -> Iterator[None]:
         for info, control in self._chosen("register", self._bound.registers, message.register_id):
-            plain = not info.element.signed and info.element.kind != "bool"
+            plain = info.element.kind == "bit" and not info.element.signed and not info.element.translation
             if not message.HasField("index"):
                 if plain and control.data.ndim == 1:
                     yield from _whole(info.id, control.data, out)
@@ -150,17 +174,15 @@ class Reader:
                 if plain:
                     into.data.bitstring = canonical(value)
                 else:
-                    encode_member(value, info.element, into.data)
+                    self._bound.fill_data(value, info.element, into.data)
                 yield
 
     def _value_sets(self, message: Any, out: Out) -> Iterator[None]:
-        for info, control, _ in self._chosen("value set", self._bound.value_sets, message.value_set_id):
+        for info, control, codec in self._chosen("value set", self._bound.value_sets, message.value_set_id):
             into = out.add().value_set_entry
             into.value_set_id = info.id
             for member in control.members():
-                added = into.members.add()
-                for field, (value, mask) in zip(info.fields, member):
-                    _fill_member(added.match, field, value, mask)
+                codec.encode_masked(member, into.members.add().match)
             yield
 
     def _digests(self, message: Any, out: Out) -> Iterator[None]:
@@ -187,7 +209,10 @@ class Reader:
                 yield
 
     def _externs(self, message: Any, out: Out) -> Iterator[None]:
-        raise unimplemented("the program has no externs of its own", "v1model's have entities of their own")
+        """None has an entity of this kind, so a question for all of them has an empty answer."""
+        if message.extern_type_id or message.extern_id:
+            raise unimplemented("the program has no externs of its own", "v1model's have entities of their own")
+        yield from ()
 
 
 def _whole(register_id: int, data: Any, out: Out) -> Iterator[None]:
@@ -199,19 +224,5 @@ def _whole(register_id: int, data: Any, out: Out) -> Iterator[None]:
         yield
 
 
-def _fill_member(into: Any, field: Any, value: int, mask: int) -> None:
-    if field.kind == "exact":
-        into.add(field_id=field.id).exact.value = canonical(value)
-    elif field.kind == "optional":
-        if mask:
-            into.add(field_id=field.id).optional.value = canonical(value)
-    elif field.kind == "lpm":
-        if mask:
-            lpm = into.add(field_id=field.id).lpm
-            lpm.value, lpm.prefix_len = canonical(value), mask.bit_count()
-    elif field.kind == "range":
-        between = into.add(field_id=field.id).range
-        between.low = between.high = canonical(value)
-    elif mask:
-        ternary = into.add(field_id=field.id).ternary
-        ternary.value, ternary.mask = canonical(value), canonical(mask)
+def _everything(number: int) -> bool:
+    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import RLock
 from typing import Any
 
 from controller.p4rt.protos import p4r
@@ -42,8 +41,9 @@ def _patterns() -> list[tuple[str, Any]]:
 
 
 def carry_over(old: Bound, new: Bound) -> None:
-    """Raises FAILED_PRECONDITION, and then `new` must be thrown away, where something has no place in it."""
+    """Raises INVALID_ARGUMENT, and then `new` must be thrown away, where something has no place in it."""
     writer = Writer(new)
+    new.translations.copy_from(old.translations)
     for update in _updates(old):
         if _pointless(update.entity, old, new):
             continue
@@ -51,7 +51,7 @@ def carry_over(old: Bound, new: Bound) -> None:
             writer.apply(update)
         except (Refused, ControlError, ValueError) as error:
             raise Refused(
-                Code.FAILED_PRECONDITION,
+                Code.INVALID_ARGUMENT,
                 f"the new program cannot take over what is installed: {error}",
                 "delete it first, or use VERIFY_AND_COMMIT, which starts empty",
             ) from None
@@ -62,7 +62,7 @@ def carry_over(old: Bound, new: Bound) -> None:
 
 
 def _updates(old: Bound) -> Iterator[Any]:
-    reader = Reader(old, RLock())
+    reader = Reader(old)
     for kind, pattern in _patterns():
         for entity in reader.all_of(pattern):
             yield p4r.Update(type=p4r.Update.Type.Value(kind), entity=entity)

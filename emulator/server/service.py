@@ -6,7 +6,7 @@ import errno
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,12 @@ from controller.p4rt.protos import METHODS, SERVICE, p4r
 
 from .device import Device
 from .errors import Refused, batch_status
+from .roles import check_pusher, reader_view, writer_check
 from .stream import Session
 
 log = logging.getLogger("fpisa.p4rt")
 
-API_VERSION = "1.4.1"
+API_VERSION = "1.5.0"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _THREADS = 96  # a stream holds one for as long as it is open
 _DETAILS = 7000  # of the 8 KiB of metadata that a gRPC client accepts
@@ -55,22 +56,31 @@ class P4RuntimeService:
 
     def Write(self, request: Any, context: Any) -> Any:
         with _refusals(context):
-            self._check(request)
-            results = self._device.write(request)
+            self._device.check_id(request.device_id)
+            results = self._device.write(request, lambda: self._writer(request))
         if any(result is not None for result in results):
-            status = batch_status(results, _details_limit(context))
-            context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-            context.abort(grpc.StatusCode.UNKNOWN, status.message)
+            self._fail(context, results)
         return p4r.WriteResponse()
 
     def Read(self, request: Any, context: Any) -> Iterator[Any]:
         with _refusals(context):
             self._device.check_id(request.device_id)
-            yield from self._device.read(request)
+            answer = self._device.read(request, reader_view(self._streams.config_of(request.role)))
+        yield from answer.responses
+        if any(result is not None for result in answer.results):
+            self._fail(context, answer.results, "requests")
+
+    def _fail(self, context: Any, results: Sequence[Refused | None], what: str = "updates") -> None:
+        """End a call of which some parts were refused."""
+        status = batch_status(results, _details_limit(context), what)
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        context.abort(grpc.StatusCode.UNKNOWN, status.message)
 
     def SetForwardingPipelineConfig(self, request: Any, context: Any) -> Any:
         with _refusals(context):
+            self._device.check_id(request.device_id)
             self._check(request)
+            check_pusher(_role(request), self._streams.config_of(_role(request)))
             self._device.set_pipeline(request)
         return p4r.SetForwardingPipelineConfigResponse()
 
@@ -108,10 +118,17 @@ class P4RuntimeService:
             session.end()
 
     def _check(self, request: Any) -> None:
-        self._device.check_id(request.device_id)
-        role = request.role or (str(request.role_id) if request.role_id else "")
         election_id = from_uint128(request.election_id) if request.HasField("election_id") else None
-        self._streams.check_writer(role, election_id or None)
+        self._streams.check_writer(_role(request), election_id)
+
+    def _writer(self, request: Any) -> Callable[[Any], None] | None:
+        """Raises Refused where the client may not write; what it may write, None for everything."""
+        self._check(request)
+        return writer_check(_role(request), self._streams.config_of(_role(request)))
+
+
+def _role(request: Any) -> str:
+    return str(request.role or request.role_id or "")
 
 
 def _details_limit(context: Any) -> int:
@@ -150,8 +167,13 @@ def _handler(service: P4RuntimeService, name: str) -> grpc.RpcMethodHandler:
     return make(
         getattr(service, name),
         request_deserializer=method.request.FromString,
-        response_serializer=method.response.SerializeToString,
+        response_serializer=_serialized,
     )
+
+
+def _serialized(message: Any) -> bytes:
+    """Reads are serialised while their state is held."""
+    return message if isinstance(message, bytes) else message.SerializeToString()
 
 
 class Server:

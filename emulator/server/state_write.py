@@ -1,4 +1,4 @@
-"""Writing what is not a table: counters, meters, registers, value sets, replication, digests."""
+"""Writing what is not a table: counters, meters, registers, value sets, digests."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from controller.p4rt.status import Code
 from emulator.switch.errors import ControlError
 
 from .errors import Refused, invalid, not_found, unimplemented
-from .match import KeyCodec, unsigned
-from .meters import check_rates, set_rates
-from .undo import Undo
+from .match import KeyCodec
+from .meters import check_cleared, check_rates, set_rates
+from .undo import Undo, nothing
 
 DONE = {"INSERT": "inserted", "DELETE": "deleted"}
 _MAX_COUNT = (1 << 63) - 1
@@ -23,7 +23,9 @@ def index_of(message: Any, size: int, what: str) -> int:
     if not message.HasField("index"):
         raise invalid(f"{what}: no index is given", "a write is for one cell; give its index")
     index = message.index.index
-    if not 0 <= index < size:
+    if index < 0:
+        raise invalid(f"{what}: index {index} is negative", f"its indices are 0..{size - 1}")
+    if index >= size:
         raise Refused(Code.OUT_OF_RANGE, f"{what} has no index {index}", f"its indices are 0..{size - 1}")
     return index
 
@@ -42,49 +44,48 @@ def only_modify(kind: str, what: str) -> None:
 def write_counter(kind: str, message: Any, info: Counter, control: Any) -> Undo:
     what = f"counter {info.name}"
     only_modify(kind, what)
-    index = index_of(message, control.size, what)
+    cells = _cells(message, control.size, what)
     check_counts(message.data, what)
-    before = control.read(index)
-    control.write(index, message.data.packet_count, message.data.byte_count)
-    return lambda: control.write(index, *before)
+    if not message.HasField("data"):
+        return nothing
+    before = control.data[cells.start : cells.stop].copy()
+    for index in cells:
+        control.write(index, message.data.packet_count, message.data.byte_count)
+    return lambda: _put_rows(control, cells, before)
+
+
+def _cells(message: Any, size: int, what: str) -> range:
+    """The cells that a write names: one, or all of them where it has no index."""
+    if not message.HasField("index"):
+        return range(size)
+    index = index_of(message, size, what)
+    return range(index, index + 1)
+
+
+def _put_rows(control: Any, cells: range, rows: Any) -> None:
+    control.data[cells.start : cells.stop] = rows
 
 
 def write_meter(kind: str, message: Any, info: Meter, control: Any) -> Undo:
     what = f"meter {info.name}"
     only_modify(kind, what)
-    index = index_of(message, control.size, what)
+    cells = _cells(message, control.size, what)
     if message.HasField("config"):
-        check_rates(message.config)
-    before = control.data[index].copy()
-    set_rates(control, index, message)
-
-    def undo() -> None:
-        control.data[index] = before
-
-    return undo
-
-
-def register_value(data: Any, info: Register) -> int:
-    """The bits of a P4Data for this register."""
-    element, what = info.element, f"register {info.name}"
-    kind = data.WhichOneof("data")
-    if element.kind == "bool" and kind == "bool":
-        return int(data.bool)
-    if kind != "bitstring":
-        wanted = "bool" if element.kind == "bool" else "bitstring"
-        raise invalid(f"{what}: the data is given as {kind or 'nothing'}", f"set data.{wanted}")
-    if not element.signed:
-        return unsigned(data.bitstring, element.bitwidth, what)
-    try:
-        return values.decode_signed(data.bitstring, element.bitwidth) & ((1 << element.bitwidth) - 1)
-    except ValueError as error:
-        raise invalid(f"{what}: {error}", "write it in two's complement, shortest form") from None
+        check_rates(message.config, info)
+    if message.HasField("counter_data"):
+        check_cleared(message.counter_data)
+    before = control.data[cells.start : cells.stop].copy()
+    for index in cells:
+        set_rates(control, index, message)
+        if message.HasField("counter_data"):
+            control.clear_counts(index)
+    return lambda: _put_rows(control, cells, before)
 
 
-def write_register(kind: str, message: Any, info: Register, control: Any) -> Undo:
+def write_register(kind: str, message: Any, info: Register, control: Any, value: int) -> Undo:
+    """value: the bits of `message.data`."""
     what = f"register {info.name}"
     only_modify(kind, what)
-    value = register_value(message.data, info)
     if not message.HasField("index"):
         before = control.data.copy()
         control.fill(value)
@@ -102,9 +103,9 @@ def write_value_set(kind: str, message: Any, info: ValueSet, control: Any, codec
     members = []
     for member in message.members:
         key = codec.decode(member.match)
-        members.append(tuple(_as_ternary(part, f.bitwidth) for part, f in zip(key, info.fields)))
+        members.append(tuple(_as_ternary(part, width) for part, width in zip(key, codec.widths)))
     if len(set(members)) != len(members):
-        raise invalid(f"{what}: a member is given twice", "give each member once")
+        raise Refused(Code.ALREADY_EXISTS, f"{what}: a member is given twice", "give each member once")
     limit = info.size or control.spec.max_size
     if len(members) > limit:
         raise Refused(Code.RESOURCE_EXHAUSTED, f"{what} holds {limit} members, not {len(members)}", "raise its size")
@@ -126,106 +127,7 @@ def _as_ternary(part: Any, width: int) -> tuple[int, int]:
     raise unimplemented("a range in a value set is not supported", "use exact or ternary members")
 
 
-# -- replication -------------------------------------------------------------------------------------------------
-
-
-def replicas_of(message: Any, what: str) -> list[tuple[int, int]]:
-    """(port, instance) of each replica; none may be named twice."""
-    found = []
-    for one in message.replicas:
-        if one.backup_replicas:
-            raise unimplemented(f"{what}: backup replicas are not supported", "leave them out")
-        if one.WhichOneof("port_kind") == "port":
-            port = unsigned(one.port, 32, f"{what}, port")
-        else:
-            port = one.egress_port
-        if port > 511:
-            raise invalid(f"{what}: there is no port {port}", "ports are 0..511")
-        if one.instance > 0xFFFF:
-            raise invalid(f"{what}: instance {one.instance} is above 65535", "egress_rid has 16 bits")
-        found.append((port, one.instance))
-    if len(set(found)) != len(found):
-        raise invalid(f"{what}: a port and instance are given twice", "give copies different instances")
-    return found
-
-
-class Replication:
-    """Multicast groups and clone sessions; `remembered` keeps what only a controller wants back."""
-
-    def __init__(self, multicast: Any, mirror: Any) -> None:
-        self.multicast = multicast
-        self.mirror = mirror
-        self.remembered: dict[tuple[str, int], Any] = {}
-
-    def write(self, kind: str, message: Any) -> Undo:
-        which = message.WhichOneof("type")
-        if which == "multicast_group_entry":
-            return self._write_group(kind, message.multicast_group_entry)
-        if which == "clone_session_entry":
-            return self._write_session(kind, message.clone_session_entry)
-        raise invalid("the replication entry is empty", "set a multicast group or a clone session")
-
-    def _write_group(self, kind: str, message: Any) -> Undo:
-        gid = message.multicast_group_id
-        what = f"multicast group {gid}"
-        if not 1 <= gid <= 0xFFFF:
-            raise Refused(Code.OUT_OF_RANGE, f"there cannot be a {what}", "groups are 1..65535")
-        before = self.multicast.group(gid)
-        _check_presence(kind, before is not None, what)
-        key, old = ("group", gid), self.remembered.get(("group", gid))
-        if kind == "DELETE":
-            self.multicast.delete_group(gid)
-            self.remembered.pop(key, None)
-        else:
-            self.multicast.set_group(gid, replicas_of(message, what))
-            self.remembered[key] = _copy(message)
-        return lambda: self._restore_group(gid, before, old)
-
-    def _restore_group(self, gid: int, before: Any, old: Any) -> None:
-        if before is None:
-            self.multicast.delete_group(gid)
-            self.remembered.pop(("group", gid), None)
-        else:
-            self.multicast.set_group(gid, before)
-            self.remembered["group", gid] = old
-
-    def _write_session(self, kind: str, message: Any) -> Undo:
-        number = message.session_id
-        what = f"clone session {number}"
-        if not 1 <= number <= 0x7FFF:
-            raise Refused(Code.OUT_OF_RANGE, f"there cannot be a {what}", "sessions are 1..32767")
-        if message.class_of_service:
-            raise unimplemented(f"{what}: there are no classes of service", "leave class_of_service 0")
-        if message.packet_length_bytes < 0:
-            raise invalid(f"{what}: packet_length_bytes is negative", "0 keeps whole packets")
-        before = self.mirror.session(number)
-        _check_presence(kind, before is not None, what)
-        old = self.remembered.get(("session", number))
-        if kind == "DELETE":
-            self.mirror.delete_session(number)
-            self.remembered.pop(("session", number), None)
-        else:
-            replicas = replicas_of(message, what)
-            self.mirror.set_session(number, replicas=replicas, truncate=message.packet_length_bytes)
-            self.remembered["session", number] = _copy(message)
-        return lambda: self._restore_session(number, before, old)
-
-    def _restore_session(self, number: int, before: Any, old: Any) -> None:
-        if before is None:
-            self.mirror.delete_session(number)
-            self.remembered.pop(("session", number), None)
-        else:
-            self.mirror.set_session(number, group=before.group, replicas=before.replicas, truncate=before.truncate)
-            self.remembered["session", number] = old
-
-
-def _copy(message: Any) -> Any:
-    copy = type(message)()
-    copy.CopyFrom(message)
-    return copy
-
-
-def _check_presence(kind: str, present: bool, what: str) -> None:
+def check_presence(kind: str, present: bool, what: str) -> None:
     if kind == "INSERT" and present:
         raise ControlError("exists", f"{what} is there already")
     if kind != "INSERT" and not present:
@@ -245,7 +147,7 @@ class DigestSettings:
     def write(self, kind: str, message: Any, info: Digest) -> Undo:
         what = f"digest {info.name}"
         before = self.configs.get(info.id)
-        _check_presence(kind, before is not None, what)
+        check_presence(kind, before is not None, what)
         if kind == "DELETE":
             self._set(info, None)
             return lambda: self._set(info, before)
@@ -253,7 +155,9 @@ class DigestSettings:
         for name in ("max_timeout_ns", "max_list_size", "ack_timeout_ns"):
             if getattr(config, name) < 0:
                 raise invalid(f"{what}: {name} is negative", "0 is the smallest value")
-        self._set(info, _copy(config))
+        kept = type(config)()
+        kept.CopyFrom(config)
+        self._set(info, kept)
         return lambda: self._set(info, before)
 
     def _set(self, info: Digest, config: Any) -> None:

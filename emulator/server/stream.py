@@ -6,14 +6,17 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from controller.p4rt.arbitration import from_uint128, uint128
 from controller.p4rt.protos import p4r
+from controller.p4rt.role_config import RoleConfig
 from controller.p4rt.status import Code
 
 from .election import Elections, Notice
 from .errors import SPACE, Refused, invalid
+from .roles import wants_notice, wants_packet
 
 log = logging.getLogger("fpisa.p4rt")
 
@@ -62,7 +65,15 @@ class Session:
 class Streams:
     """All sessions of one device with their elections. `lock` guards both and is never held while waiting."""
 
-    def __init__(self, device_id: int, on_packet: Callable[[Any], None], on_ack: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        device_id: int,
+        on_packet: Callable[[Any], None],
+        on_ack: Callable[[int, int], None],
+        writes: AbstractContextManager[Any] | None = None,
+    ) -> None:
+        """writes: held by whoever writes, so that no primary changes in the middle of a request."""
+        self._writes = writes if writes is not None else nullcontext()
         self.device_id = device_id
         self.elections = Elections()
         self.lock = threading.Lock()
@@ -90,11 +101,21 @@ class Streams:
         with self.lock:
             self.elections.check_writer(role, election_id)
 
-    def notify(self, message: Any) -> bool:
-        """Send to the primary of every role; whether anyone got it."""
+    def config_of(self, role: str) -> RoleConfig | None:
         with self.lock:
-            sessions = self.elections.primaries()
-        sent = [session.send(message) for session in sessions]  # type: ignore[attr-defined]
+            return self.elections.config(role)
+
+    def notify(self, message: Any, number: int = 0) -> bool:
+        """Send to the primary of every role that wants it; whether anyone got it.
+
+        number: id of the digest or table that the message is about; 0 for a packet."""
+        with self.lock:
+            primaries = self.elections.primaries()
+        sent = [
+            session.send(message)  # type: ignore[attr-defined]
+            for session, config in primaries
+            if (wants_notice(config, number) if number else wants_packet(config, message.packet))
+        ]
         return any(sent)
 
     # -- messages from a client ------------------------------------------------------------------------------
@@ -123,15 +144,11 @@ class Streams:
                     f"there is no device {update.device_id} here",
                     f"use device id {self.device_id}",
                 )
-            if update.role.HasField("config"):
-                raise invalid(
-                    "role configurations are not supported",
-                    "leave role.config unset: every role sees everything",
-                )
+            config = _config(update.role)
             election_id = from_uint128(update.election_id) if update.HasField("election_id") else None
-            with self.lock:
-                role = update.role.name or (str(update.role.id) if update.role.id else "")
-                self._tell(self.elections.update(session, role, election_id or None))
+            role = update.role.name or (str(update.role.id) if update.role.id else "")
+            with self._writes, self.lock:
+                self._tell(self.elections.update(session, role, election_id, config))
         except Refused as refused:
             session.end(refused)
 
@@ -161,12 +178,23 @@ class Streams:
         self._on_ack(ack.digest_id, ack.list_id)
 
 
+def _config(role: Any) -> RoleConfig | None:
+    if not role.HasField("config"):
+        return None
+    try:
+        return RoleConfig.decode(role.config)
+    except ValueError as error:
+        raise invalid(str(error), "send a stratum.P4RoleConfig, or leave role.config unset") from None
+
+
 def _arbitration(device_id: int, notice: Notice) -> Any:
     message = p4r.StreamMessageResponse()
     update = message.arbitration
     update.device_id = device_id
     if notice.role:
         update.role.name = notice.role
+    if notice.config is not None:
+        update.role.config.CopyFrom(notice.config.encode())
     if notice.election_id is not None:
         update.election_id.CopyFrom(uint128(notice.election_id))
     update.status.code = int(notice.status)

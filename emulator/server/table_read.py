@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .bound import Bound
-from .errors import invalid
-from .meters import fill_counts, fill_rates
+from .errors import invalid, not_found
+from .meters import fill_colours, fill_counts, fill_rates
 from .table_write import BoundTable, extra_of
 
 
@@ -16,19 +16,22 @@ class TableReader:
 
     def __init__(self, bound: Bound) -> None:
         self._bound = bound
+        self.sees: Callable[[int], bool] = lambda number: True
 
     def _chosen(self, pattern: Any) -> list[BoundTable]:
         if pattern.table_id:
-            return [self._bound.find("table", self._bound.tables, pattern.table_id)]
+            found = self._bound.find("table", self._bound.tables, pattern.table_id)
+            return [found] if self.sees(pattern.table_id) else []
         if pattern.match or pattern.priority:
             raise invalid("a match or priority without a table", "set table_id, or leave them out")
-        return list(self._bound.tables.values())
+        return [table for number, table in self._bound.tables.items() if self.sees(number)]
 
     def entries(self, pattern: Any, out: Any) -> Iterator[None]:
         for table in self._chosen(pattern):
             if pattern.is_default_action:
-                self._default(table, out.add().table_entry)
-                yield
+                if not pattern.is_const or table.info.const_default_action_id:
+                    self._default(table, out.add().table_entry)
+                    yield
                 continue
             for entry in self._matching(table, pattern):
                 self._fill(table, entry, pattern, out.add().table_entry)
@@ -48,6 +51,8 @@ class TableReader:
             self._name(table, entry, into.table_entry)
             if table.control.direct_meter.get_rates(entry.slot) is not None:
                 fill_rates(table.control.direct_meter, entry.slot, into.config)
+            if message.HasField("counter_data"):
+                fill_colours(table.control.direct_meter, entry.slot, into.counter_data)
             yield
 
     def _direct(self, pattern: Any, resource: str, what: str) -> Iterator[tuple[BoundTable, Any]]:
@@ -56,8 +61,12 @@ class TableReader:
                 if pattern.table_id:
                     raise invalid(f"table {table.info.name} has no direct {what}", "use another table")
                 continue
+            found = 0
             for entry in self._matching(table, pattern):
+                found += 1
                 yield table, entry
+            if pattern.match and not found:
+                raise not_found(f"table {table.info.name} has no entry with this key", "read the table's entries")
 
     # -- which entries ---------------------------------------------------------------------------------------
 
@@ -129,6 +138,8 @@ class TableReader:
         if control.direct_meter is not None and pattern.HasField("meter_config"):
             if control.direct_meter.get_rates(entry.slot) is not None:
                 fill_rates(control.direct_meter, entry.slot, into.meter_config)
+        if control.direct_meter is not None and pattern.HasField("meter_counter_data"):
+            fill_colours(control.direct_meter, entry.slot, into.meter_counter_data)
         if table.info.idle_timeout and pattern.HasField("time_since_last_hit"):
             now = self._bound.control.clock()
             into.time_since_last_hit.elapsed_ns = max(0, now - entry.last_hit_us) * 1000
@@ -150,6 +161,9 @@ class TableReader:
     def _default(self, table: BoundTable, into: Any) -> None:
         into.table_id = table.info.id
         into.is_default_action = True
+        into.metadata, into.controller_metadata = table.default_extra.metadata, table.default_extra.controller_metadata
+        if table.info.const_default_action_id:
+            into.is_const = True
         name, args = table.control.default
         if name is not None and self._bound.actions.known(name):
             self._bound.actions.encode(name, args, into.action.action)

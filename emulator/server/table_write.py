@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from controller.p4rt.schema import Table
+from controller.p4rt.schema import Meter, Table
 from emulator.switch.errors import ControlError
 
 from .actions import ActionCodec
-from .errors import denied, invalid, not_found, unimplemented
+from .errors import Refused, denied, invalid, not_found, unimplemented
 from .match import KeyCodec
-from .meters import check_rates, set_rates
+from .meters import check_cleared, check_rates, set_rates
 from .profiles import OneShot, Profile
 from .state_write import DONE
 from .undo import Undo
@@ -53,13 +53,22 @@ class BoundTable:
     """One table: its P4Info, its control, its codecs. `profile` is set for tables with an action profile."""
 
     def __init__(
-        self, info: Table, control: Any, codec: KeyCodec, actions: ActionCodec, profile: Profile | None
+        self,
+        info: Table,
+        control: Any,
+        codec: KeyCodec,
+        actions: ActionCodec,
+        profile: Profile | None,
+        meter: Meter | None = None,
     ) -> None:
+        """meter: P4Info's, of the table's direct meter."""
+        self.meter = meter
         self.info = info
         self.control = control
         self.codec = codec
         self.actions = actions
         self.profile = profile
+        self.default_extra = _NO_EXTRA
         self._needs_priority = info.needs_priority
         self._usable = {number for number, scope in info.scopes.items() if scope.name in ("ANY", "TABLE_ONLY")}
 
@@ -100,19 +109,19 @@ class BoundTable:
 
     def write(self, kind: str, entry: Any) -> Undo:
         if entry.is_const:
-            raise denied("is_const is set by the P4 program only", "leave it out")
+            raise invalid("is_const is set by the P4 program only", "leave it out")
         if entry.is_default_action:
             return self._write_default(kind, entry)
-        if self.info.is_const:
-            raise denied(
-                f"table {self.info.name} is constant",
-                "its entries are fixed in the P4 program; change them there",
-            )
-        if kind == "INSERT":
-            return self._insert(entry)
         if kind == "MODIFY":
             return self._modify(entry)
-        return self._delete(entry)
+        if self.info.is_const:
+            raise self._constant()
+        return self._insert(entry) if kind == "INSERT" else self._delete(entry)
+
+    def _constant(self) -> Refused:
+        return denied(
+            f"table {self.info.name} is constant", "its entries are fixed in the P4 program; change them there"
+        )
 
     def _insert(self, entry: Any) -> Undo:
         key, priority = self.key_of(entry)
@@ -136,7 +145,7 @@ class BoundTable:
             return self.control.insert_member(key, profile.member(action.action_profile_member_id), priority)
         if which == "action_profile_group_id":
             return self.control.insert_group(key, profile.group(action.action_profile_group_id), priority)
-        shot = profile.one_shots.create(self.info, action.action_profile_action_set)
+        shot = self._one_shot(profile, action)
         try:
             handle = self.control.insert_group(key, shot.group, priority)
         except ControlError:
@@ -144,6 +153,14 @@ class BoundTable:
             raise
         profile.one_shots.attach(self.info.id, handle, shot)
         return handle
+
+    def _one_shot(self, profile: Profile, action: Any) -> OneShot:
+        if profile.members or profile.groups:
+            raise invalid(
+                f"action profile {profile.info.name} has members or groups, and so its tables take no one-shots",
+                "keep to one of the two ways; delete the members and groups first",
+            )
+        return profile.one_shots.create(self.info, action.action_profile_action_set)
 
     def _profile_for(self, which: str | None) -> Profile:
         if which is None:
@@ -165,13 +182,22 @@ class BoundTable:
         before = self._snapshot(handle)
         which = entry.action.WhichOneof("type")
         shot = None
-        if which == "action" and self.profile is None:
+        if which is None:  # as it is
+            shot = self._shot(handle)
+        elif self.control.entry(handle).is_const:
+            raise self._constant() if self.info.is_const else denied("the entry is constant", "leave its action out")
+        elif which == "action" and self.profile is None:
             self.actions.check_scope(self.info, entry.action.action.action_id, default=False)
             self.control.modify(handle, *self.actions.decode(entry.action.action))
         else:
             shot = self._modify_indirect(which, entry.action, handle)
         self._apply_extras(handle, entry)
+        if which is None:
+            return lambda: self._put_back(self._handle(before.key, before.priority), before)
         return lambda: self._restore(self._handle(before.key, before.priority), before, shot)
+
+    def _shot(self, handle: int) -> OneShot | None:
+        return None if self.profile is None else self.profile.one_shots.of(self.info.id, handle)
 
     def _modify_indirect(self, which: str | None, action: Any, handle: int) -> OneShot | None:
         """Point the entry elsewhere; the one-shot it had, if any, is kept for an undo until it is dropped."""
@@ -182,7 +208,7 @@ class BoundTable:
         elif which == "action_profile_group_id":
             self.control.modify_group(handle, profile.group(action.action_profile_group_id))
         else:
-            shot = profile.one_shots.create(self.info, action.action_profile_action_set)
+            shot = self._one_shot(profile, action)
             try:
                 self.control.modify_group(handle, shot.group)
             except ControlError:
@@ -217,7 +243,8 @@ class BoundTable:
             raise invalid(f"the default entry of table {name} cannot be {DONE[kind]}", "use MODIFY")
         if entry.match or entry.priority:
             raise invalid(f"the default entry of table {name} has no match and no priority", "leave them out")
-        if entry.HasField("counter_data") or entry.HasField("meter_config") or entry.idle_timeout_ns:
+        hanging = ("counter_data", "meter_config", "meter_counter_data", "time_since_last_hit")
+        if entry.idle_timeout_ns or any(entry.HasField(one) for one in hanging):
             raise invalid(
                 f"the default entry of table {name} has no direct counter, direct meter or timeout",
                 "leave them out",
@@ -227,22 +254,26 @@ class BoundTable:
                 f"table {name} has an action profile; its default entry cannot be set", "leave it as it is"
             )
         before, args = self.control.default
+        extra = self.default_extra
         if not entry.HasField("action"):
-            self._refuse_const_default(None)
+            self._refuse_const_default()
             self.control.reset_default()
-            return lambda: self._set_default(before, args)
+            self.default_extra = _NO_EXTRA
+            return lambda: self._set_default(before, args, extra)
         if entry.action.WhichOneof("type") != "action":
             raise invalid(f"the default entry of table {name} needs an action", "set TableEntry.action.action")
         self.actions.check_scope(self.info, entry.action.action.action_id, default=True)
-        self._refuse_const_default(entry.action.action.action_id)
+        self._refuse_const_default()
         self.control.set_default(*self.actions.decode(entry.action.action))
-        return lambda: self._set_default(before, args)
+        self.default_extra = Extra(entry.metadata, entry.controller_metadata)
+        return lambda: self._set_default(before, args, extra)
 
-    def _refuse_const_default(self, action_id: int | None) -> None:
+    def _refuse_const_default(self) -> None:
         if self.info.const_default_action_id:
             raise denied(f"the default action of table {self.info.name} is constant", "it is fixed in the P4 program")
 
-    def _set_default(self, action: str | None, args: tuple[int, ...]) -> None:
+    def _set_default(self, action: str | None, args: tuple[int, ...], extra: Extra) -> None:
+        self.default_extra = extra
         if action is None:
             self.control.reset_default()
         else:
@@ -267,13 +298,19 @@ class BoundTable:
         if entry.HasField("time_since_last_hit"):
             raise invalid("time_since_last_hit cannot be written", "leave it out")
         if entry.HasField("meter_config"):
-            check_rates(entry.meter_config)
+            check_rates(entry.meter_config, self.meter)
+        if entry.HasField("meter_counter_data"):
+            if not info.direct_meter_id:
+                raise invalid(f"table {info.name} has no direct meter", "leave meter_counter_data out")
+            check_cleared(entry.meter_counter_data)
 
     def _apply_extras(self, handle: int, message: Any) -> None:
         """Set everything beside key and action; each has been checked. Unset fields mean none."""
         entry = self.control.entry(handle)
         if self.info.direct_meter_id:
             set_rates(self.control.direct_meter, entry.slot, message)
+            if message.HasField("meter_counter_data"):
+                self.control.direct_meter.clear_counts(entry.slot)
         if self.info.direct_counter_id and message.HasField("counter_data"):
             data = message.counter_data
             self.control.direct_counter.write(entry.slot, data.packet_count, data.byte_count)

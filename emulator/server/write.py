@@ -12,8 +12,8 @@ from emulator.switch.errors import ControlError
 from . import state_write
 from .bound import Bound
 from .errors import Refused, from_control, invalid, unimplemented
-from .meters import check_rates, set_rates
-from .undo import Undo
+from .meters import check_cleared, check_rates, set_rates
+from .undo import Undo, nothing
 
 _KINDS = {p4r.Update.INSERT: "INSERT", p4r.Update.MODIFY: "MODIFY", p4r.Update.DELETE: "DELETE"}
 CONTINUE, ROLLBACK, ATOMIC = range(3)
@@ -24,6 +24,7 @@ class Writer:
 
     def __init__(self, bound: Bound) -> None:
         self._bound = bound
+        self._may: Callable[[Any], None] | None = None
         self._handlers: dict[str, Callable[[str, Any], Undo]] = {
             "table_entry": self._table,
             "action_profile_member": self._member,
@@ -39,30 +40,36 @@ class Writer:
             "extern_entry": self._extern,
         }
 
-    def batch(self, updates: Any, atomicity: int) -> list[Refused | None]:
+    def batch(self, updates: Any, atomicity: int, may: Callable[[Any], None] | None = None) -> list[Refused | None]:
         """What became of each update. Under ROLLBACK and ATOMIC a refusal undoes all that went before it, and
-        every other update is reported as ABORTED."""
+        every other update is reported as ABORTED. may: raises Refused for an entity outside the writer's role."""
+        self._may = may
         if atomicity == CONTINUE:
             return [self._outcome(update)[0] for update in updates]
         undos: list[Undo] = []
+        mark = self._bound.translations.mark()
         for place, update in enumerate(updates):
             refused, undo = self._outcome(update)
             if refused is not None:
                 for back in reversed(undos):
                     back()
+                self._bound.translations.rollback(mark)
                 return _aborted(len(updates), place, refused)
             undos.append(undo)
         return [None] * len(updates)
 
     def _outcome(self, update: Any) -> tuple[Refused | None, Undo]:
+        mark = self._bound.translations.mark()
         try:
             return None, self.apply(update)
-        except Refused as refused:
-            return refused, _never
+        except Refused as error:
+            refused = error
         except ControlError as error:
-            return from_control(error), _never
+            refused = from_control(error)
         except (ValueError, IndexError) as error:  # the switch core's own checks of numbers
-            return invalid(str(error)), _never
+            refused = invalid(str(error))
+        self._bound.translations.rollback(mark)
+        return refused, _never
 
     def apply(self, update: Any) -> Undo:
         """Do one update; raises Refused or ControlError, and then nothing has changed."""
@@ -73,6 +80,8 @@ class Writer:
         which = entity.WhichOneof("entity")
         if which is None:
             raise invalid("the update has no entity", "set one of the entities")
+        if self._may is not None:
+            self._may(entity)
         return self._handlers[which](kind, getattr(entity, which))
 
     # -- one method per entity -------------------------------------------------------------------------------
@@ -101,7 +110,8 @@ class Writer:
 
     def _register(self, kind: str, message: Any) -> Undo:
         info, control = self._bound.find("register", self._bound.registers, message.register_id)
-        return state_write.write_register(kind, message, info, control)
+        value = self._bound.data_of(message.data, info.element, f"register {info.name}")
+        return state_write.write_register(kind, message, info, control, value)
 
     def _value_set(self, kind: str, message: Any) -> Undo:
         info, control, codec = self._bound.find("value set", self._bound.value_sets, message.value_set_id)
@@ -132,6 +142,8 @@ class Writer:
     def _direct_counter(self, kind: str, message: Any) -> Undo:
         table, slot = self._direct(kind, message, "counter")
         state_write.check_counts(message.data, f"direct counter of {table.info.name}")
+        if not message.HasField("data"):
+            return nothing
         counter = table.control.direct_counter
         before = counter.read(slot)
         counter.write(slot, message.data.packet_count, message.data.byte_count)
@@ -140,10 +152,14 @@ class Writer:
     def _direct_meter(self, kind: str, message: Any) -> Undo:
         table, slot = self._direct(kind, message, "meter")
         if message.HasField("config"):
-            check_rates(message.config)
+            check_rates(message.config, self._bound.schema.direct_meters.by_id.get(table.info.direct_meter_id))
+        if message.HasField("counter_data"):
+            check_cleared(message.counter_data)
         meter = table.control.direct_meter
         before = meter.data[slot].copy()
         set_rates(meter, slot, message)
+        if message.HasField("counter_data"):
+            meter.clear_counts(slot)
 
         def undo() -> None:
             meter.data[slot] = before

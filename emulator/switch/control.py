@@ -46,6 +46,8 @@ class Control:
         self.clock = clock
         self.ports_down: set[int] = set()
         self.listeners: list[Callable[[list[Change]], None]] = []
+        self.port_listeners: list[Callable[[], None]] = []
+        """Called when `ports_down` has changed."""
         self._batch: list[Change] | None = None
         self.refresh_hits: Callable[[Table], None] = lambda table: None
         """An engine that notes hits elsewhere brings `last_hit_us` of a table's entries up to date."""
@@ -111,6 +113,8 @@ class Control:
         (self.ports_down.discard if up else self.ports_down.add)(port)
         for profile in self.profile_list:
             profile.refresh()
+        for port_listener in self.port_listeners:
+            port_listener()
 
     def restart(self) -> None:
         """As after loading: no state, constant entries only."""

@@ -71,7 +71,19 @@ def test_writers() -> None:
     for role, number in (("", None), ("", 4), ("", 7), ("r", 5), ("x", 1)):
         with pytest.raises(Refused) as caught:
             e.check_writer(role, number)
-        assert caught.value.code == Code.PERMISSION_DENIED
+        assert caught.value.code == (Code.NOT_FOUND if role == "x" else Code.PERMISSION_DENIED)
+
+
+def test_election_id_zero_is_the_lowest_but_not_unset() -> None:
+    e = Elections()
+    (notice,) = e.update("a", "", None)
+    assert notice.status == Code.NOT_FOUND and notice.election_id is None
+    told = e.update("b", "", 0)
+    assert {(n.client, n.status, n.election_id) for n in told} == {("a", Code.ALREADY_EXISTS, 0), ("b", Code.OK, 0)}
+    assert told[-1].client == "b", "the new primary is told last"
+    e.check_writer("", 0)
+    with pytest.raises(Refused):
+        e.check_writer("", None)
 
 
 steps = st.lists(

@@ -173,12 +173,13 @@ def one(device: Device, seed: int) -> bool:
         request = p4r.ReadRequest()
         for _ in range(rng.randrange(1, 4)):
             grower.grow(request.entities.add(), 1)
-        try:
-            for response in device.read(request):
-                response.SerializeToString()
-            return False
-        except Refused:
-            return True
+        before = [device.bound.translations.mark(), registers(device)]
+        answer = device.read(request)
+        assert len(answer.results) == len(request.entities)
+        for response in answer.responses:
+            p4r.ReadResponse.FromString(response)
+        assert [device.bound.translations.mark(), registers(device)] == before
+        return any(result is not None for result in answer.results)
     request = p4r.WriteRequest(atomicity=rng.randrange(3))
     for _ in range(rng.randrange(1, 5)):
         request.updates.add().CopyFrom(grower.update())

@@ -104,7 +104,7 @@ def test_what_keeps_it_from_starting(tmp_path: Path) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text("{ nonsense")
     other = tmp_path / "other.json"
-    other.write_text('{"a": 1}')
+    other.write_text('{"program": "x"}')
     free = ("--grpc-server-addr", "127.0.0.1:0")
     assert "there is no file" in fails(str(tmp_path / "none.json"), *free)
     assert "not JSON" in fails(str(bad), *free)

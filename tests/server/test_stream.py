@@ -9,6 +9,7 @@ from controller.p4rt.entities import ActionCall, DigestEntry, DigestList, Packet
 from controller.p4rt.protos import p4r
 from controller.p4rt.status import P4RuntimeError
 from emulator.server.packet_io import PacketIo
+from emulator.server.translation import Translations
 
 WAIT = 10.0
 
@@ -45,7 +46,8 @@ def test_header_packing() -> None:
     from controller.p4rt.p4info import from_p4info, read_p4info
 
     path = Path(__file__).parents[1] / "golden/34_cpu_names/program.p4info.txtpb"
-    io = PacketIo(from_p4info(read_p4info(path)))
+    info = read_p4info(path)
+    io = PacketIo(from_p4info(info), Translations(info))
     message = p4r.PacketOut(payload=b"xyz")
     message.metadata.add(metadata_id=2, value=b"\x01")
     message.metadata.add(metadata_id=1, value=b"\x01\x01")

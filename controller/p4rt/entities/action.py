@@ -65,18 +65,18 @@ def encode_call(call: ActionCall, action: Action, into: Any) -> None:
     for name, value in call.args.items():
         param = action.param(name)
         try:
-            number = values.parse(value, param.bitwidth)
+            data = values.encode_field(value, param.bitwidth, param.translation)
         except ValueError as error:
             raise ValueError(f"{action.name}.{param.name}: {error}") from None
-        into.params.add(param_id=param.id, value=values.encode(number, param.bitwidth))
+        into.params.add(param_id=param.id, value=data)
 
 
 def decode_call(schema: Schema, message: Any) -> ActionCall:
     action = schema.actions[message.action_id]
-    args = {}
+    args: dict[str, values.Value] = {}
     for one in message.params:
         param = action.param(one.param_id)
-        args[param.name] = values.decode(one.value, param.bitwidth)
+        args[param.name] = values.decode_field(one.value, param.bitwidth, param.translation)
     return ActionCall(action.name, args)
 
 

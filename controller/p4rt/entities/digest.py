@@ -81,17 +81,38 @@ def decode_member(data: Any, member: Member) -> int:
     if kind == "bool":
         return int(data.bool)
     if kind == "enum_value":
-        return int.from_bytes(data.enum_value, "big")
+        return values.decode(data.enum_value, member.bitwidth)
+    if kind in ("enum", "error") and kind == member.kind:
+        name = getattr(data, kind)
+        if name in member.names:
+            return member.names.index(name)
+        raise ValueError(f"there is no {kind} {name!r}; there are {', '.join(member.names) or 'none'}")
     if kind == "bitstring":
         reader = values.decode_signed if member.signed else values.decode
         return reader(data.bitstring, member.bitwidth)
-    raise ValueError(f"digest member {member.name} arrived as {kind}")
+    raise ValueError(f"the data is given as {kind or 'nothing'}; set data.{data_kind(member)}")
+
+
+def type_name(member: Member) -> str:
+    """A member's type in words, for a message."""
+    if member.kind == "bit":
+        return f"{'int' if member.signed else 'bit'}<{member.bitwidth}>"
+    return member.kind.replace("_", " ")
+
+
+def data_kind(member: Member) -> str:
+    """The field of P4Data that carries a member's values."""
+    return {"bit": "bitstring", "serializable_enum": "enum_value"}.get(member.kind, member.kind)
 
 
 def encode_member(value: int, member: Member, into: Any) -> None:
     """Fill a P4Data from the bits of a member (unsigned, as the switch holds them)."""
     if member.kind == "bool":
         into.bool = bool(value)
+    elif member.kind == "serializable_enum":
+        into.enum_value = values.encode(value, member.bitwidth)
+    elif member.kind in ("enum", "error"):
+        setattr(into, member.kind, member.names[value] if value < len(member.names) else str(value))
     elif member.signed:
         signed = value - (1 << member.bitwidth) if value >> (member.bitwidth - 1) & 1 else value
         into.bitstring = values.encode_signed(signed, member.bitwidth)

@@ -30,8 +30,8 @@ class PacketOut:
             names = ", ".join(f.name for f in known)
             raise ValueError(f"packet_out has no metadata {', '.join(sorted(unknown))}; it has: {names}")
         for one in known:
-            value = values.parse(self.metadata.get(one.name, 0), one.bitwidth)
-            request.packet.metadata.add(metadata_id=one.id, value=values.encode(value, one.bitwidth))
+            value = values.encode_field(self.metadata.get(one.name, 0), one.bitwidth, one.translation)
+            request.packet.metadata.add(metadata_id=one.id, value=value)
         return request
 
 
@@ -40,14 +40,15 @@ class PacketIn:
     """A packet the switch punted."""
 
     payload: bytes
-    metadata: Mapping[str, int]
+    metadata: Mapping[str, int | str]
 
     @classmethod
     def decode(cls, schema: Schema, message: Any) -> PacketIn:
         known = {f.id: f for f in schema.headers["packet_in"].fields} if message.metadata else {}
-        metadata = {}
+        metadata: dict[str, int | str] = {}
         for one in message.metadata:
             if one.metadata_id not in known:
                 raise ValueError(f"packet-in metadata {one.metadata_id} is not in the P4Info")
-            metadata[known[one.metadata_id].name] = int.from_bytes(one.value, "big")
+            field_ = known[one.metadata_id]
+            metadata[field_.name] = one.value.decode() if field_.translation else int.from_bytes(one.value, "big")
         return cls(message.payload, metadata)

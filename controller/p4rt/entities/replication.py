@@ -12,21 +12,29 @@ from ..schema import Schema
 
 @dataclass(frozen=True)
 class Replica:
-    """One copy: out of `port`, with replica id `instance` (egress_rid)."""
+    """One copy: out of `port`, with replica id `instance` (egress_rid). backups: (port, instance) pairs that take its
+    place while its port is down, the best first."""
 
     port: int
     instance: int = 0
+    backups: tuple[tuple[int, int], ...] = ()
 
 
 def _fill(replicas: tuple[Replica, ...], into: Any) -> None:
     for one in replicas:
         # `egress_port` is deprecated in favour of `port`, but it is what every server understands.
-        into.add(egress_port=one.port, instance=one.instance)
+        added = into.add(egress_port=one.port, instance=one.instance)
+        for port, instance in one.backups:
+            added.backup_replicas.add(port=values.encode(port, 32), instance=instance)
 
 
 def _read(messages: Any) -> tuple[Replica, ...]:
     return tuple(
-        Replica(values.decode(m.port, 32) if m.WhichOneof("port_kind") == "port" else m.egress_port, m.instance)
+        Replica(
+            values.decode(m.port, 32) if m.WhichOneof("port_kind") == "port" else m.egress_port,
+            m.instance,
+            tuple((values.decode(b.port, 32), b.instance) for b in m.backup_replicas),
+        )
         for m in messages
     )
 

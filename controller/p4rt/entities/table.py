@@ -99,10 +99,9 @@ def _encode_field(known: MatchField, value: Any, entry: Any) -> None:
     width = known.bitwidth
     if value is None:
         return
-    if known.kind == "exact":
-        entry.match.add(field_id=known.id).exact.value = values.encode(values.parse(value, width), width)
-    elif known.kind == "optional":
-        entry.match.add(field_id=known.id).optional.value = values.encode(values.parse(value, width), width)
+    if known.kind in ("exact", "optional"):
+        data = values.encode_field(value, width, known.translation)
+        getattr(entry.match.add(field_id=known.id), known.kind).value = data
     elif known.kind == "lpm":
         number, length = values.parse_lpm(value, width)
         if length:
@@ -124,10 +123,8 @@ def _decode_field(table: Table, message: Any) -> tuple[str, Any]:
     known = table.field(message.field_id)
     width = known.bitwidth
     kind = message.WhichOneof("field_match_type")
-    if kind == "exact":
-        return known.name, values.decode(message.exact.value, width)
-    if kind == "optional":
-        return known.name, values.decode(message.optional.value, width)
+    if kind in ("exact", "optional"):
+        return known.name, values.decode_field(getattr(message, kind).value, width, known.translation)
     if kind == "lpm":
         return known.name, (values.decode(message.lpm.value, width), message.lpm.prefix_len)
     if kind == "ternary":
