@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from emulator.topo.shapes import star, two_racks
-from emulator.topo.spec import End, Link, TopologyError, attachment, check, forwarding
+from emulator.topo.spec import End, Link, TopologyError, attachment, check, fabric_file, forwarding
 
 
 def test_star_puts_host_n_on_port_n() -> None:
@@ -22,6 +22,16 @@ def test_racks_route_over_the_spine() -> None:
     assert forwarding(topology, "s1") == {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 4}
     assert forwarding(topology, "s2") == {"h1": 3, "h2": 3, "h3": 3, "h4": 1, "h5": 2}
     assert forwarding(topology, "s3") == {"h1": 1, "h2": 1, "h3": 1, "h4": 2, "h5": 2}
+
+
+def test_racks_as_their_controller_knows_them() -> None:
+    known = fabric_file(two_racks(5), {"s1": "a:1", "s2": "a:2", "s3": "a:3"})
+    ups = [(s["name"], s["address"], s.get("parent"), s.get("uplink"), s.get("parent_port")) for s in known["switches"]]
+    assert ups == [("s1", "a:1", "s3", 4, 1), ("s2", "a:2", "s3", 3, 2), ("s3", "a:3", None, None, None)]
+    assert [(h["switch"], h["port"]) for h in known["hosts"]] == [("s1", 1), ("s1", 2), ("s1", 3), ("s2", 1), ("s2", 2)]
+    assert len({s["mac"] for s in known["switches"]} | {h["mac"] for h in known["hosts"]}) == 8
+    with pytest.raises(TopologyError, match="no way up"):
+        fabric_file(replace(two_racks(4), links=two_racks(4).links[:-1]), dict.fromkeys(("s1", "s2", "s3"), ""))
 
 
 def test_addresses_are_unlike_each_other() -> None:
