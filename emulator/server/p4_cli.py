@@ -8,10 +8,13 @@ import importlib.util
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
 
 from emulator.switch.draw import as_svg
 from emulator.switch.graph import as_dot, as_text
@@ -19,7 +22,8 @@ from emulator.switch.load import load_model
 from emulator.switch.model import ModelError
 from emulator.switch.stf import CaseError, Result, report, run_file
 from emulator.switch.switch import Switch
-from emulator.switch.trace import trace_packet, trace_text
+from emulator.switch.trace import Event, trace_packet
+from emulator.switch.trace_text import trace_text
 
 MAX_PACKET = 10240
 
@@ -167,8 +171,29 @@ def _trace(options: argparse.Namespace) -> int:
         if options.setup:
             run_file(switch, options.setup)
         events = trace_packet(switch, options.port, data)
-    print(json.dumps(events, indent=2) if options.json else "\n".join(trace_text(events)))
+    if options.json:
+        print(json.dumps(events, indent=2))
+    else:
+        _print_trace(events)
     return 0
+
+
+STYLES = {
+    **dict.fromkeys(("packet", "output"), "bold green"),
+    **dict.fromkeys(("state", "pipeline"), "bold"),
+    "table": "cyan",
+    "condition": "blue",
+    **dict.fromkeys(("drop", "odd", "parser_error"), "bold red"),
+    **dict.fromkeys(("unicast", "multicast", "clone", "digest", "resubmit", "recirculate", "enqueue"), "magenta"),
+}
+
+
+def _print_trace(events: Iterable[Event]) -> None:
+    """In colours where a person looks on; rich leaves them out of a file or a pipe."""
+    console = Console(highlight=False, soft_wrap=True)
+    for event in events:
+        for line in trace_text([event]):
+            console.print(Text(line, STYLES.get(event["kind"], "")))
 
 
 def _graph(options: argparse.Namespace) -> int:

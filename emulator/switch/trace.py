@@ -1,14 +1,17 @@
 """What happens to one packet, step by step, as plain data: states, keys, hits, actions, values.
 
-Each event is a dict with a "kind": packet, state, extract, select, parser_error, pipeline, condition, table,
-writes, log, or one of the traffic manager's (unicast, multicast, clone, digest, resubmit, recirculate, drop,
-output). Values are hexadecimal text of the field's width.
+Each event is a dict with a "kind": packet, state, extract, select, parsed, parser_error, pipeline, condition, table,
+writes (fields and validity), register, counter, odd (what went wrong quietly), deparse, log, or one of the traffic
+manager's (unicast, multicast, clone, digest, resubmit, recirculate, enqueue, dequeue, drop, output). Values are
+hexadecimal text of the field's width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from emulator.switch.interp.engine import Interpreter
 from emulator.switch.interp.phv import Phv
@@ -26,7 +29,7 @@ def trace_packet(switch: Switch, port: int, data: bytes) -> list[Event]:
     The switch must run the interpreter: compiled code has no steps to report (raises ModelError)."""
     if not isinstance(switch.engine, Interpreter):
         raise ModelError("a packet can only be traced on the interpreter (engine 'interp')")
-    recorder = Recorder(switch.model)
+    recorder = Recorder(switch)
     recorder.events.append({"kind": "packet", "port": port, "data": data.hex(), "length": len(data)})
     old_log, switch.on_log = switch.on_log, lambda text: recorder.events.append({"kind": "log", "text": text})
     switch.engine.trace = switch.traffic.trace = recorder
@@ -41,11 +44,13 @@ def trace_packet(switch: Switch, port: int, data: bytes) -> list[Event]:
 class Recorder:
     """Hears of each step from the interpreter and the traffic manager and writes down what changed."""
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    def __init__(self, switch: Switch) -> None:
+        self.model: Model = switch.model
         self.events: list[Event] = []
         self._values: list[list[int]] = []
         self._valid: list[int] = []
+        self._arrays = [("register", r) for r in switch.state.registers] + [("counter", c) for c in switch.state.counters]
+        self._cells = [array.data.copy() for _, array in self._arrays]
 
     def enter_state(self, name: str, p: Phv) -> None:
         if p.position == 0:
@@ -68,6 +73,20 @@ class Recorder:
     def parser_error(self, code: int) -> None:
         name = self.model.parser_error_names.get(code, str(code))
         self.events.append({"kind": "parser_error", "error": name})
+
+    def parsed(self, p: Phv) -> None:
+        """The parser has come to its end, by an error or not."""
+        self._changes(p)
+        self.events.append({"kind": "parsed", "offset": p.position // 8, "payload": len(p.payload)})
+
+    def odd(self, names: Sequence[str]) -> None:
+        self.events += [{"kind": "odd", "event": name} for name in names]
+
+    def deparse(self, headers: Sequence[int], p: Phv) -> None:
+        """After update checksums; `headers` are emitted."""
+        self._changes(p)
+        names = [self.model.headers[h].name for h in headers]
+        self.events.append({"kind": "deparse", "headers": names, "payload": len(p.payload)})
 
     def enter_pipeline(self, name: str, p: Phv) -> None:
         self._changes(p)
@@ -93,6 +112,9 @@ class Recorder:
             "hit": entry is not None,
             "entry": None if entry is None else entry.handle,
         }
+        for name in ("member", "group"):
+            if entry is not None and getattr(entry, name) is not None:
+                event[name] = getattr(entry, name)
         if action is not None:
             spec = self.model.actions[action]
             event["action"] = spec.name
@@ -101,6 +123,16 @@ class Recorder:
 
     def action(self, action: int, args: tuple[int, ...], p: Phv) -> None:
         self._changes(p)
+        self._state_changes()
+
+    def _state_changes(self) -> None:
+        """One event for each register or counter cell that differs from when last looked at."""
+        for number, ((kind, array), old) in enumerate(zip(self._arrays, self._cells)):
+            differs = array.data != old
+            if differs.any():
+                for index in np.unique(np.nonzero(differs)[0]).tolist():
+                    self.events.append({"kind": kind, "name": array.name, "index": index, "value": _cell(array, index)})
+                self._cells[number] = array.data.copy()
 
     def traffic(self, what: str, details: dict[str, Any]) -> None:
         self.events.append({"kind": what, **details})
@@ -137,77 +169,7 @@ class Recorder:
         }
 
 
-# --- As text ---
-
-
-def trace_text(events: Iterable[Event]) -> Iterator[str]:
-    """A line or a few for each event."""
-    for event in events:
-        yield from WORDING.get(event["kind"], _other)(event)
-
-
-def _packet(e: Event) -> Iterator[str]:
-    yield f"packet, {e['length']} bytes, into port {e['port']}: {e['data']}"
-
-
-def _state(e: Event) -> Iterator[str]:
-    yield f"  parser state {e['name']} at byte {e['offset']}"
-
-
-def _extract(e: Event) -> Iterator[str]:
-    yield f"    extract {e['header']}: " + ", ".join(f"{k}={v}" for k, v in e["fields"].items())
-
-
-def _select(e: Event) -> Iterator[str]:
-    yield f"    select {', '.join(e['values'])}"
-
-
-def _error(e: Event) -> Iterator[str]:
-    yield f"    parser error {e['error']}"
-
-
-def _pipeline(e: Event) -> Iterator[str]:
-    yield f"  {e['name']}"
-
-
-def _condition(e: Event) -> Iterator[str]:
-    yield f"    if {e['text']}: {str(e['result']).lower()}"
-
-
-def _table(e: Event) -> Iterator[str]:
-    key = ", ".join(f"{k}={v}" for k, v in e["key"].items())
-    outcome = f"hit entry {e['entry']}" if e["hit"] else "miss"
-    action = ""
-    if "action" in e:
-        action = f" -> {e['action']}({', '.join(f'{k}={v}' for k, v in e['args'].items())})"
-    yield f"    table {e['name']} ({key}): {outcome}{action}" if key else f"    {e['name']}{action}"
-
-
-def _writes(e: Event) -> Iterator[str]:
-    for name, (old, new) in e["fields"].items():
-        yield f"      {name}: {old} -> {new}"
-    for name, valid in e.get("valid", {}).items():
-        yield f"      {name} is {'valid' if valid else 'not valid'} now"
-
-
-def _output(e: Event) -> Iterator[str]:
-    yield f"  leaves port {e['port']}: {e['data']}"
-
-
-def _other(e: Event) -> Iterator[str]:
-    details = ", ".join(f"{k} {v}" for k, v in e.items() if k != "kind")
-    yield f"  {e['kind']}" + (f": {details}" if details else "")
-
-
-WORDING = {
-    "packet": _packet,
-    "state": _state,
-    "extract": _extract,
-    "select": _select,
-    "parser_error": _error,
-    "pipeline": _pipeline,
-    "condition": _condition,
-    "table": _table,
-    "writes": _writes,
-    "output": _output,
-}
+def _cell(array: Any, index: int) -> str | list[int]:
+    """A register's bits as hexadecimal text, a counter's [packets, bytes]."""
+    value = array.read(index)
+    return bits_text(value, array.bitwidth) if isinstance(value, int) else list(value)

@@ -14,8 +14,11 @@ from emulator.switch.graph import as_dot, as_text, graphs
 from emulator.switch.load import load_model
 from emulator.switch.model import ModelError
 from emulator.switch.pcap import Captured, PcapError, read_pcap, write_pcap
+from emulator.switch.stf import run_file
 from emulator.switch.switch import Switch
-from emulator.switch.trace import trace_packet, trace_text
+from emulator.switch.trace import trace_packet
+from emulator.switch.trace_text import WORDING, trace_text
+from tests.switch.programs import Builder, assign, const, do, field, sm
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 L2 = GOLDEN / "01_l2_forward" / "program.json"
@@ -46,6 +49,64 @@ def test_trace_of_a_short_packet_and_a_drop() -> None:
     events = trace_packet(Switch.load(L2, engine="interp"), 0, b"\x01")
     assert {"kind": "parser_error", "error": "PacketTooShort"} in events
     assert events[-1] == {"kind": "drop", "reason": "drop_ingress"}
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda p: p.parent.name)
+def test_traces_of_recorded_packets_are_complete(path: Path) -> None:
+    """Every packet of every case: what leaves is what send() gives, everything named is the program's, changes change."""
+    model = load_model(path)
+    switch, twin = (Switch(model, engine="interp", seed=1, clock=lambda: 5) for _ in range(2))
+    for one in (switch, twin):
+        run_file(one, path.parent / "case.stf", "golden")
+    lines = [line.split() for line in (path.parent / "case.stf").read_text().splitlines() if line.startswith("packet ")]
+    states, tables = {s.name for s in model.parser.states}, {t.name for t in model.tables}
+    actions = {a.name for a in model.actions}
+    seen = set()
+    for words in lines[:12]:
+        port, data = int(words[1]), bytes.fromhex("".join(words[2:]))
+        events = trace_packet(switch, port, data)
+        seen |= {event["kind"] for event in events}
+        out = [(e["port"], bytes.fromhex(e["data"])) for e in events if e["kind"] == "output"]
+        assert out == twin.send(port, data)
+        assert {e["name"] for e in events if e["kind"] == "state"} <= states
+        found = [e for e in events if e["kind"] == "table"]
+        assert {e["name"] for e in found} <= tables | {n.name for n in (*model.ingress.nodes, *model.egress.nodes)}
+        assert {e["action"] for e in found if "action" in e} <= actions
+        assert all(old != new for e in events if e["kind"] == "writes" for old, new in e["fields"].values())
+        assert json.loads(json.dumps(events)) == events
+        assert len(list(trace_text(events))) >= len(events) - sum(e["kind"] == "writes" for e in events)
+    assert {"packet", "state", "parsed", "pipeline"} <= seen and seen <= set(WORDING) | TRAFFIC
+    assert [r.read_all() for r in switch.state.registers] == [r.read_all() for r in twin.state.registers]
+
+
+TRAFFIC = {"unicast", "multicast", "clone", "digest", "resubmit", "recirculate", "drop", "enqueue", "dequeue"}
+
+
+def test_trace_tells_of_registers_counters_groups_and_oddities() -> None:
+    build = Builder()
+    build.header("h", [("a", 8)])
+    build.extract("h")
+    build.register("r", 16, 4)
+    build.action("out", [assign(sm("egress_spec"), const(1)),
+                         do("register_write", {"type": "register_array", "value": "r"}, field("h", "a"), const(0x1234)),
+                         do("log_msg", "a is {}", {"type": "parameters_vector", "value": [field("h", "a")]})])  # fmt: skip
+    build.table("t", [("exact", "h", "$valid$")], ["out"], type="indirect_ws", action_profile="p", with_counters=True)
+    build.pipelines["ingress"]["action_profiles"].append(
+        {"name": "p", "id": 0, "max_size": 4, "selector": {"algo": "identity", "input": [field("h", "a")]}}
+    )
+    switch = Switch.load(build.json(), engine="interp")
+    profile, table = switch.control.action_profiles["p"], switch.control.tables["t"]
+    table.insert_group((1,), profile.add_group([profile.add_member("out")]))
+    events = trace_packet(switch, 0, b"\x02!")
+    assert {"kind": "register", "name": "r", "index": 2, "value": "0x1234"} in events
+    assert {"kind": "counter", "name": "t$counter", "index": 0, "value": [1, 2]} in events
+    assert {"kind": "deparse", "headers": ["h"], "payload": 1} in events
+    text = "\n".join(trace_text(events))
+    assert "table t (h.$valid$=0x1): hit entry 0, group 0 -> out()" in text
+    assert "r[2] = 0x1234" in text and "t$counter[0]: 1 packets, 2 bytes" in text and "emit h, payload" in text
+    assert "log: a is 2" in text
+    text = "\n".join(trace_text(trace_packet(switch, 0, b"\x09")))
+    assert "note: register index out of range" in text
 
 
 def test_only_the_interpreter_traces() -> None:

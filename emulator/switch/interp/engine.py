@@ -76,6 +76,8 @@ class Interpreter:
         if p.odd:
             for name in sorted(p.odd):
                 self.control.state.event(name)
+            if p.trace is not None:
+                p.trace.odd(sorted(p.odd))
             p.odd.clear()
 
     def ingress(self, state: Phv) -> None:
@@ -96,7 +98,10 @@ class Interpreter:
         update_all(self._update, state)
         self._report(state)
         emit = self.actions.headers.emit
-        return b"".join([emit(state, h) for h in self.model.deparser.order if state.valid[h]]) + state.payload
+        headers = [h for h in self.model.deparser.order if state.valid[h]]
+        if state.trace is not None:
+            state.trace.deparse(headers, state)
+        return b"".join([emit(state, h) for h in headers]) + state.payload
 
     def requests(self, state: Phv) -> Requests:
         return state.requests

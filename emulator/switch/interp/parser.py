@@ -42,6 +42,8 @@ class ParserProgram:
             if p.trace is not None:
                 p.trace.parser_error(p.error)
         p.payload = p.data[p.position // 8 :]
+        if p.trace is not None:
+            p.trace.parsed(p)
 
     def _walk(self, p: Phv) -> None:
         state = self.model.parser.init_state
