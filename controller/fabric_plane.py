@@ -25,6 +25,7 @@ class FabricPlane:
         self.fabric = fabric
         self._on_lost = on_lost
         self._away = set(fabric.sites)  # switches without a connection
+        self._forgotten = False  # one that came back had lost its registers, and `connect` has not said so yet
         self.planes = {
             name: Plane(
                 replace(target, address=site.address, device_id=site.device_id),
@@ -49,19 +50,23 @@ class FabricPlane:
 
     # -- the program -----------------------------------------------------------------------------------------
 
-    def connect(self, *, fresh: bool, jobs: Iterable[Job] = (), patience: float | None = None) -> None:
-        """Connect to the switches that are away, and install what they need of `jobs`. The others go on undisturbed."""
-        jobs = list(jobs)
-        for name in sorted(self._away):
+    def connect(self, *, fresh: bool, patience: float | None = None) -> bool:
+        """Connect to the switches that are away; the others go on undisturbed while they are waited for. Returns whether all
+        remember their registers. Where one does not, all jobs are taken from the others, too: they come back under new ids."""
+        back = sorted(self._away)
+        for name in back:
             plane = self.planes[name]
             with _named(name):
-                plane.connect(fresh=fresh, patience=patience)
+                if not plane.connect(fresh=fresh, patience=patience):
+                    self._forgotten = True
                 entries.check_tree_program(plane.schema)
-                for job in jobs:
-                    for post in job.posts:
-                        if post.switch == name:
-                            plane.write(entries.post_entries(job, post, self.fabric))
             self._away.discard(name)
+        remembers, self._forgotten = not self._forgotten, False
+        if not remembers:
+            for name in sorted(set(self.planes) - set(back)):
+                with _named(name):
+                    self.planes[name].clear_jobs()
+        return remembers
 
     def close(self) -> None:
         for plane in self.planes.values():

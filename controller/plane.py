@@ -143,6 +143,10 @@ class Plane:
         groups = [g for g in switch.read(MulticastGroup()) if g.id != entries.FLOOD_GROUP]
         switch.remove(*(MulticastGroup(g.id) for g in groups))
 
+    def clear_jobs(self) -> None:
+        """Take away every job's entries."""
+        self._remove_jobs(self._connected())
+
     def close(self) -> None:
         if self._switch is not None:
             self._switch.on_lost = None

@@ -146,19 +146,31 @@ class Running:
         compiled = compile_file(P4SRC / "allreduce_tree_int.p4", defines={"ELEMENTS": "32", "SLOTS": str(SLOTS)})
         program = write(compiled, folder)
         raw = copy.deepcopy(RACKS)
+        self.stack = stack
         self.devices: dict[str, Device] = {}
+        self.servers: dict[str, Server] = {}
         for switch in raw["switches"]:
-            device = Device(SwitchOptions("interp"), device_id=switch["device_id"])
-            server = Server(device, "127.0.0.1:0")
-            server.start()
-            stack.callback(device.close)
-            stack.callback(server.stop, 0)
-            switch["address"] = server.address
-            self.devices[switch["name"]] = device
+            self.switch(switch["name"], switch["device_id"], "127.0.0.1:0")
+            switch["address"] = self.servers[switch["name"]].address
         self.fabric: Fabric = from_dict(raw)
         self.plane = FabricPlane(Target("", *program), self.fabric, lambda reason: None)
         stack.callback(self.plane.close)
         self.plane.connect(fresh=True)
+
+    def switch(self, name: str, device_id: int, address: str) -> None:
+        device = Device(SwitchOptions("interp"), device_id=device_id)
+        server = Server(device, address)
+        server.start()
+        self.stack.callback(device.close)
+        self.stack.callback(server.stop, 0)
+        self.devices[name], self.servers[name] = device, server
+
+    def restart(self, name: str) -> None:
+        """The switch is started again, empty, at the same address."""
+        address, number = self.servers[name].address, self.fabric.sites[name].device_id
+        self.servers[name].stop(0)
+        self.devices[name].close()
+        self.switch(name, number, address)
 
     def count(self, pattern: Any) -> dict[str, int]:
         return {name: len(list(plane._connected().read(pattern))) for name, plane in self.plane.planes.items()}
@@ -241,9 +253,25 @@ def test_a_switch_that_refuses_leaves_nothing_behind(running: Running) -> None:
         running.plane.install(job)
     for name in ("s1", "s3"):
         assert not list(running.plane.planes[name]._connected().read(TableEntry(entries.JOBS)))
-    running.plane._away.add("s2")
-    running.plane.connect(fresh=False, jobs=[job])
-    assert len(list(running.plane.planes["s2"]._connected().read(TableEntry(entries.MEMBERS)))) == 2
+
+
+def test_a_switch_that_comes_back(running: Running) -> None:
+    """With its registers, the others go on; without, all jobs are taken away everywhere, to come back under new ids."""
+    registry = Registry(Limits(SLOTS), running.fabric, first_id=5)
+    job = start(registry, "j", (1, 2, 3, 4))
+    running.plane.install(job)
+    running.plane._lost("s2", "gone")
+    assert running.plane.connect(fresh=False)
+    assert running.count(TableEntry(entries.MEMBERS)) == {"s1": 2, "s2": 0, "s3": 2}
+    running.plane.install(job)
+    assert running.count(TableEntry(entries.MEMBERS)) == {"s1": 2, "s2": 2, "s3": 2}
+    running.plane._lost("s2", "gone")
+    running.restart("s2")
+    assert not running.plane.connect(fresh=False)
+    assert running.count(TableEntry(entries.MEMBERS)) == {"s1": 0, "s2": 0, "s3": 0}
+    running.plane.install(job)
+    assert running.plane.connect(fresh=False)  # nobody is away
+    assert running.count(TableEntry(entries.MEMBERS)) == {"s1": 2, "s2": 2, "s3": 2}
 
 
 def test_who_is_silent_in_words() -> None:
