@@ -28,12 +28,13 @@ class Path:
     """pred: i1, whether the packet is on this path (1: surely, given the basic block).
 
     env holds the values set on this path; others are those of `base`, the path it forked from. dirty: variables whose
-    slots are out of date."""
+    slots are out of date. noted: what is on record already (`notes.note`), with its condition."""
 
     pred: Ref = 1
     base: Path | None = None
     env: dict[Var, Val] = field(default_factory=dict)
     dirty: set[Var] = field(default_factory=set)
+    noted: set[tuple[str, Ref]] = field(default_factory=set)
     depth: int = 0
 
     def fork(self, pred: Ref) -> Path:
@@ -47,6 +48,14 @@ class Path:
                 return value
             path = path.base
         return None
+
+    def knows(self, note: tuple[str, Ref]) -> bool:
+        path: Path | None = self
+        while path is not None:
+            if note in path.noted:
+                return True
+            path = path.base
+        return False
 
     @property
     def root(self) -> Path:

@@ -23,9 +23,10 @@ NAMES = (
 def note(g: Gen, name: str, cond: Ref = 1) -> None:
     """It happened to packets on the present path for which `cond` holds."""
     cond = g.fn.and_(cond, g.guard)
-    if isinstance(cond, int) and not cond & 1:
+    if (isinstance(cond, int) and not cond & 1) or g.path.knows((name, cond)):
         return
     g.noted = True
+    g.path.noted.add((name, cond))
     var = g.phv.own.odd
     old = g.get(var)
     bit = 1 << NAMES.index(name)

@@ -67,6 +67,7 @@ def _row(model: Model, members: list[int], parts: list[object]) -> tuple[dict[in
     groups: dict[object, list[int]] = {}
     for index in members:
         groups.setdefault((model.registers[index].width, parts[index]), []).append(index)
+    _take_strays(model, groups)
     offsets: dict[int, int] = {}
     cells: dict[int, int] = {}
     at = 0
@@ -82,6 +83,27 @@ def _row(model: Model, members: list[int], parts: list[object]) -> tuple[dict[in
             at += cell // 8
     unit = LINE if at >= LINE else max(min(cells[i] // 8, 8) for i in members)
     return offsets, cells, -(-at // unit) * unit
+
+
+def _take_strays(model: Model, groups: dict[object, list[int]]) -> None:
+    """The first instance's code is often not quite that of the others: what was known before it has gone into it. An array
+    on its own joins the large group whose sequence of register numbers it continues."""
+    large = [g for g in groups.values() if len(g) >= LANES]
+    for key in [k for k, g in groups.items() if len(g) < LANES]:
+        for index in list(groups[key]):
+            width = model.registers[index].width
+            home = next((g for g in large if model.registers[g[0]].width == width and _continues(g, index)), None)
+            if home is not None:
+                groups[key].remove(index)
+                home.append(index)
+                home.sort()
+        if not groups[key]:
+            del groups[key]
+
+
+def _continues(group: list[int], index: int) -> bool:
+    step = group[1] - group[0]
+    return group[-1] - group[-2] == step and index in (group[0] - step, group[-1] + step)
 
 
 WINDOW = 3
