@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from controller.p4rt.entities.digest import decode_member, encode_member, type_name
+from controller.p4rt.entities.digest import data_kind, decode_member, encode_member, type_name
 from controller.p4rt.schema import Member, Named, Schema
 
 from .actions import ActionCodec
@@ -22,12 +23,13 @@ from .translation import Translations
 class Bound:
     """Ids of P4Info to objects of the control plane. An id that leads nowhere is refused by `find`."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, ports: Mapping[str, int] | None = None) -> None:
+        """ports: the switch's, by name."""
         self.program = program
         self.schema: Schema = program.schema
         self.control: Any = program.switch.control
         control, schema = self.control, self.schema
-        self.translations = Translations(schema.message)
+        self.translations = Translations(schema.message, ports)
         widths = {a.name: tuple(p.width for p in a.params) for a in control.model.actions}
         self.actions = ActionCodec(schema, self.translations, widths)
         self.profiles = {
@@ -85,9 +87,14 @@ class Bound:
 
     def data_of(self, data: Any, member: Member, what: str) -> int:
         """The bits of a P4Data; Refused where it is not of the member's type."""
-        if member.translation and data.WhichOneof("data") == "bitstring":
+        kind, wanted = data.WhichOneof("data"), data_kind(member)
+        if kind != wanted:
+            raise invalid(
+                f"{what} is of type {type_name(member)}, and the data is given as {kind or 'nothing'}", f"set data.{wanted}"
+            )
+        if member.translation:
             return self.translations.names(member.translation, 32).number(data.bitstring, what)
-        if member.kind == "bit" and not member.signed and data.WhichOneof("data") == "bitstring":
+        if kind == "bitstring" and not member.signed:
             return unsigned(data.bitstring, member.bitwidth, what)
         try:
             return decode_member(data, member) & ((1 << member.bitwidth) - 1)

@@ -108,7 +108,7 @@ class Device:
             if action == _Request.VERIFY:
                 programs.check(self._config(request))
             elif action == _Request.VERIFY_AND_SAVE:
-                self._saved = _serve(Bound(programs.build(self._config(request), self.options)))
+                self._saved = _serve(self._bind(programs.build(self._config(request), self.options)))
             elif action == _Request.VERIFY_AND_COMMIT:
                 self.commit(programs.build(self._config(request), self.options))
             elif action == _Request.RECONCILE_AND_COMMIT:
@@ -129,10 +129,14 @@ class Device:
 
     def commit(self, program: Program) -> None:
         """Let `program` take over, with nothing installed but what it declares itself."""
-        self._install(_serve(Bound(program)))
+        self._install(_serve(self._bind(program)))
+
+    def _bind(self, program: Program) -> Bound:
+        ports = self.runner.ports if self.runner is not None else {}
+        return Bound(program, {spec.name: number for number, spec in ports.items() if hasattr(spec, "name")})
 
     def _reconcile(self, program: Program) -> None:
-        bound = Bound(program)
+        bound = self._bind(program)
         with self.lock, self.packets_held():
             if self._running is not None:
                 carry_over(self._running.bound, bound)

@@ -8,10 +8,11 @@ import importlib.util
 import json
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -109,6 +110,22 @@ def _engine_option(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 # --- Programs ---
+
+
+def switch_for(
+    program: str | Path, *, include: Sequence[str] = (), define: Mapping[str, object] | None = None, **options: Any
+) -> Switch:
+    """A switch that runs a P4 source or bmv2 JSON file, for tests in one process. options: those of Switch.load.
+
+    Raises ModelError; for a source that does not compile with the compiler's messages, a line each."""
+    path = Path(program)
+    if path.suffix != ".p4":
+        return Switch.load(path, **options)
+    compiler = importlib.import_module("emulator.compiler.api")
+    result = compiler.compile_file(path, include=tuple(include), defines=dict(define or {}))
+    if result.json is None:
+        raise ModelError(result.text())
+    return Switch.load(result.json, **options)
 
 
 @contextmanager

@@ -43,6 +43,9 @@ def _patterns() -> list[tuple[str, Any]]:
 def carry_over(old: Bound, new: Bound) -> None:
     """Raises INVALID_ARGUMENT, and then `new` must be thrown away, where something has no place in it."""
     writer = Writer(new)
+    for number, table in new.tables.items():
+        if table.info.has_initial_entries and number in old.tables:
+            table.control.clear()  # it has what the old program's table has, not what it began with
     new.translations.copy_from(old.translations)
     for update in _updates(old):
         if _pointless(update.entity, old, new):

@@ -154,6 +154,7 @@ class TableReader:
         elif entry.member is not None:
             into.action.action_profile_member_id = profile.member_ids.get(entry.member, 0)
         elif (shot := profile.one_shots.of(table.info.id, entry.handle)) is not None:
+            into.action.action_profile_action_set.SetInParent()
             profile.one_shots.encode(shot, into.action.action_profile_action_set)
         else:
             into.action.action_profile_group_id = profile.group_ids.get(entry.group, 0)

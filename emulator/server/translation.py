@@ -2,14 +2,15 @@
 
 A `type` translated to `string` is text on the wire. The program may fix numbers by
 @p4runtime_translation_mappings({ {"eth0", 1}, ... }); a text that is a number in decimal stands for that number while it is
-free; any other gets the highest free number. A number without a name goes out in decimal. A `type` translated to
+free; any other gets the highest free number - but for ports, which are those of the switch: a type with "port" in its name
+or URI knows the names of their interfaces, and no others. A number without a name goes out in decimal. A `type` translated to
 bit<W> keeps its numbers and only changes its width, so it is matched as a whole, as text is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from controller.p4rt.status import Code
@@ -46,7 +47,11 @@ class Resized:
 class Names:
     """The texts of one `type`, both ways. A name once given keeps its number until the program goes."""
 
-    def __init__(self, kind: str, width: int, declared: Iterable[tuple[str, int]] = ()) -> None:
+    def __init__(
+        self, kind: str, width: int, declared: Iterable[tuple[str, int]] = (), *, closed: bool = False
+    ) -> None:
+        """closed: no names but the declared ones, and numbers in decimal."""
+        self._closed = closed
         self._kind = kind
         self._width = width
         self._numbers: dict[bytes, int] = {}
@@ -69,11 +74,25 @@ class Names:
                 f"{where}: type {self._kind} has {MAX_NAMES} names already",
                 "load the program anew, or map the names to numbers in it",
             )
-        wanted = int(text) if text.isascii() and text.isdecimal() and str(int(text[:20])) == text else -1
-        if not 0 <= wanted < 1 << self._width or wanted in self._texts:
-            wanted = self._free(where)
-        self._give(data, wanted)
-        return wanted
+        number = self._number_in(text)
+        if self._closed:
+            if number is None or number in self._texts:
+                raise self._unknown(text, where)
+            return number
+        if number is None or number in self._texts:
+            number = self._free(where)
+        self._give(data, number)
+        return number
+
+    def _number_in(self, text: str) -> int | None:
+        """The number that a text is in decimal, without leading zeros, if it fits."""
+        if not (text.isascii() and text.isdecimal() and len(text) < 30 and str(int(text)) == text):
+            return None
+        return int(text) if not int(text) >> self._width else None
+
+    def _unknown(self, text: str, where: str) -> Refused:
+        known = ", ".join(name.decode() for name in self._order[:12]) or "none with a name"
+        return invalid(f"{where}: there is no port {text!r}", f"there are {known}; a port also goes by its number")
 
     def _free(self, where: str) -> int:
         while self._next in self._texts:
@@ -122,9 +141,10 @@ def _readable(data: bytes, where: str) -> str:
 
 
 class Translations:
-    """The translated types of one program."""
+    """The translated types of one program. ports: the switch's, by the names of their interfaces."""
 
-    def __init__(self, message: Any) -> None:
+    def __init__(self, message: Any, ports: Mapping[str, int] | None = None) -> None:
+        self._ports = dict(ports or {})
         self._types = message.type_info.new_types
         self._names: dict[str, Names] = {}
 
@@ -141,7 +161,11 @@ class Translations:
         if found is None:
             notes = " ".join(n for n in self._types[kind].annotations if "p4runtime_translation_mappings" in n)
             declared = [(text, int(number, 0)) for text, number in _PAIR.findall(notes)]
-            found = self._names[kind] = Names(kind, width, declared)
+            of_ports = "port" in f"{kind} {self._types[kind].translated_type.uri}".lower()
+            if of_ports:
+                taken = {number for _, number in declared}
+                declared += [(t, n) for t, n in self._ports.items() if n not in taken and not n >> width]
+            found = self._names[kind] = Names(kind, width, declared, closed=of_ports)
         return found
 
     def mark(self) -> dict[str, int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,16 @@ from emulator.server.service import Server
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
+@cache
+def compiled(name: str) -> tuple[Any, bytes]:
+    """(P4Info, bmv2 JSON) of a P4 file of tests/server/programs."""
+    from emulator.compiler.api import compile_file
+
+    result = compile_file(Path(__file__).parent / "programs" / name)
+    assert result.json is not None, result.text()
+    return read_p4info(result.p4info.SerializeToString()), json.dumps(result.json).encode()
+
+
 @dataclass
 class Live:
     """device and server; `client` is primary and has loaded the case's program, if one was named."""
@@ -29,14 +41,19 @@ class Live:
     client: P4Switch
     folder: Path | None
     outputs: list[tuple[int, bytes]]
+    compiled: tuple[Any, bytes] | None = None
 
     @property
     def p4info(self) -> Any:
+        if self.compiled is not None:
+            return self.compiled[0]
         assert self.folder is not None
         return read_p4info(self.folder / "program.p4info.txtpb")
 
     @property
     def json(self) -> bytes:
+        if self.compiled is not None:
+            return self.compiled[1]
         assert self.folder is not None
         return (self.folder / "program.json").read_bytes()
 
@@ -57,10 +74,13 @@ class Live:
 def live() -> Iterator[Callable[..., Live]]:
     with ExitStack() as stack:
 
-        def start(case: str | None = None, *, cpu_port: int | None = 510, clock: Any = None) -> Live:
+        def start(
+            case: str | None = None, *, cpu_port: int | None = 510, clock: Any = None, engine: str = "interp"
+        ) -> Live:
+            """case: a golden program's folder, or a P4 file of tests/server/programs."""
             outputs: list[tuple[int, bytes]] = []
             device = Device(
-                SwitchOptions("interp", cpu_port=cpu_port, clock=clock),
+                SwitchOptions(engine, cpu_port=cpu_port, clock=clock),
                 on_output=lambda port, data: outputs.append((port, data)),
             )
             stack.callback(device.close)
@@ -68,7 +88,8 @@ def live() -> Iterator[Callable[..., Live]]:
             stack.callback(server.stop, 0)
             server.start()
             client = stack.enter_context(P4Switch(server.address))
-            found = Live(device, server, client, GOLDEN / case if case else None, outputs)
+            own = compiled(case) if case is not None and case.endswith(".p4") else None
+            found = Live(device, server, client, GOLDEN / case if case else None, outputs, own)
             if case is not None:
                 client.set_pipeline(found.p4info, found.json)
             return found

@@ -93,6 +93,7 @@ def encode_target(target: Target, schema: Schema, table: Table, into: Any) -> No
     elif isinstance(target, GroupRef):
         into.action_profile_group_id = target.id
     else:
+        into.action_profile_action_set.SetInParent()  # which may be empty
         for one in target.actions:
             added = into.action_profile_action_set.action_profile_actions.add(weight=one.weight)
             encode_call(one.action, schema.action_of(table, one.action.name), added.action)

@@ -8,7 +8,7 @@ from typing import Any
 from .. import values
 from ..protos import p4r
 from ..schema import Schema
-from .digest import decode_member
+from .digest import decode_member, encode_member
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,10 @@ class RegisterEntry:
             entry.index.index = self.index
         if self.value is not None:
             element = schema.registers[self.register].element
-            if element.kind == "bool":
-                entry.data.bool = bool(self.value)
-            elif element.signed:
+            if element.signed:
                 entry.data.bitstring = values.encode_signed(self.value, element.bitwidth)
             else:
-                entry.data.bitstring = values.encode(self.value, element.bitwidth)
+                encode_member(self.value, element, entry.data)
         return entity
 
     @classmethod
