@@ -92,9 +92,24 @@ struct fpt_guess {
     struct fpt_guess_word words[FPT_GUESS_WORDS];
 };
 
-/* Before a batch: asks the processor for the memory that look-ups with the guessed keys will read, where the table is too
- * large for the near caches. Changes nothing. packets: struct fp_packet[n]. */
-void fpt_prefetch(const struct fpt_guess *guesses, int32_t n_guesses, const void *packets, int32_t n);
+/* LOOKING AHEAD. Before a batch the keys of its packets are guessed and looked up together, where the table is large, so
+ * that their memory arrives side by side. What was found lies in the table's rows, row i % FPT_AHEAD for packet i:
+ *   all fields exact: one word, the address of an entry that may be the key's. It is if its own key, the key words
+ *     behind its action data, equals the packet's.
+ *   otherwise: the address of an entry (also the default entry), then the key words for which it is the answer.
+ * Address 0: nothing was found out. A write to the table voids all rows. Whoever finds no fitting row calls fpt_lookup. */
+#define FPT_AHEAD 512
+uint64_t *fpt_ahead_rows(struct fpt_table *table); /* made at the first call; NULL when memory is short */
+
+/* Called by whoever processes the batch at packets 0, FPT_CHUNK, 2 * FPT_CHUNK, ...: fills the rows of the chunk after this
+ * one, and at packet 0 of this one as well. packets: struct fp_packet[n], of the whole batch. Tables whose rows were never
+ * asked for are left out. */
+#define FPT_CHUNK 64
+struct fpt_guesses {
+    const struct fpt_guess *list;
+    int32_t n;
+};
+void fpt_look_ahead(const struct fpt_guesses *guesses, const void *packets, int32_t n, int32_t at);
 
 /* Looks up n keys, row-major, and writes each winner's handle: tests and benchmarks without a compiled pipeline. */
 void fpt_lookup_many(struct fpt_table *table, int64_t n, const uint64_t *keys, uint32_t *handles);

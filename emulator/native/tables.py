@@ -18,6 +18,10 @@ ENTRY_HEADER = 32
 """Bytes from an entry's start to its action data; fields before it: see struct fpt_entry."""
 MISS = 0xFFFFFFFF
 """Handle of the default entry."""
+AHEAD = 512
+"""Rows of what was looked up ahead; packet i has row i % AHEAD."""
+CHUNK = 64
+"""Packets that are looked up ahead together."""
 
 _REASONS = {
     -1: "an equal entry or the handle exists already",
@@ -50,10 +54,10 @@ def lookup_address() -> int:
     return int(ffi.cast("intptr_t", ffi.addressof(lib, "fpt_lookup")))
 
 
-def prefetch_address() -> int:
-    """Address of fpt_prefetch(guesses, number, packets, number), for generated code."""
+def look_ahead_address() -> int:
+    """Address of fpt_look_ahead(guesses, packets, number, at), for generated code."""
     lib, ffi = lib_and_ffi()
-    return int(ffi.cast("intptr_t", ffi.addressof(lib, "fpt_prefetch")))
+    return int(ffi.cast("intptr_t", ffi.addressof(lib, "fpt_look_ahead")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +74,14 @@ MAX_GUESS_WORDS = 8
 
 
 class Guesses:
-    """Memory of `struct fpt_guess[]`: (address of the table, its key's words) each."""
+    """Memory of `struct fpt_guesses`: (address of the table, its key's words) each."""
 
     def __init__(self, tables: Sequence[tuple[int, Sequence[GuessedWord]]]) -> None:
         _, ffi = lib_and_ffi()
-        self.count = len(tables)
-        self._memory = ffi.new("struct fpt_guess[]", max(1, len(tables)))
+        self._list = ffi.new("struct fpt_guess[]", max(1, len(tables)))
+        self._memory = ffi.new("struct fpt_guesses *", {"list": self._list, "n": len(tables)})
         self.address = int(ffi.cast("intptr_t", self._memory))
-        for guess, (table, words) in zip(self._memory, tables, strict=False):
+        for guess, (table, words) in zip(self._list, tables, strict=False):
             guess.table = ffi.cast("struct fpt_table *", table)
             guess.n_words = len(words)
             guess.least = max(w.byte + 8 for w in words)
@@ -107,6 +111,10 @@ class NativeTable:
     def address(self) -> int:
         """Pointer to the table, the first argument of fpt_lookup."""
         return int(self._ffi.cast("intptr_t", self._table))
+
+    def ahead_rows(self) -> int:
+        """Address of the rows that fpt_look_ahead fills for this table; 0 when memory is short. Stays good."""
+        return int(self._ffi.cast("intptr_t", self._lib.fpt_ahead_rows(self._table)))
 
     def __len__(self) -> int:
         return int(self._lib.fpt_count(self._table))

@@ -22,40 +22,44 @@ struct index {
     uint32_t count;
 };
 
-/* A prefix length (lpm) or a mask (ternary) in use, with the entries that have it. */
+/* A prefix length in use, with the entries that have it. */
 struct tuple {
     struct index index;
-    int32_t max_priority; /* upper bound: a deletion does not lower it */
-    int32_t prefix;       /* lpm only */
-    uint64_t mask[];      /* key words */
+    int32_t prefix;
+    uint64_t mask[]; /* key words */
 };
 
 struct fpt_table {
     uint32_t (*find)(struct fpt_table *table, const uint64_t *key); /* slot of the winner or NO_SLOT */
-    uint8_t *slots; /* stride bytes each: entry header, args, value, mask */
-    size_t stride;
+    uint8_t *slots; /* stride bytes each: entry header, args, and in exact tables the value */
+    uint8_t *keys;  /* key_stride bytes from one slot's to the next's: value, mask; exact: within slots */
+    size_t stride, key_stride;
     int32_t key_words, args_words, n_fields;
     bool has_mask, has_range;
-    bool merged; /* some tuple's mask is a part only of its entries' masks (tables_merge.c) */
     int32_t lpm_field; /* -1: none */
     enum fpt_kind kind; /* exact, lpm or ternary: how the whole table is searched */
     struct fpt_field *fields;
     int32_t *field_word; /* first key word of each field */
-    uint32_t *next;      /* ternary: chain of entries with equal masked value, best first; else free list */
-    uint32_t *tuple_of;  /* not exact: position in tuples */
+    uint32_t *next;     /* free list */
+    uint32_t *tuple_of; /* lpm: position in tuples */
     uint32_t capacity, used, free_slot, count;
     struct index handles;
     struct index exact;
-    struct tuple **tuples; /* in order of creation; lpm: at most one per prefix length */
+    struct tuple **tuples; /* lpm: in order of creation, one per prefix length */
     uint32_t n_tuples, n_order;
-    uint32_t *order;      /* tuples that have entries, best first: longest prefix, largest max_priority */
+    uint32_t *order;      /* tuples that have entries, longest prefix first */
     struct index by_mask; /* tuples by mask */
     uint32_t *flat;       /* slots best first, while count <= FLAT_LIMIT; flat_valid says whether in use */
     bool flat_valid;
     struct lpm_root *root; /* lpm: first step by the top bits, built once the table is large */
     struct lpm_blocks *blocks; /* lpm, one field of 32 bits: instead of root */
     bool no_blocks;            /* they would become too many */
-    struct sieve *sieve;   /* ternary: which tuples are worth a probe, built once there are many */
+    struct tree *tree;         /* ternary; NULL: there was no memory for it */
+    bool paused;               /* many insertions are under way: the tree is built at their end */
+    uint64_t *ahead;           /* FPT_AHEAD rows; NULL: nobody reads them */
+    uint32_t *ahead_hashes;    /* exact: of the rows' keys */
+    int32_t ahead_words;
+    bool ahead_filled; /* some row may hold an address */
     uint8_t *default_entry;
     uint64_t *scratch; /* three times the key words */
 };
@@ -84,7 +88,7 @@ static inline uint64_t *slot_args(const struct fpt_table *t, uint32_t slot)
 }
 static inline uint64_t *slot_value(const struct fpt_table *t, uint32_t slot)
 {
-    return slot_args(t, slot) + t->args_words;
+    return (uint64_t *)(t->keys + (size_t)slot * t->key_stride);
 }
 static inline uint64_t *slot_mask(const struct fpt_table *t, uint32_t slot)
 {
@@ -125,45 +129,64 @@ void index_free(struct index *index);
 /* Zeroed memory, aligned for cache lines; huge pages where large. */
 void *table_memory(size_t bytes);
 
+/* tables_slots.c: storage of entries, and their handles. */
+uint32_t take_slot(struct fpt_table *t); /* NO_SLOT when memory is short */
+void give_slot(struct fpt_table *t, uint32_t slot);
+uint32_t slot_of(const struct fpt_table *t, uint32_t handle);
+uint32_t handle_hash(uint32_t handle);
+void slots_free(struct fpt_table *t);
+
+/* tables_check.c */
+bool fields_valid(const struct fpt_field *fields, int32_t n);
+bool match_valid(const struct fpt_table *t, const uint64_t *value, const uint64_t *mask);
+uint64_t word_limit(int32_t width, int32_t word); /* the bits of a field that lie in its word */
+bool slot_matches(const struct fpt_table *t, uint32_t slot, const uint64_t *key);
+bool slot_before(const struct fpt_table *t, uint32_t a, uint32_t b);
+
+/* tables_flat.c: what tables of up to FLAT_LIMIT entries use. */
+uint32_t flat_find(struct fpt_table *t, const uint64_t *key);
+uint32_t flat_find_1(struct fpt_table *t, const uint64_t *key);
+void *flat_new(void);
+void flat_update(struct fpt_table *t, uint32_t slot, bool added); /* count is already the new one */
+
 /* Each match kind: link a filled slot in (the slot's own fields and key are written), or take it out. */
 int32_t exact_link(struct fpt_table *t, uint32_t slot);
 void exact_unlink(struct fpt_table *t, uint32_t slot);
 uint32_t exact_find(struct fpt_table *t, const uint64_t *key);
 uint32_t exact_find_1(struct fpt_table *t, const uint64_t *key);
 
-int32_t tuple_link(struct fpt_table *t, uint32_t slot); /* lpm and ternary */
+int32_t tuple_link(struct fpt_table *t, uint32_t slot); /* lpm */
 void tuple_unlink(struct fpt_table *t, uint32_t slot);
-struct tuple *tuple_for(struct fpt_table *t, const uint64_t *mask, bool create, uint32_t *position);
+uint32_t tuple_probe(const struct fpt_table *t, const struct tuple *tuple, const uint64_t *key);
 void tuples_free(struct fpt_table *t);
-uint32_t ternary_find(struct fpt_table *t, const uint64_t *key);
-void slot_tuple_mask(const struct fpt_table *t, uint32_t slot, uint64_t *mask);
-bool same_entry(const struct fpt_table *t, uint32_t a, uint32_t b);
-/* tables_merge.c: the mask of the tuple that the slot is to join, from its own; whether an equal entry is in any tuple. */
-void merged_mask(struct fpt_table *t, uint32_t slot, uint64_t *mask);
-bool merged_duplicate(const struct fpt_table *t, uint32_t slot);
 int32_t slot_prefix(const struct fpt_table *t, uint32_t slot);
+
+uint32_t lpm_find(struct fpt_table *t, const uint64_t *key);
+void lpm_root_add(struct fpt_table *t, uint32_t slot);
+void lpm_root_remove(struct fpt_table *t, uint32_t slot);
+void lpm_root_free(struct fpt_table *t);
 
 /* tables_blocks.c. blocks_add: false where the table needs the general root. */
 uint32_t blocks_find(struct fpt_table *t, const uint64_t *key);
 bool blocks_add(struct fpt_table *t, uint32_t slot);
 void blocks_remove(struct fpt_table *t, uint32_t slot);
 void blocks_free(struct fpt_table *t);
-void blocks_prefetch(const struct fpt_table *t, const uint64_t *keys, int n);
 
-/* tables_sieve.c. Bit i % 64 of the answer: tuple i is worth a probe. */
-struct sieve;
-uint64_t sieve_pass(const struct sieve *sieve, const uint64_t *key);
-void sieve_add(struct fpt_table *t, uint32_t slot);
-void sieve_remove(struct fpt_table *t, bool renumbered);
-void sieve_free(struct fpt_table *t);
-void sieve_prefetch(const struct fpt_table *t, const uint64_t *keys, int n);
+/* tables_tree.c */
+int32_t tree_link(struct fpt_table *t, uint32_t slot); /* ternary */
+void tree_unlink(struct fpt_table *t, uint32_t slot);
+/* Around many insertions, at least as many as there are entries: true when the tree is built anew at their end. */
+bool tree_pause(struct fpt_table *t, int64_t n);
+void tree_resume(struct fpt_table *t);
+uint32_t tree_find(struct fpt_table *t, const uint64_t *key);
+void tree_free(struct fpt_table *t);
 
-uint32_t lpm_find(struct fpt_table *t, const uint64_t *key);
-uint32_t tuple_probe(const struct fpt_table *t, const struct tuple *tuple, const uint64_t *key);
-bool slot_matches(const struct fpt_table *t, uint32_t slot, const uint64_t *key);
-bool slot_before(const struct fpt_table *t, uint32_t a, uint32_t b);
-void lpm_root_add(struct fpt_table *t, uint32_t slot);
-void lpm_root_remove(struct fpt_table *t, uint32_t slot);
-void lpm_root_free(struct fpt_table *t);
-void lpm_prefetch(const struct fpt_table *t, const uint64_t *keys, int n); /* at most 64 keys */
+/* Looking ahead. Exact: the cells of n keys are asked for from memory; later, entries that may be theirs are put into rows
+ * and asked for. Others: the winning slot, or NO_SLOT, for each of n <= FPT_CHUNK keys; the slots' memory is asked for. */
+void exact_ask(const struct fpt_table *t, const uint64_t *keys, int n, uint32_t *hashes);
+void exact_ahead(const struct fpt_table *t, const uint32_t *hashes, int n, uint64_t *rows);
+void lpm_ahead(struct fpt_table *t, const uint64_t *keys, int n, uint32_t *slots);
+void blocks_ahead(struct fpt_table *t, const uint64_t *keys, int n, uint32_t *slots);
+void tree_ahead(struct fpt_table *t, const uint64_t *keys, int n, uint32_t *slots);
+void ahead_forget(struct fpt_table *t); /* voids all rows */
 #endif

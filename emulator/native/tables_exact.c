@@ -36,3 +36,27 @@ void exact_unlink(struct fpt_table *t, uint32_t slot)
 {
     index_remove(&t->exact, hash_words(slot_value(t, slot), t->key_words), slot);
 }
+
+void exact_ask(const struct fpt_table *t, const uint64_t *keys, int n, uint32_t *hashes)
+{
+    const struct index *index = &t->exact;
+    for (int i = 0; i < n; i++) {
+        hashes[i] = t->key_words == 1 ? hash_words(keys + i, 1) : hash_words(keys + i * t->key_words, t->key_words);
+        __builtin_prefetch(&index->cells[hashes[i] & index->mask]);
+    }
+}
+
+void exact_ahead(const struct fpt_table *t, const uint32_t *hashes, int n, uint64_t *rows)
+{
+    const struct index *index = &t->exact;
+    for (int i = 0; i < n; i++) {
+        rows[i] = 0;
+        for (uint32_t at = hashes[i] & index->mask; index->cells[at].slot_plus_1; at = (at + 1) & index->mask)
+            if (index->cells[at].tag == hashes[i]) {
+                struct fpt_entry *entry = slot_entry(t, index->cells[at].slot_plus_1 - 1);
+                rows[i] = (uint64_t)(uintptr_t)entry;
+                __builtin_prefetch(entry);
+                break;
+            }
+    }
+}

@@ -146,36 +146,30 @@ void lpm_root_free(struct fpt_table *t)
     t->root = NULL;
 }
 
-#define MOST 64
-/* The longest length only is followed to its entry: most packets match it or the next. */
-void lpm_prefetch(const struct fpt_table *t, const uint64_t *keys, int n)
+/* Memory is asked for along the longest length only: most packets match it or the next. */
+static void ask_longest(const struct fpt_table *t, const uint64_t *key, const struct root_cell *cell)
 {
-    if (!t->root)
+    int word = cell->longer[1] ? 1 : 0;
+    if (!cell->longer[word])
         return;
-    const struct root_cell *cells[MOST];
-    for (int i = 0; i < n; i++) {
-        cells[i] = &t->root->cells[top_bits(keys + i * t->key_words, t->fields[0].width)];
-        __builtin_prefetch(cells[i]);
-    }
-    uint32_t hashes[MOST];
-    const struct tuple *tuples[MOST];
-    for (int i = 0; i < n; i++) {
-        const uint64_t *key = keys + i * t->key_words;
-        int word = cells[i]->longer[1] ? 1 : 0;
-        tuples[i] = NULL;
-        if (!cells[i]->longer[word])
-            continue;
-        int bit = 63 - __builtin_clzll(cells[i]->longer[word]);
-        tuples[i] = t->root->by_length[word * 64 + bit + ROOT_BITS + 1];
-        uint64_t masked[2] = {key[0] & tuples[i]->mask[0], t->key_words > 1 ? key[1] & tuples[i]->mask[1] : 0};
-        hashes[i] = hash_words(masked, t->key_words);
-        __builtin_prefetch(&tuples[i]->index.cells[hashes[i] & tuples[i]->index.mask]);
+    int bit = 63 - __builtin_clzll(cell->longer[word]);
+    const struct tuple *tuple = t->root->by_length[word * 64 + bit + ROOT_BITS + 1];
+    uint64_t masked[2] = {key[0] & tuple->mask[0], t->key_words > 1 ? key[1] & tuple->mask[1] : 0};
+    __builtin_prefetch(&tuple->index.cells[hash_words(masked, t->key_words) & tuple->index.mask]);
+}
+
+void lpm_ahead(struct fpt_table *t, const uint64_t *keys, int n, uint32_t *slots)
+{
+    if (t->root) {
+        for (int i = 0; i < n; i++)
+            __builtin_prefetch(&t->root->cells[top_bits(keys + i * t->key_words, t->fields[0].width)]);
+        for (int i = 0; i < n; i++) {
+            const uint64_t *key = keys + i * t->key_words;
+            ask_longest(t, key, &t->root->cells[top_bits(key, t->fields[0].width)]);
+        }
     }
     for (int i = 0; i < n; i++) {
-        if (!tuples[i])
-            continue;
-        struct cell cell = tuples[i]->index.cells[hashes[i] & tuples[i]->index.mask];
-        if (cell.slot_plus_1)
-            __builtin_prefetch(slot_entry(t, cell.slot_plus_1 - 1));
+        slots[i] = lpm_find(t, keys + i * t->key_words);
+        __builtin_prefetch(slot_entry(t, slots[i]));
     }
 }

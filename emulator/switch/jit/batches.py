@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emulator.native import tables as native
-from emulator.switch.jit import entry, fused, guess, program
+from emulator.switch.jit import entry, fused, program
 from emulator.switch.jit.baked import MAX_STEPS, Content, present_content
 from emulator.switch.jit.machine import Code
 from emulator.switch.jit.wiring import Wiring
@@ -67,11 +66,7 @@ class Fused:
         self.general = Version(engine, {})
         self.current = self.general
         self._old: list[Version] = []
-        self._guesses = guess.of(engine.model, [t.native for t in engine.mirror.tables])
-        ask = native.prefetch_address() if self._guesses.count else 0
-        self._cell = np.array(
-            [self.general.pair.ctypes.data, ask, self._guesses.address, self._guesses.count], np.uint64
-        )
+        self._cell = np.array([self.general.pair.ctypes.data], np.uint64)
         self._entry = Code(entry.text(), (entry.NAME,), 1)
         self.address = self._entry.addresses[entry.NAME]
         self.state = int(self._cell.ctypes.data)

@@ -13,7 +13,7 @@ from emulator.native import tables as native
 from emulator.switch.control import Change, Control, Table
 from emulator.switch.engine import NO_LIST, Arrival, Requests
 from emulator.switch.expr import VALID, FieldRead
-from emulator.switch.jit import extern_state, externs, fused, notes, output, placement, program
+from emulator.switch.jit import extern_state, externs, fused, guess, notes, output, placement, program
 from emulator.switch.jit.batches import RECORD, Fused
 from emulator.switch.jit.gen import Site
 from emulator.switch.jit.mirror import Mirror
@@ -60,6 +60,7 @@ class JitEngine:
         self.phv: Phv = shared.phv
         self.blocks = placement.adopt(control.state, shared.layout)
         self.mirror = Mirror(model, control)
+        self.guesses = guess.of(model, [t.native for t in self.mirror.tables])
         self.scratch = np.zeros(scratch_bytes(model), np.uint8)
         self.now = np.zeros(1, np.uint64)
         self.packet_now = np.zeros(1, np.uint64)
@@ -104,6 +105,13 @@ class JitEngine:
             case "table":
                 found = self.mirror.tables[number].native
                 return 0 if found is None else found.address
+            case "ahead":
+                found = self.mirror.tables[number].native
+                return 0 if found is None else found.ahead_rows()
+            case "look_ahead":
+                return native.look_ahead_address()
+            case "guesses":
+                return self.guesses.address
             case "default":
                 return int(self.mirror.tables[number].record.ctypes.data)
             case "lookup":

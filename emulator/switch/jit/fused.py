@@ -8,7 +8,8 @@ recirculate); what comes of it is appended to the output.
 
 from __future__ import annotations
 
-from emulator.switch.jit import deparsing, flow, notes
+from emulator.native import tables as native
+from emulator.switch.jit import deparsing, flow, guess, notes
 from emulator.switch.jit.gen import Frame, Gen, Shared
 from emulator.switch.jit.ir import Function, Ref
 from emulator.switch.jit.output import AFTER_EGRESS, AFTER_INGRESS, Output
@@ -98,6 +99,8 @@ class _Fused:
         some, body = fn.label("some"), fn.label("body")
         fn.cond_br(fn.icmp("slt", 32, at, "%n_in"), some, self.full)
         fn.start(some)
+        if guess.any_key(self.model, self.shared.baked):
+            self._look_ahead(at)
         record = fn.gep("%in", fn.op("mul", 64, fn.zext(at, 32, 64), 16))
         data = fn.load("ptr", record, 8, self.shared.tag("in"))
         length = fn.load("i32", fn.gep(record, 8), 8, self.shared.tag("in"))
@@ -110,6 +113,16 @@ class _Fused:
         fn.start(body)
         self._ingress(data, wide, port)
 
+    def _look_ahead(self, at: str) -> None:
+        fn = self.fn
+        ask, go = fn.label("ask"), fn.label("go")
+        fn.cond_br(fn.icmp("eq", 32, fn.op("and", 32, at, native.CHUNK - 1), 0), ask, go, likely=False)
+        fn.start(ask)
+        look, guesses = (fn.hoisted(f"{kind}.0", self.shared.word(kind)) for kind in ("look_ahead", "guesses"))
+        fn.call_void(look, [f"ptr {guesses}", "ptr %in", "i32 %n_in", f"i32 {at}"])
+        fn.br(go)
+        fn.start(go)
+
     # --- ingress ---
 
     def _ingress(self, data: str, length: Ref, port: Ref) -> None:
@@ -119,6 +132,7 @@ class _Fused:
         self.first.begin()
         g = Gen(fn, self.shared, self.first, data, length)
         g.buffers_base = self._memory()
+        g.packet_number = self.index
         size = Val(fn.trunc(length, 64, 32), 32, 0, self.shared.max_length)
         self._set(g, "ingress_port", Val(fn.zext(port, 16, 32), 32, 0, 0xFFFF))
         self._set(g, "packet_length", size)
@@ -248,6 +262,7 @@ class _Fused:
         second = Frame(fn, self._from_ingress)
         second.begin()
         g = Gen(fn, self.shared, second, self.data, self.length)
+        g.packet_number = self.index
         g.buffers_base = self._egress_buffers(g)
         self._begin_egress(g, port, rid)
         flow.run_pipeline(g, self.model.egress)

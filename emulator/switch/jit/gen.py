@@ -179,6 +179,8 @@ class Gen:
         self.guard: Ref = 1
         """Whether the expression being generated counts: it may be the arm of a `?:` that is not taken."""
         self.noted = False
+        self.packet_number: str | None = None
+        """Where the packet's number in its batch lies (i32); None where there is no batch."""
 
     # --- memory ---
 

@@ -6,7 +6,7 @@ A guess may be wrong for any packet; nothing but speed depends on it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from emulator.native import tables as native
 from emulator.switch import expr as x
@@ -23,6 +23,12 @@ def of(model: Model, tables: Sequence[native.NativeTable | None]) -> native.Gues
         if table is not None and words:
             found.append((table.address, words))
     return native.Guesses(found)
+
+
+def any_key(model: Model, left_out: Collection[int]) -> bool:
+    """Whether some table's key can be guessed, those left out aside."""
+    places = header_offsets(model)
+    return any(n.keys and n.table not in left_out and key_guess(model, n, places) for n in model.tables)
 
 
 def header_offsets(model: Model) -> dict[int, int]:

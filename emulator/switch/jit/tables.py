@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emulator.native import tables as native
 from emulator.switch import expr as x
 from emulator.switch.jit import externs, hashing, notes, registers
 from emulator.switch.jit.baked import Content, Row, bounds, constant_content, steps
@@ -24,7 +25,7 @@ GROUP = 0xFFFFFFFE
 """Action number of an entry that names a group: its first argument is the address of the group's members,
 a number and that many addresses of records laid out as entries."""
 HEADER = 32
-ENTRY = "entry"
+ENTRY, AHEAD = "entry", "ahead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,8 @@ def key_value(g: Gen, key: Key) -> Val:
     return value
 
 
-def _store_key(g: Gen, node: TableNode) -> str:
+def _store_key(g: Gen, node: TableNode) -> tuple[str, list[Ref]]:
+    """(where the key lies, its words)."""
     words: list[Ref] = []
     for key in node.keys:
         value = key_value(g, key)
@@ -111,16 +113,43 @@ def _store_key(g: Gen, node: TableNode) -> str:
     place = g.key_space(len(words))
     for k, word in enumerate(words):
         g.fn.store("i64", g.fn.ref(word, 64), g.fn.gep(place, 8 * k), 8)
-    return place
+    return place, words
 
 
 # --- Native tables ---
 
 
-def _native(g: Gen, node: TableNode) -> Found:
-    place = _store_key(g, node)
+def _entry(g: Gen, node: TableNode) -> str:
+    """The winning entry: the one that was found before the batch if the key is as it was guessed, else from a look-up."""
+    place, words = _store_key(g, node)
     args = [f"ptr {g.address('table', node.table)}", f"ptr {place}"]
-    own = entry = g.fn.call("ptr", g.address("lookup"), args)
+    if g.packet_number is None or not 0 < len(words) <= native.MAX_GUESS_WORDS:
+        return g.fn.call("ptr", g.address("lookup"), args)
+    fn = g.fn
+    exact = node.kind == "exact"
+    number = fn.op("and", 64, fn.zext(fn.load("i32", g.packet_number, 8), 32, 64), native.AHEAD - 1)
+    row = fn.gep(g.address("ahead", node.table), fn.op("mul", 64, number, 8 if exact else 8 + 8 * len(words)))
+    found = fn.load("ptr", row, 8, g.tag(AHEAD))
+    result = fn.place("entry", "ptr")
+    fn.store("ptr", found, result, 8)
+    some, search, done = fn.label("guessed"), fn.label("search"), fn.label("entry")
+    fn.cond_br(fn.pure(f"icmp ne ptr {found}, null"), some, search, likely=True)
+    fn.start(some)
+    keys = fn.gep(found, HEADER + 8 * arg_words(g.model, node)) if exact else fn.gep(row, 8)
+    kind = g.tag(ENTRY if exact else AHEAD)
+    differ: Ref = 0
+    for k, word in enumerate(words):
+        differ = fn.op("or", 64, differ, fn.op("xor", 64, fn.load("i64", fn.gep(keys, 8 * k), 8, kind), word))
+    fn.cond_br(fn.pure(f"icmp eq i64 {fn.ref(differ, 64)}, 0"), done, search, likely=True)
+    fn.start(search)
+    fn.store("ptr", fn.call("ptr", g.address("lookup"), args), result, 8)
+    fn.br(done)
+    fn.start(done)
+    return fn.load("ptr", result, 8)
+
+
+def _native(g: Gen, node: TableNode) -> Found:
+    own = entry = _entry(g, node)
     if node.selector:
         entry = _member(g, node, entry)
     hit = g.fn.icmp("ne", 32, g.fn.load("i32", g.fn.gep(entry, 8), 4, g.tag(ENTRY)), 0)

@@ -1,0 +1,133 @@
+/* Inside the ternary tables: a tree that tells entries apart by chosen bits of the key.
+ *
+ * Keys are packed: fields side by side in few words. A node picks some bits of the packed key; their value chooses a cell.
+ * An entry that does not compare some of them lies in all cells it agrees with if those are few, else in the node's rest,
+ * which is searched besides. A leaf is a chain of blocks, each with a few entries that are compared together, best first.
+ * A cell says of a few more bits what all entries below it want, so that most look-ups that find nothing there end early. */
+#ifndef FPISA_TABLES_TREE_H
+#define FPISA_TABLES_TREE_H
+#include "tables_core.h"
+
+#define LANES 8             /* words compared at once */
+#define TO_NODE 0x80000000u /* in a cell's ref */
+#define MOST_DEPTH 40
+#define MOST_BITS 16        /* picked by a node */
+#define CHECK_BITS 16
+
+struct cell_of_node {
+    uint32_t ref; /* 0: nothing; TO_NODE | node; else the first block of a chain */
+    uint16_t value, care; /* of the node's check bits */
+};
+
+/* Bits taken out of two words of the packed key, the first word's lowest. */
+struct picked {
+    uint64_t mask[2];
+};
+
+struct node {
+    struct picked pick, check;
+    struct cell_of_node *cells;
+    struct cell_of_node rest;
+    uint32_t count, built; /* entries below, now and when the bits were chosen */
+    uint8_t word[2], check_word[2];
+    uint8_t shift, check_shift; /* bits of the first word */
+    uint8_t bits;               /* picked in all */
+    uint8_t spare;              /* an entry may leave so many of them open before it goes to the rest */
+};
+_Static_assert(sizeof(struct node) == 64, "a node is one cache line");
+
+/* Behind a block's words: value[lanes], care[lanes], then this, then rank[per_block], slot[per_block]. */
+struct block_head {
+    uint32_t next, count;
+    uint32_t retry; /* in a chain's first block: so many entries before a node is tried again */
+    uint32_t unused;
+};
+
+struct tree {
+    int32_t words;      /* of a packed key */
+    int32_t per_block;  /* entries in a block */
+    int32_t lanes;      /* words of the entries in a block, rounded up to LANES */
+    int32_t block_words;
+    uint8_t agree[256]; /* lanes that differ -> entries that agree; for words <= LANES */
+    uint64_t *blocks;   /* number 0 is not used */
+    uint32_t n_blocks, block_room, free_block;
+    struct node *nodes;
+    uint32_t n_nodes, node_room, free_node;
+    uint32_t root;
+    uint64_t *rules;    /* by slot: value[words], care[words], rank: the smallest is preferred */
+    uint32_t *seen;     /* by slot: the last walk that came across it */
+    uint32_t rule_room, walk;
+    uint16_t *into;     /* key word -> packed word */
+    uint8_t *up;        /* and its place there */
+    struct choice *choice; /* room to choose bits in */
+    bool wide;          /* the processor has what tables_tree_find.c's fast form needs */
+    /* Keys of up to LANES words packed at once: word k goes up_lanes[k] bits up; lane l of the packed key, which is repeated for
+     * each entry of a block, takes the words source[0][l], source[1][l], ... where has_source says so. */
+    uint64_t up_lanes[LANES], source[LANES][LANES];
+    uint8_t has_source[LANES];
+    int32_t n_sources;
+};
+
+static inline uint64_t *rule_value(const struct tree *tree, uint32_t slot)
+{
+    return tree->rules + (size_t)slot * (size_t)(2 * tree->words + 1);
+}
+static inline uint64_t *rule_care(const struct tree *tree, uint32_t slot) { return rule_value(tree, slot) + tree->words; }
+static inline uint64_t rule_rank(const struct tree *tree, uint32_t slot) { return rule_care(tree, slot)[tree->words]; }
+
+static inline uint64_t *block_value(const struct tree *tree, uint32_t block)
+{
+    return tree->blocks + (size_t)block * (size_t)tree->block_words;
+}
+static inline uint64_t *block_care(const struct tree *tree, uint32_t block) { return block_value(tree, block) + tree->lanes; }
+static inline struct block_head *block_head(const struct tree *tree, uint32_t block)
+{
+    return (struct block_head *)(block_care(tree, block) + tree->lanes);
+}
+static inline uint64_t *block_rank(const struct tree *tree, uint32_t block)
+{
+    return (uint64_t *)(block_head(tree, block) + 1);
+}
+static inline uint32_t *block_slot(const struct tree *tree, uint32_t block)
+{
+    return (uint32_t *)(block_rank(tree, block) + tree->per_block);
+}
+
+/* The word's bits under the mask, moved together: what processors with BMI2 do in one instruction. */
+static inline uint64_t extract(uint64_t word, uint64_t mask)
+{
+    uint64_t low = mask & -mask;
+    if (!((mask + low) & mask)) /* no gaps */
+        return mask ? (word & mask) / low : 0;
+    uint64_t out = 0;
+    for (int at = 0; mask; mask &= mask - 1, at++)
+        out |= (uint64_t)((word & mask & -mask) != 0) << at;
+    return out;
+}
+
+static inline uint32_t take_bits(const struct picked *from, const uint8_t *word, uint32_t shift, const uint64_t *words)
+{
+    return (uint32_t)(extract(words[word[0]], from->mask[0]) | extract(words[word[1]], from->mask[1]) << shift);
+}
+
+void tree_pack(const struct tree *tree, const uint64_t *key, int32_t key_words, uint64_t *packed);
+
+/* tables_tree_blocks.c: chains. *first is 0 for an empty one. false when memory is short. */
+bool chain_add(struct tree *tree, uint32_t *first, uint32_t slot);
+void chain_remove(struct tree *tree, uint32_t *first, uint32_t slot);
+void chain_free(struct tree *tree, uint32_t first);
+uint32_t chain_count(const struct tree *tree, uint32_t first);
+bool chain_make(struct tree *tree, const uint32_t *slots, uint32_t n, uint32_t *first); /* slots: best first */
+
+/* tables_tree_choose.c. Room to work in, given back by free(). */
+struct choice *choice_new(void);
+/* Which bits tell the entries apart. false: none do well enough. Fills all but cells and rest. */
+bool choose_bits(const struct tree *tree, const uint32_t *slots, uint32_t n, struct node *node);
+
+/* tables_tree_build.c: the subtree for n entries, best first, at *ref. false when memory is short. */
+bool build(struct tree *tree, const uint32_t *slots, uint32_t n, int depth, uint32_t *ref);
+void subtree_free(struct tree *tree, uint32_t ref);
+/* Where an entry belongs: its cell's number with open bits 0, the open ones, and whether it goes to the rest. */
+bool route(const struct tree *tree, const struct node *node, uint32_t slot, uint32_t *fixed, uint32_t *open);
+void narrow(const struct tree *tree, const struct node *node, struct cell_of_node *cell, uint32_t slot);
+#endif

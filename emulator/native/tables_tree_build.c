@@ -1,0 +1,169 @@
+/* Subtrees of the ternary tables: building one from its entries, best first. */
+#include "tables_tree.h"
+#include <stdlib.h>
+
+void subtree_free(struct tree *tree, uint32_t ref)
+{
+    if (!(ref & TO_NODE)) {
+        chain_free(tree, ref);
+        return;
+    }
+    struct node *node = &tree->nodes[ref & ~TO_NODE];
+    for (uint32_t i = 0; i < 1u << node->bits; i++)
+        if (node->cells[i].ref)
+            subtree_free(tree, node->cells[i].ref);
+    if (node->rest.ref)
+        subtree_free(tree, node->rest.ref);
+    free(node->cells);
+    node->cells = NULL;
+    node->built = tree->free_node;
+    tree->free_node = ref & ~TO_NODE;
+}
+
+/* Room for a node; NO_SLOT when memory is short. */
+static uint32_t new_node(struct tree *tree)
+{
+    uint32_t number = tree->free_node;
+    if (number != NO_SLOT) {
+        tree->free_node = tree->nodes[number].built;
+        return number;
+    }
+    if (tree->n_nodes == tree->node_room) {
+        uint32_t room = tree->node_room ? tree->node_room * 2 : 16;
+        struct node *nodes = room >= TO_NODE ? NULL : table_memory(room * sizeof *nodes);
+        if (!nodes)
+            return NO_SLOT;
+        if (tree->n_nodes)
+            memcpy(nodes, tree->nodes, tree->n_nodes * sizeof *nodes);
+        free(tree->nodes);
+        tree->nodes = nodes;
+        tree->node_room = room;
+    }
+    return tree->n_nodes++;
+}
+
+bool route(const struct tree *tree, const struct node *node, uint32_t slot, uint32_t *fixed, uint32_t *open)
+{
+    *fixed = take_bits(&node->pick, node->word, node->shift, rule_value(tree, slot));
+    *open = ~take_bits(&node->pick, node->word, node->shift, rule_care(tree, slot)) & ((1u << node->bits) - 1);
+    return __builtin_popcount(*open) > node->spare;
+}
+
+void narrow(const struct tree *tree, const struct node *node, struct cell_of_node *cell, uint32_t slot)
+{
+    uint16_t value = (uint16_t)take_bits(&node->check, node->check_word, node->check_shift, rule_value(tree, slot));
+    uint16_t care = (uint16_t)take_bits(&node->check, node->check_word, node->check_shift, rule_care(tree, slot));
+    if (!cell->ref) {
+        cell->value = value;
+        cell->care = care;
+        return;
+    }
+    cell->care = (uint16_t)(cell->care & care & ~(cell->value ^ value));
+    cell->value &= cell->care;
+}
+
+/* Entries of every cell side by side: those of cell i are lists[starts[i]] up to lists[starts[i + 1]]; the rest's come last. */
+struct parts {
+    uint32_t *starts, *lists;
+};
+
+static void count_copies(const struct tree *tree, const struct node *node, const uint32_t *slots, uint32_t n, uint32_t *counts)
+{
+    uint32_t fixed, open;
+    for (uint32_t i = 0; i < n; i++) {
+        if (route(tree, node, slots[i], &fixed, &open)) {
+            counts[1u << node->bits]++;
+            continue;
+        }
+        for (uint32_t some = open;; some = (some - 1) & open) {
+            counts[fixed | some]++;
+            if (!some)
+                break;
+        }
+    }
+}
+
+static bool divide(const struct tree *tree, const struct node *node, const uint32_t *slots, uint32_t n, struct parts *parts)
+{
+    uint32_t cells = 1u << node->bits, fixed, open, sum = 0;
+    parts->starts = calloc(cells + 3, sizeof *parts->starts);
+    if (!parts->starts)
+        return false;
+    uint32_t *ends = parts->starts + 1; /* moved up to become the next part's start */
+    count_copies(tree, node, slots, n, ends);
+    for (uint32_t i = 0; i <= cells; i++) {
+        uint32_t count = ends[i];
+        ends[i] = sum;
+        sum += count;
+    }
+    parts->lists = malloc((sum + 1) * sizeof *parts->lists);
+    if (!parts->lists)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        if (route(tree, node, slots[i], &fixed, &open)) {
+            parts->lists[ends[cells]++] = slots[i];
+            continue;
+        }
+        for (uint32_t some = open;; some = (some - 1) & open) {
+            parts->lists[ends[fixed | some]++] = slots[i];
+            if (!some)
+                break;
+        }
+    }
+    return true;
+}
+
+static bool fill_cell(struct tree *tree, uint32_t number, struct cell_of_node *cell, const uint32_t *slots, uint32_t n, int depth)
+{
+    if (!n)
+        return true;
+    for (uint32_t i = 0; i < n; i++) {
+        narrow(tree, &tree->nodes[number], cell, slots[i]);
+        cell->ref = 1; /* no longer fresh */
+    }
+    cell->ref = 0;
+    uint32_t ref = 0;
+    bool done = build(tree, slots, n, depth, &ref);
+    cell->ref = ref;
+    return done;
+}
+
+static bool build_node(struct tree *tree, const struct node *chosen, const uint32_t *slots, uint32_t n, int depth, uint32_t *ref)
+{
+    struct parts parts = {NULL, NULL};
+    uint32_t number = new_node(tree), cells = 1u << chosen->bits;
+    struct cell_of_node *memory = number == NO_SLOT ? NULL : table_memory(cells * sizeof *memory);
+    if (!memory) {
+        if (number != NO_SLOT)
+            tree->nodes[number] = (struct node){.built = tree->free_node}, tree->free_node = number;
+        return false;
+    }
+    tree->nodes[number] = *chosen;
+    tree->nodes[number].cells = memory;
+    tree->nodes[number].count = tree->nodes[number].built = n;
+    *ref = TO_NODE | number;
+    bool done = divide(tree, chosen, slots, n, &parts);
+    for (uint32_t i = 0; i < cells && done; i++)
+        done = fill_cell(tree, number, &memory[i], parts.lists + parts.starts[i], parts.starts[i + 1] - parts.starts[i], depth + 1);
+    if (done) {
+        struct cell_of_node rest = {0};
+        done = fill_cell(tree, number, &rest, parts.lists + parts.starts[cells], parts.starts[cells + 1] - parts.starts[cells],
+                         depth + 1);
+        tree->nodes[number].rest = rest; /* the nodes may have moved meanwhile */
+    }
+    free(parts.starts);
+    free(parts.lists);
+    return done;
+}
+
+bool build(struct tree *tree, const uint32_t *slots, uint32_t n, int depth, uint32_t *ref)
+{
+    struct node chosen;
+    if (n > (uint32_t)tree->per_block && depth < MOST_DEPTH && choose_bits(tree, slots, n, &chosen))
+        return build_node(tree, &chosen, slots, n, depth, ref);
+    if (!chain_make(tree, slots, n, ref))
+        return false;
+    if (n)
+        block_head(tree, *ref)->retry = n > (uint32_t)tree->per_block ? 2 * n : (uint32_t)tree->per_block;
+    return true;
+}

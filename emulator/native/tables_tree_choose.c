@@ -1,0 +1,245 @@
+/* Which bits a node picks. What is made small is the number of binary decisions still needed, as if all that follow were
+ * perfect: an entry in a cell of n needs log2 n, in several cells their mean, in a rest of n log2 n and REST more for the
+ * second search. Bits are added one by one, the best first, measured on a sample. */
+#include "tables_tree.h"
+#include <math.h>
+#include <stdlib.h>
+
+#define SAMPLE 2048u
+#define MOST_PAIRS (2 * SAMPLE)
+#define CANDIDATES 48
+#define REST 2.0
+#define COPY 0.25      /* per copy: an entry in two cells costs memory and writes */
+#define LEAST_GAIN 0.06 /* decisions saved per entry, or the bit is not worth its cells */
+#define MOST_WORDS 256
+#define WHOLE 8u /* halved with every open bit */
+
+struct candidate {
+    uint16_t bit;
+    double cost;
+};
+
+_Static_assert(WHOLE * MOST_PAIRS < 1 << 16, "counts have two halves");
+
+/* An entry's copy in a cell of the bits picked so far. */
+struct pair {
+    uint16_t entry;
+    uint16_t cell;
+};
+
+struct choice {
+    const struct tree *tree;
+    uint32_t n, n_pairs, n_rest;
+    uint32_t slots[SAMPLE];
+    uint8_t open[SAMPLE]; /* picked bits that the entry does not compare */
+    struct pair pairs[MOST_PAIRS];
+    uint32_t counts[2u << MOST_BITS]; /* pairs in a cell; from bit 16 on their weight, WHOLE for an entry in one cell only */
+    double logs[MOST_PAIRS + 1];      /* log2 n */
+    struct candidate candidates[CANDIDATES];
+    int n_candidates, n_picked, spare;
+    uint16_t picked[MOST_BITS];
+};
+
+static inline int state(const struct choice *c, uint32_t entry, uint32_t bit) /* 0, 1, or 2: not compared */
+{
+    uint64_t one = (uint64_t)1 << (bit & 63);
+    if (!(rule_care(c->tree, c->slots[entry])[bit >> 6] & one))
+        return 2;
+    return (rule_value(c->tree, c->slots[entry])[bit >> 6] & one) != 0;
+}
+
+static void draw_sample(struct choice *c, const uint32_t *slots, uint32_t n)
+{
+    c->n = n < SAMPLE ? n : SAMPLE;
+    for (uint32_t i = 0; i < c->n; i++) {
+        c->slots[i] = slots[(uint64_t)i * n / c->n];
+        c->open[i] = 0;
+        c->pairs[i] = (struct pair){(uint16_t)i, 0};
+    }
+    c->n_pairs = c->n;
+    c->n_rest = 0;
+}
+
+/* The bits that by themselves tell the entries apart best. */
+static void find_candidates(struct choice *c)
+{
+    int32_t words = c->tree->words < MOST_WORDS ? c->tree->words : MOST_WORDS;
+    c->n_candidates = 0;
+    for (int32_t word = 0; word < words; word++) {
+        uint32_t ones[64] = {0}, cares[64] = {0};
+        for (uint32_t i = 0; i < c->n; i++) {
+            uint64_t value = rule_value(c->tree, c->slots[i])[word];
+            for (uint64_t care = rule_care(c->tree, c->slots[i])[word]; care; care &= care - 1) {
+                int bit = __builtin_ctzll(care);
+                cares[bit]++;
+                ones[bit] += value >> bit & 1;
+            }
+        }
+        for (int bit = 0; bit < 64; bit++) {
+            if (!ones[bit] || ones[bit] == cares[bit])
+                continue;
+            uint32_t open = c->n - cares[bit];
+            uint32_t zeros = cares[bit] - ones[bit];
+            double cost = ones[bit] * c->logs[ones[bit]] + zeros * c->logs[zeros] + open * (c->logs[open] + REST);
+            if (c->n_candidates == CANDIDATES && cost >= c->candidates[CANDIDATES - 1].cost)
+                continue;
+            int at = c->n_candidates < CANDIDATES ? c->n_candidates++ : CANDIDATES - 1;
+            for (; at > 0 && c->candidates[at - 1].cost > cost; at--)
+                c->candidates[at] = c->candidates[at - 1];
+            c->candidates[at] = (struct candidate){(uint16_t)(64 * word + bit), cost};
+        }
+    }
+}
+
+static double cost_with(struct choice *c, uint32_t bit)
+{
+    uint32_t cells = 2u << c->n_picked, rest = c->n_rest * WHOLE, copies = 0;
+    memset(c->counts, 0, cells * sizeof *c->counts);
+    for (uint32_t i = 0; i < c->n_pairs; i++) {
+        struct pair pair = c->pairs[i];
+        int at = state(c, pair.entry, bit);
+        uint32_t one = WHOLE >> c->open[pair.entry];
+        if (at < 2)
+            c->counts[2 * pair.cell + at] += one << 16 | 1;
+        else if (c->open[pair.entry] < c->spare) {
+            c->counts[2 * pair.cell] += one << 15 | 1;
+            c->counts[2 * pair.cell + 1] += one << 15 | 1;
+            copies++;
+        } else
+            rest += one;
+    }
+    rest /= WHOLE;
+    double cost = 0;
+    for (uint32_t i = 0; i < cells; i++)
+        cost += (c->counts[i] >> 16) * c->logs[c->counts[i] & 0xffff];
+    return cost / WHOLE + rest * (c->logs[rest] + REST) + COPY * copies;
+}
+
+/* false when the copies become too many; the choice is not changed then. */
+static bool pick(struct choice *c, uint32_t bit)
+{
+    uint32_t kept = 0, n = c->n_pairs, copies = 0;
+    for (uint32_t i = 0; i < n; i++)
+        copies += state(c, c->pairs[i].entry, bit) == 2 && c->open[c->pairs[i].entry] < c->spare;
+    if (n + copies > MOST_PAIRS)
+        return false;
+    uint32_t end = n;
+    for (uint32_t i = 0; i < n; i++) {
+        struct pair pair = c->pairs[i];
+        int at = state(c, pair.entry, bit);
+        pair.cell = (uint16_t)(2 * pair.cell);
+        if (at == 2 && c->open[pair.entry] >= c->spare)
+            continue;
+        if (at == 2)
+            c->pairs[end++] = (struct pair){pair.entry, (uint16_t)(pair.cell + 1)};
+        pair.cell = (uint16_t)(pair.cell + (at == 1));
+        c->pairs[kept++] = pair;
+    }
+    memmove(c->pairs + kept, c->pairs + n, (end - n) * sizeof *c->pairs);
+    c->n_pairs = kept + end - n;
+    c->n_rest = 0;
+    for (uint32_t i = 0; i < c->n; i++) {
+        c->open[i] += state(c, i, bit) == 2;
+        c->n_rest += c->open[i] > c->spare;
+    }
+    c->picked[c->n_picked++] = (uint16_t)bit;
+    return true;
+}
+
+static bool fits_words(const uint16_t *bits, int n, uint32_t bit)
+{
+    uint32_t first = bit >> 6, second = bit >> 6; /* the words in use, besides the bit's own */
+    for (int i = 0; i < n; i++) {
+        uint32_t word = bits[i] >> 6;
+        if (word == first || word == second)
+            continue;
+        if (first != second)
+            return false;
+        second = word;
+    }
+    return true;
+}
+
+/* Returns the decisions that remain. */
+static double pick_all(struct choice *c, uint32_t n)
+{
+    double cost = c->n * c->logs[c->n];
+    while (c->n_picked < MOST_BITS && 1u << c->n_picked < 2 * n && c->n_pairs > 1) {
+        int best = -1;
+        double least = cost - LEAST_GAIN * c->n_pairs;
+        for (int k = 0; k < c->n_candidates; k++) {
+            uint32_t bit = c->candidates[k].bit;
+            bool taken = !fits_words(c->picked, c->n_picked, bit);
+            for (int i = 0; i < c->n_picked && !taken; i++)
+                taken = c->picked[i] == bit;
+            double found = taken ? cost : cost_with(c, bit);
+            if (found < least) {
+                least = found;
+                best = k;
+            }
+        }
+        if (best < 0 || !pick(c, c->candidates[best].bit))
+            break;
+        cost = least;
+    }
+    return cost;
+}
+
+static void set_bits(struct picked *into, uint8_t *word, uint8_t *shift, const uint16_t *bits, int n)
+{
+    word[0] = word[1] = n ? (uint8_t)(bits[0] >> 6) : 0;
+    for (int i = 0; i < n; i++) {
+        uint8_t at = (uint8_t)(bits[i] >> 6);
+        if (at != word[0])
+            word[1] = at;
+        into->mask[at != word[0]] |= (uint64_t)1 << (bits[i] & 63);
+    }
+    *shift = (uint8_t)__builtin_popcountll(into->mask[0]);
+}
+
+/* The best candidates that were not picked: by them a cell tells that it has nothing for a key. */
+static void choose_checks(const struct choice *c, struct node *node)
+{
+    uint16_t bits[CHECK_BITS];
+    int n = 0;
+    for (int k = 0; k < c->n_candidates && n < CHECK_BITS; k++) {
+        bool taken = !fits_words(bits, n, c->candidates[k].bit);
+        for (int i = 0; i < c->n_picked && !taken; i++)
+            taken = c->picked[i] == c->candidates[k].bit;
+        if (!taken)
+            bits[n++] = c->candidates[k].bit;
+    }
+    set_bits(&node->check, node->check_word, &node->check_shift, bits, n);
+}
+
+struct choice *choice_new(void)
+{
+    struct choice *c = malloc(sizeof *c);
+    for (uint32_t i = 0; c && i <= MOST_PAIRS; i++)
+        c->logs[i] = i ? log2(i) : 0;
+    return c;
+}
+
+bool choose_bits(const struct tree *tree, const uint32_t *slots, uint32_t n, struct node *node)
+{
+    struct choice *c = tree->choice;
+    double least = 0;
+    c->tree = tree;
+    *node = (struct node){.bits = 0};
+    int most = n <= 24 ? 3 : n <= 200 ? 2 : n <= 1500 ? 1 : 0;
+    for (int spare = most ? most : 0; spare >= 0; spare -= most ? most : 1) { /* copies, and none */
+        draw_sample(c, slots, n);
+        if (spare == most)
+            find_candidates(c);
+        c->n_picked = 0;
+        c->spare = spare;
+        double cost = pick_all(c, n);
+        if (!c->n_picked || (node->bits && cost >= least))
+            continue;
+        least = cost;
+        *node = (struct node){.bits = (uint8_t)c->n_picked, .spare = (uint8_t)spare};
+        set_bits(&node->pick, node->word, &node->shift, c->picked, c->n_picked);
+        choose_checks(c, node);
+    }
+    return node->bits > 0;
+}
