@@ -14,6 +14,7 @@ import numpy as np
 
 from fpisa import batch
 from fpisa.accuracy import ieee
+from fpisa.accuracy.racks import tree_sum
 from fpisa.batch import Array
 from fpisa.flags import INEXACT, LEFT_OVERFLOW, OVERFLOW, OVERWRITTEN
 from fpisa.formats import BF16, FP16, FP32, Format
@@ -93,6 +94,19 @@ def fpisa_method(fmt: Format, shape: str) -> Callable[[Array], Outcome]:
     return run
 
 
+def racks_method(fmt: Format, shape: str, uplink: str) -> Callable[[Array], Outcome]:
+    """FPISA's sum over racks (fpisa.accuracy.racks), events counted as `fpisa_method` does."""
+
+    def run(gradients: Array) -> Outcome:
+        rows, power = as_format(fmt, gradients)
+        tally = tree_sum(fmt, rows, shape, uplink, tuple(EVENT_BITS.values()))
+        results = batch.read(fmt, tally.state)
+        counts = {name: tally.counts[bit] for name, bit in EVENT_BITS.items()}
+        return Outcome(fmt, results.words, power, tally.state.events | results.flags & OVERFLOW, counts, tally.additions)
+
+    return run
+
+
 def ieee_method(fmt: Format, how: Callable[[Format, Array], Array]) -> Callable[[Array], Outcome]:
     """One of the sums of `fpisa.accuracy.ieee` in a format."""
 
@@ -111,16 +125,20 @@ def half_ring(gradients: Array) -> Outcome:
     return Outcome(FP16, ieee.from_float(FP16, words.view(np.float32)), power)
 
 
+FP32_G3 = FP32.with_registers(32, 3)
 FP16_SMALL, BF16_SMALL = FP16.with_registers(16), BF16.with_registers(16)
 
 METHODS = {
     method.name: method
     for method in (
         Method("fpisa", "FPISA exact, fp32", fpisa_method(FP32, "exact")),
-        Method(
-            "fpisa-g3", "FPISA exact, fp32, 3 guard bits", fpisa_method(FP32.with_registers(32, 3), "exact")
-        ),
+        Method("fpisa-g3", "FPISA exact, fp32, 3 guard bits", fpisa_method(FP32_G3, "exact")),
         Method("fpisa-a", "FPISA-A, fp32", fpisa_method(FP32, "approx")),
+        Method("racks-packed", "FPISA in racks, floats sent up", racks_method(FP32, "exact", "packed")),
+        Method("racks-raw", "FPISA in racks, registers sent up", racks_method(FP32, "exact", "raw")),
+        Method("racks-g3-packed", "FPISA in racks, 3 guard bits, floats", racks_method(FP32_G3, "exact", "packed")),
+        Method("racks-g3-raw", "FPISA in racks, 3 guard bits, registers", racks_method(FP32_G3, "exact", "raw")),
+        Method("racks-a", "FPISA-A in racks, floats sent up", racks_method(FP32, "approx", "packed")),
         Method("fpisa-wide", "FPISA wide, 64 bits", fpisa_method(FP32.with_registers(64, 32), "exact")),
         Method("ieee", "IEEE fp32, one after the other", ieee_method(FP32, ieee.sequential)),
         Method("pairwise", "IEEE fp32, pairwise", ieee_method(FP32, ieee.pairwise)),
