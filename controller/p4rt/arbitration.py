@@ -44,7 +44,7 @@ class Election:
         if self.role:
             update.role.name = self.role
         if self.config is not None:
-            update.role.config.CopyFrom(self.config.encode())
+            self.config.fill(update.role.config)
         update.election_id.CopyFrom(uint128(self.election_id))
         return request
 

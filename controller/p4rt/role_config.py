@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 NAME = "stratum.P4RoleConfig"
@@ -56,8 +56,8 @@ class RoleConfig:
     def ids(self) -> frozenset[int]:
         return self.exclusive | self.shared
 
-    def encode(self) -> Any:
-        """A google.protobuf.Any."""
+    def fill(self, into: Any) -> None:
+        """Fill a google.protobuf.Any."""
         message = P4RoleConfig(
             exclusive_p4_ids=sorted(self.exclusive),
             shared_p4_ids=sorted(self.shared),
@@ -66,7 +66,7 @@ class RoleConfig:
         )
         if self.packet_filter is not None:
             message.packet_in_filter.metadata_id, message.packet_in_filter.value = self.packet_filter
-        return any_pb2.Any(type_url=TYPE_URL, value=message.SerializeToString())
+        into.type_url, into.value = TYPE_URL, message.SerializeToString()
 
     @classmethod
     def decode(cls, message: Any) -> RoleConfig:

@@ -194,7 +194,7 @@ def _arbitration(device_id: int, notice: Notice) -> Any:
     if notice.role:
         update.role.name = notice.role
     if notice.config is not None:
-        update.role.config.CopyFrom(notice.config.encode())
+        notice.config.fill(update.role.config)
     if notice.election_id is not None:
         update.election_id.CopyFrom(uint128(notice.election_id))
     update.status.code = int(notice.status)

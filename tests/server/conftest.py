@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -95,3 +96,24 @@ def live() -> Iterator[Callable[..., Live]]:
             return found
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CA with certificates of a server and a client, and another CA with one of a stranger, made by openssl."""
+    folder = tmp_path_factory.mktemp("tls")
+    if subprocess.run(["which", "openssl"], capture_output=True).returncode:
+        pytest.skip("openssl is not installed")
+
+    def run(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    run("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca", "-days", "2")
+    (folder / "san").write_text("subjectAltName=DNS:switch,IP:127.0.0.1\n")
+    run("req", "-x509", *curve, "-keyout", "other_ca.key", "-out", "other_ca.pem", "-subj", "/CN=other", "-days", "2")
+    for name, ca in (("server", "ca"), ("client", "ca"), ("stranger", "other_ca")):
+        run("req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        run("x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial",
+            "-out", f"{name}.pem", "-days", "2", "-extfile", "san")  # fmt: skip
+    return folder

@@ -140,26 +140,6 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ports.make_runner(parse(["--no-p4", "-i", "0@lo"]), lambda: 0)
 
 
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CA, and certificates of a server and a client, made by openssl."""
-    folder = tmp_path_factory.mktemp("tls")
-    if subprocess.run(["which", "openssl"], capture_output=True).returncode:
-        pytest.skip("openssl is not installed")
-
-    def run(*words: str) -> None:
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    run("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca", "-days", "2")
-    (folder / "san").write_text("subjectAltName=DNS:switch,IP:127.0.0.1\n")
-    for name in ("server", "client"):
-        run("req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        run("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-            "-out", f"{name}.pem", "-days", "2", "-extfile", "san")  # fmt: skip
-    return folder
-
-
 def test_tls_and_client_certificates(process: Any, certificates: Path) -> None:
     c = certificates
     one = process(
