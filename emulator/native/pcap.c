@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct file_header {
     uint32_t magic;
@@ -118,6 +119,9 @@ static const struct port_kind PCAP_KIND = {pcap_receive, pcap_release, pcap_send
 
 static int read_whole(struct pcap_port *file, const char *path, char *error)
 {
+    struct stat kind;
+    if (!stat(path, &kind) && !S_ISREG(kind.st_mode))
+        return fail(error, "\"%s\" is no file: captures are read whole, at the start", path);
     FILE *in = fopen(path, "rb");
     if (!in)
         return fail(error, "cannot read the capture file \"%s\": %s", path, strerror(errno));
