@@ -29,6 +29,7 @@ from .types import (
     is_struct,
     is_union,
     strip,
+    width_of,
 )
 from .values import Env, TypeV
 
@@ -321,6 +322,9 @@ def _label(ck: Checker, label: ast.Expr, kinds: list[Type], pos: int) -> None:
         found = ck.env.get(items[0].name)
         if isinstance(found, Sym) and found.kind == "value set":
             check_expr.check(ck, items[0])
+            element, wanted = width_of(found.type.element), sum(width_of(k) for k in kinds)  # type: ignore[attr-defined]
+            if element != wanted and UNKNOWN not in kinds:
+                ck.error(items[0].pos, f"value set {found.name} holds {element} bits, the select's keys have {wanted}")
             return
     if len(items) != len(kinds):
         if not (len(kinds) == 1 and isinstance(strip(kinds[0]), (Tuple, Struct))):

@@ -119,6 +119,10 @@ def _entry_value(ck: Checker, item: ast.Expr, kind: Type, key: ast.KeyElement) -
         if key.match not in fits:
             what = "a mask" if isinstance(item, ast.Mask) else "a range"
             ck.error(item.pos, f"{what} does not fit an {key.match} key")
+        elif isinstance(item, ast.Range):
+            low, high = ck.known(item.low), ck.known(item.high)
+            if low is not None and high is not None and low.value > high.value:
+                ck.error(item.pos, f"the range {low.value}..{high.value} is empty")
         return
     ck.require(item.pos, kind, found, "key of the entry")
 

@@ -35,6 +35,9 @@ from .types import (
 )
 from .values import Env, TypeV
 
+MAX_WIDTH = 8192
+"""Bits of the widest number; the switch takes no wider field."""
+
 
 @dataclass(eq=False, slots=True)
 class Sym:
@@ -118,17 +121,22 @@ class Checker(Context):
             if self.diags.error_count >= self.diags.max_errors:
                 raise
             return UNKNOWN
-        self._check_type(expr, kind)
+        return self._check_type(expr, kind)
+
+    def type_of(self, expr: ast.TypeExpr, env: Env | None = None) -> Type:
+        kind = super().type_of(expr, env)
+        if isinstance(kind, (Bits, Varbit)) and isinstance(expr, ast.SizedType) and \
+                not int(expr.kind == "int") <= kind.width <= MAX_WIDTH:
+            return self.error(expr.pos, f"a width of {kind.width} is not possible")
         return kind
 
-    def _check_type(self, expr: ast.TypeExpr, kind: Type) -> None:
-        if isinstance(kind, Bits) and kind.width < (1 if kind.signed else 0):
-            self.error(expr.pos, f"a width of {kind.width} is not possible")
-        elif isinstance(kind, Stack):
+    def _check_type(self, expr: ast.TypeExpr, kind: Type) -> Type:
+        if isinstance(kind, Stack):
             if not is_header(kind.element) and not is_union(kind.element) and kind.element is not UNKNOWN:
                 self.error(expr.pos, f"only headers and header unions can be stacked, not {kind.element}")
             elif kind.size <= 0:
                 self.error(expr.pos, f"a stack of {kind.size} elements is not possible")
+        return kind
 
     def constant(self, expr: ast.Expr, env: Env | None = None) -> int:
         value = evaluate(self, expr, env or self.env)

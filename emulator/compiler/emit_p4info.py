@@ -141,6 +141,8 @@ def _table(message: Any, table: ir.Table, names: Names, types: TypeInfo, program
         add_annotations(key.annotations, field)
         add_doc(key.annotations, field)
     for use in table.actions:
+        if use.action.hidden:
+            continue
         ref = message.action_refs.add()
         ref.id = names.ids["action", use.action.name]
         add_annotations(use.annotations, ref)
@@ -163,7 +165,7 @@ def _table(message: Any, table: ir.Table, names: Names, types: TypeInfo, program
 
 
 def _defaults(message: Any, table: ir.Table, names: Names) -> None:
-    if table.default is None:
+    if table.default is None or table.default.action.hidden:
         return
     number = names.ids["action", table.default.action.name]
     if table.default_const:

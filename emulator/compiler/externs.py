@@ -7,7 +7,7 @@ from typing import Any
 from . import ast, extern_user, fold, ir
 from .context import Context
 from .stores import copy_value, places, store
-from .types import BOOL, INT, Bits, Object, Struct, Tuple, Type, is_header, storage_type, strip, width_of
+from .types import BOOL, INT, Bits, Object, Struct, Tuple, Type, Varbit, is_header, storage_type, strip, width_of
 from .values import (
     ChoiceV,
     DynHeaderV,
@@ -24,6 +24,7 @@ from .values import (
     UnionEndV,
 )
 
+MAX_SIZE = 1 << 31
 HASH_NAMES = ["crc32", "crc32_custom", "crc16", "crc16_custom", "random", "identity", "csum16", "xor16"]
 
 
@@ -295,6 +296,10 @@ def construct(cx: Context, kind: Object, args: tuple[ast.Argument, ...], name: s
             if not isinstance(value, (ir.Const, StringV)):
                 raise cx.fail(arg_expr.pos, "a constructor's argument must be known at compile time")
             values[ctor_param.name] = value.value
+    if name in cx.program.instances:
+        cx.diags.error(pos, f"'{name}' is the name of two extern objects; @name gives one of them another")
+    if values.get("size", 0) > MAX_SIZE:
+        raise cx.fail(pos, f"a size of {values['size']} is more than the target holds")
     cx.program.instances[name] = ir.Instance(name, decl.name, values, kind.args, notes, cx.pipeline)
     return ExternV(kind, name, values)
 
@@ -360,6 +365,8 @@ def _extract(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
             raise cx.fail(expr.pos, "extract(_) needs the type of the header: extract<T>(_)")
         place = cx.storage.make("skipped", kind)
     header = _extract_target(cx, place, expr)
+    if variable and not any(isinstance(strip(t), Varbit) for t in place.type.fields.values()):
+        raise cx.fail(expr.pos, f"{place.type} has no varbit field, so extract takes no length")
     if variable:
         cx.prim("extract_VL", header, args.scalar("variableFieldSizeInBits", Bits(32)))
     else:
