@@ -19,12 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from workers.compare.plan import AGGREGATORS, KB, MB, CompareError, Setting
+from workers.compare.plan import AGGREGATORS, KB, MB, Aggregator, CompareError, Setting
 from workers.compare.rig import Rig
 from workers.compare.row import Row
 
 Rows = dict[str, dict[str, Any]]
-FPISA, SWITCHML = AGGREGATORS["fpisa"], AGGREGATORS["switchml"]
+FPISA, SWITCHML, PLAIN = AGGREGATORS["fpisa"], AGGREGATORS["switchml"], AGGREGATORS["switchml-plain"]
 LARGE = Setting(FPISA, tensor_bytes=16 * MB, repeats=3)
 SMALL = Setting(FPISA, tensor_bytes=4 * KB, repeats=300)
 LOSS = 0.02
@@ -47,15 +47,18 @@ def pairs(rig: Rig, settings: Sequence[Setting], rounds: int, progress: Callable
     return found
 
 
-def cpu_row(rig: Rig, elements: int, rounds: int, progress: Callable[[str], None]) -> dict[str, Any]:
+def cpu_row(
+    rig: Rig, elements: int, rounds: int, progress: Callable[[str], None], rival: Aggregator = SWITCHML
+) -> dict[str, Any]:
     base = replace(LARGE, elements=elements)
-    found = pairs(rig, [base, replace(base, aggregator=SWITCHML)], rounds, progress)
+    found = pairs(rig, [base, replace(base, aggregator=rival)], rounds, progress)
     cost = [min(rows[i].cpu for rows in found) for i in range(2)]
     return row(
         statistics.median(f.cpu / s.cpu for f, s in found),
         "ratio",
         0.75,
-        f"SwitchML's worker on float32, {elements} values a packet: {cost[1]:.3f} s/GB at best, FPISA's {cost[0]:.3f}",
+        f"SwitchML's worker on float32, {elements} values a packet"
+        f"{', converted value by value' if rival is PLAIN else ''}: {cost[1]:.3f} s/GB at best, FPISA's {cost[0]:.3f}",
         smaller=True,
         rounds=[[f.cpu, s.cpu] for f, s in found],
     )
@@ -86,6 +89,7 @@ def run(progress: Callable[[str], None], rounds: int = 5) -> Rows:
             return {
                 "cpu_over_switchml": cpu_row(rig, 256, rounds, progress),
                 "cpu_over_switchml_64": cpu_row(rig, 64, rounds, progress),
+                "cpu_over_switchml_plain": cpu_row(rig, 256, rounds, progress, PLAIN),
                 "small_allreduce_us": small_row(rig, rounds, progress),
                 "loss_goodput": loss_row(rig, rounds, progress),
             }

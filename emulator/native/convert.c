@@ -119,12 +119,21 @@ __attribute__((target("avx512f,avx512bw"))) static void dequantise_avx512(const 
 
 /* ---- choice ---- */
 
+static int chosen = -1;
+
+static int widest(void) { return __builtin_cpu_supports("avx512bw") ? 2 : __builtin_cpu_supports("avx2") ? 1 : 0; }
+
 static int level(void)
 {
-    static int known = -1;
-    if (known < 0)
-        known = __builtin_cpu_supports("avx512bw") ? 2 : __builtin_cpu_supports("avx2") ? 1 : 0;
-    return known;
+    if (chosen < 0)
+        chosen = widest();
+    return chosen;
+}
+
+int32_t fpw_set_vectors(int32_t wanted)
+{
+    chosen = wanted < 0 || wanted > widest() ? widest() : wanted;
+    return chosen;
 }
 
 int32_t fpw_exponent(const float *values, int64_t n)

@@ -49,7 +49,8 @@ class ChunkOverdue(NativeEngineError):
 class NativeSeat:
     """A worker's place in a job and how it is reached. MACs are 6 bytes, IPv4 addresses integers. format:
     code of docs/PROTOCOL.md; value_bytes: of one value. slots are shared by the queues; results of queue q
-    come to udp_port + q. window: most chunks under way per queue, 0 for all its slots. resumable: somebody
+    come to udp_port + q. window: most chunks under way per queue, 0 for all its slots, and fewer where measurement says
+    that fewer fill the path (window_size.c); below 0 always all. resumable: somebody
     will call halt() and resume() when the switch has been restarted; until then a shared-memory port that is
     gone is waited for. Times in seconds."""
 
@@ -87,6 +88,13 @@ class NativeSeat:
             found[f"{name}_us"] = max(1, round(getattr(self, f"{name}_timeout") * 1e6))
         found["deadline_ms"] = max(1, round(self.deadline * 1e3))
         return found
+
+
+def set_vectors(width: int) -> int:
+    """How QUANTISED and SWAPPED convert from now on in this process: 0 one value at a time, 1 AVX2, 2 AVX-512, -1 the
+    widest there is (the default). Returns what will be used. Raises RuntimeError without the C part."""
+    lib, _ = lib_and_ffi()
+    return int(lib.fpw_set_vectors(width))
 
 
 @dataclass(frozen=True)

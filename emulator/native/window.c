@@ -72,6 +72,7 @@ void window_start(struct lane *lane, uint64_t now)
     lane->next_early = now;
     lane->order = lane->newest_order = lane->newest_sent = lane->first_answer = 0;
     lane->backoff = 0;
+    window_size_start(lane, now);
     restart_clock(lane, now);
     int64_t first = lane->lag && lane->lag < lane->share ? lane->lag : lane->share;
     for (int64_t chunk = 0; chunk < first && chunk < lane->total; chunk++)
@@ -80,8 +81,7 @@ void window_start(struct lane *lane, uint64_t now)
 
 int64_t window_next(struct lane *lane, uint64_t now)
 {
-    uint32_t limit = lane->engine->options.window > 0 ? (uint32_t)lane->engine->options.window : lane->share;
-    if (!lane->ready_count || lane->under_way >= limit)
+    if (!lane->ready_count || lane->under_way >= lane->size.limit)
         return -1;
     int64_t chunk = lane->ready[lane->ready_head];
     lane->ready_head = (lane->ready_head + 1) % lane->share;
@@ -180,6 +180,7 @@ bool window_answer(struct lane *lane, int64_t chunk, bool again, uint64_t now)
     lane->answered++;
     lane->under_way--;
     restart_clock(lane, now);
+    window_size_answer(lane, now);
     release(lane, chunk + lane->share);
     if (lane->lag && lane->lag != lane->share)
         release(lane, chunk + lane->lag);

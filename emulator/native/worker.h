@@ -35,7 +35,7 @@ struct fpw_options {
     uint16_t switch_port;
     uint8_t source_mac[6], switch_mac[6];
     uint32_t source_ip, switch_ip; /* host byte order */
-    int32_t window;                /* most chunks under way per queue; 0: all its slots */
+    int32_t window;                /* most chunks under way per queue, 0: all its slots; fewer by measurement. Below 0: all, always */
     int32_t initial_us, shortest_us, longest_us, deadline_ms; /* retransmission timeout and its bounds */
     int32_t resumable; /* 1: survives the switch's restart; a shared-memory port that is gone is waited for (fpw_halt) */
 };
@@ -44,7 +44,7 @@ struct fpw_stats {
     uint64_t calls, packets_sent, packets_received, retransmissions, timeouts, discarded;
     uint64_t bytes_sent, bytes_received, payload_bytes;
     uint64_t convert_ns, copy_ns, syscall_ns, cpu_ns, wall_ns; /* all threads together; wall: of the calls */
-    uint64_t round_trip_ns;                                     /* smoothed, of queue 0 */
+    uint64_t round_trip_ns, window;                             /* of queue 0: smoothed; chunks it may have under way */
 };
 
 struct fpw_engine;
@@ -79,6 +79,9 @@ void fpw_get_stats(const struct fpw_engine *engine, struct fpw_stats *stats);
 void fpw_quantise(const float *values, uint8_t *out, int64_t n, float scale);
 void fpw_dequantise(const uint8_t *in, float *values, int64_t n, float scale);
 void fpw_swap(const void *from, void *to, int64_t n);
+/* Of the whole process, while nothing is under way: 0 one value at a time, 1 AVX2, 2 AVX-512, -1 the widest there is, which
+ * is also the default. Returns what will be used. */
+int32_t fpw_set_vectors(int32_t wanted);
 int32_t fpw_exponent(const float *values, int64_t n); /* may exceed 127: unrepresentable */
 float fpw_scale(int32_t exponent, int32_t workers);
 #endif

@@ -32,6 +32,15 @@ struct trip {
     bool measured;
 };
 
+struct window_size { /* window_size.c; lives as long as the job, but for the round at hand */
+    uint32_t limit, most;  /* chunks under way: allowed now, ever */
+    uint32_t keep, rounds; /* not to shrink below; rounds until shorter windows are tried again, once settled */
+    bool settled;
+    double best;           /* answers a second */
+    uint32_t answers;      /* of the round */
+    uint64_t began, again; /* of the round; retransmissions before it */
+};
+
 struct flight { /* what is under way in a slot */
     int64_t chunk; /* -1: nothing; numbers within this all-reduce */
     uint64_t since, sent_at, order; /* first and latest transmission; how many there were before the latest */
@@ -45,6 +54,7 @@ struct lane {
     int queue;
     uint32_t share_first, share; /* slots */
     struct trip trip;
+    struct window_size size;
     uint8_t headers[FPW_HEADERS];
     struct flight *flights; /* share of them */
     /* One all-reduce. */
@@ -112,6 +122,10 @@ void join_threads(struct fpw_engine *engine);
 
 /* worker_resume.c */
 void keep_tail(struct lane *lane);
+
+/* window_size.c */
+void window_size_start(struct lane *lane, uint64_t now);
+void window_size_answer(struct lane *lane, uint64_t now);
 
 /* window.c */
 void window_restart(struct lane *lane); /* everything under way goes out once more, as if for the first time */

@@ -203,4 +203,5 @@ void fpw_get_stats(const struct fpw_engine *engine, struct fpw_stats *stats)
 {
     *stats = engine->stats;
     stats->round_trip_ns = (uint64_t)engine->lanes[0].trip.mean;
+    stats->window = engine->lanes[0].size.limit;
 }

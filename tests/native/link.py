@@ -58,11 +58,13 @@ class PythonWindow:
 def compile_window(folder: Path) -> ctypes.CDLL:
     """window.c with its driver as a library."""
     made = folder / "window.so"
-    sources = [NATIVE / "window.c", Path(__file__).with_name("window_driver.c")]
+    sources = [NATIVE / "window.c", NATIVE / "window_size.c", Path(__file__).with_name("window_driver.c")]
     flags = ["-std=gnu11", "-O1", "-shared", "-fPIC", "-pthread", f"-I{NATIVE}", "-o"]
     subprocess.run(["cc", *flags, str(made), *map(str, sources)], check=True)
     lib = ctypes.CDLL(str(made))
     lib.driver_new.restype = ctypes.c_void_p
+    lib.driver_round_trip.restype = ctypes.c_double
+    lib.driver_window.restype = ctypes.c_uint32
     for name in ("driver_expiry", "driver_retransmissions"):
         getattr(lib, name).restype = ctypes.c_uint64
     lib.window_next.restype = lib.driver_answered.restype = ctypes.c_int64
@@ -112,6 +114,18 @@ class NativeWindow:
 
     def retransmissions(self) -> int:
         return int(self.lib.driver_retransmissions(self.lane))
+
+    def limit(self) -> int:
+        """Chunks it may have under way."""
+        return int(self.lib.driver_window(self.lane))
+
+    def round_trip(self) -> float:
+        """Smoothed, seconds."""
+        return float(self.lib.driver_round_trip(self.lane))
+
+    def fix(self, window: int) -> None:
+        """As fpw_options.window."""
+        self.lib.driver_set_window(self.lane, ctypes.c_int32(window))
 
 
 @dataclass

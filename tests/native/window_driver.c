@@ -35,6 +35,9 @@ void driver_free(struct lane *lane)
     free(lane->engine);
 }
 
+double driver_round_trip(const struct lane *lane) { return lane->trip.mean / 1e9; }
+uint32_t driver_window(const struct lane *lane) { return lane->size.limit; }
+void driver_set_window(struct lane *lane, int32_t window) { lane->engine->options.window = window; }
 uint64_t driver_expiry(const struct lane *lane) { return lane->next_expiry; }
 int64_t driver_answered(const struct lane *lane) { return lane->answered; }
 uint64_t driver_retransmissions(const struct lane *lane) { return lane->stats.retransmissions; }

@@ -176,7 +176,7 @@ def test_size_option(text: str, size: int) -> None:
     [
         (["--largest", "big"], '--largest must be a size such as 64KB or 16MB, not "big"'),
         (["--workers", "1"], "--workers must be from 2 to 8, not 1"),
-        (["--aggregators", "mpi"], "unknown aggregator mpi; there are fpisa, fpisa-a, switchml, switchml-int"),
+        (["--aggregators", "mpi"], "unknown aggregator mpi; there are fpisa, fpisa-a, switchml, switchml-plain"),
         (["--out", "/dev/null"], "cannot make the folder /dev/null"),
     ],
 )

@@ -22,7 +22,7 @@ from rich.table import Table
 from emulator.topo.spec import TopologyError
 from workers.compare.course import Outcome, run, steps
 from workers.compare.models import speedup_record
-from workers.compare.plan import AGGREGATORS, KB, MB, SWEEPS, CompareError, Plan, make_plan
+from workers.compare.plan import AGGREGATORS, DEFAULT, KB, MB, SWEEPS, CompareError, Plan, make_plan
 from workers.compare.tables import HEADER, MODEL_HEADER, model_groups, model_rows, sweep_rows
 
 EXAMPLES = """examples:
@@ -45,7 +45,12 @@ def parser() -> argparse.ArgumentParser:
     how = words.add_mutually_exclusive_group()
     how.add_argument("--quick", action="store_true", help="a few points of each sweep, minutes (the default)")
     how.add_argument("--full", action="store_true", help="all points, more rounds, up to 64 MB")
-    add("--aggregators", default=",".join(AGGREGATORS), metavar="LIST", help=f"of {', '.join(AGGREGATORS)} (all)")
+    add(
+        "--aggregators",
+        default=",".join(DEFAULT),
+        metavar="LIST",
+        help=f"of {', '.join(AGGREGATORS)} (all but switchml-plain)",
+    )
     add("--sweeps", default=",".join(SWEEPS), metavar="LIST", help=f"of {', '.join(SWEEPS)} (all)")
     add("--largest", default="", metavar="SIZE", help="end of the size sweep, 4KB to 256MB (4MB; --full: 64MB)")
     add("--workers", type=int, default=2, metavar="N", help="2 to 8, where workers are not swept (2)")

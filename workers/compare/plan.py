@@ -24,6 +24,7 @@ class Aggregator:
     representation: int
     dtype: str
     says: str
+    vectors: int = -1  # emulator.native.engine.set_vectors
 
 
 AGGREGATORS = {
@@ -32,9 +33,13 @@ AGGREGATORS = {
         Aggregator("fpisa", "allreduce_fpisa.p4", 1, RAW, "float32", "floats added in the switch"),
         Aggregator("fpisa-a", "allreduce_fpisa_approx.p4", 1, RAW, "float32", "floats, approximate shape"),
         Aggregator("switchml", "allreduce_int.p4", 0, QUANTISED, "float32", "floats the workers quantise"),
+        Aggregator("switchml-plain", "allreduce_int.p4", 0, QUANTISED, "float32", "as switchml, converted value by value", 0),
         Aggregator("switchml-int", "allreduce_int.p4", 0, SWAPPED, "int32", "integers, bytes swapped by the workers"),
     )
 }
+
+
+DEFAULT = tuple(name for name in AGGREGATORS if name != "switchml-plain")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from emulator.native.engine import NativeEngine, NativeEngineError
+from emulator.native.engine import NativeEngine, NativeEngineError, set_vectors
 from workers.compare.child import Message, serve
 from workers.compare.plan import AGGREGATORS, Aggregator, CompareError
 from workers.compare.seats import seat
@@ -44,6 +44,7 @@ class Worker:
         place = seat(
             self.aggregator, message["job"], message["rank"], message["workers"], message["slots"], message["elements"]
         )
+        set_vectors(self.aggregator.vectors)
         self.engine = NativeEngine(place, memory=message["path"])
         return {}
 
