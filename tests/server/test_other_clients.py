@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from controller.p4rt.protos import print_text
+from emulator.server.service import Server, ServerTls
+
 ROOT = Path(__file__).parents[2]
 CLIENTS = {"with_shell": "p4runtime-shell==0.0.6", "with_finsy": "finsy==0.30.0"}
 
@@ -31,17 +34,54 @@ def environment(requirement: str) -> Path:
     return python
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("script", CLIENTS)
-def test_client(live: Any, script: str) -> None:
-    python = environment(CLIENTS[script])
-    found = live("34_cpu_names", cpu_port=255)
-    found.client.close()
-    assert found.folder is not None
-    arguments = [found.server.address, str(found.folder / "program.p4info.txtpb"), str(found.folder / "program.json")]
+def run(requirement: str, script: str, *arguments: str) -> None:
+    python = environment(requirement)
     done = subprocess.run(
         [str(python), str(Path(__file__).parent / "clients" / f"{script}.py"), *arguments],
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.strip().endswith("done")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", ["with_shell", "with_finsy"])
+def test_client(live: Any, script: str) -> None:
+    found = live("34_cpu_names", cpu_port=255)
+    found.client.close()
+    folder = found.folder
+    run(
+        CLIENTS[script],
+        script,
+        found.server.address,
+        str(folder / "program.p4info.txtpb"),
+        str(folder / "program.json"),
+    )
+
+
+@pytest.fixture
+def rules(live: Any, tmp_path: Path) -> tuple[Any, list[str]]:
+    """A server without a client, and the files of rules.p4."""
+    found = live("rules.p4", cpu_port=255)
+    found.client.close()
+    (tmp_path / "rules.p4info.txtpb").write_text(print_text(found.p4info))
+    (tmp_path / "rules.json").write_bytes(found.json)
+    return found, [str(tmp_path / "rules.p4info.txtpb"), str(tmp_path / "rules.json")]
+
+
+@pytest.mark.slow
+def test_finsy_and_the_rules(rules: Any) -> None:
+    found, files = rules
+    run(CLIENTS["with_finsy"], "finsy_rules", found.server.address, *files)
+
+
+@pytest.mark.slow
+def test_shell_and_the_rules_over_tls(rules: Any, certificates: Path) -> None:
+    found, files = rules
+    c = certificates
+    server = Server(found.device, "127.0.0.1:0", ServerTls(c / "server.pem", c / "server.key", c / "ca.pem", True))
+    server.start()
+    try:
+        run(CLIENTS["with_shell"], "shell_rules", server.address, *files, str(c))
+    finally:
+        server.stop(0)
