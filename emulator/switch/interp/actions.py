@@ -302,9 +302,9 @@ class Actions:
         array, where, value = self.control.state.registers[register], self._value(index), self._value(source)
 
         def write(p: Phv, a: Args) -> None:
-            i = where(p, a)
+            i, stored = where(p, a), value(p, a)
             if 0 <= i < array.size:
-                array.write(i, value(p, a))
+                array.write(i, stored)
             else:
                 p.odd.add("register_index_out_of_range")
 

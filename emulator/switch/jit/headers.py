@@ -238,13 +238,13 @@ def pop(g: Gen, stack: tuple[int, ...], following: Var, count: int, move, clear)
     g.set(following, g.arith.clamp(g.arith.sub(g.get(following), const(count)), 0, len(stack)))
 
 
-def invalidate(g: Gen, header: int) -> None:
-    g.set_const(g.phv.valid[header], 0)
+def invalidate(g: Gen, header: int, when: Ref = 1) -> None:
+    g.set_const(g.phv.valid[header], 0, when)
 
 
-def invalidate_union(g: Gen, union: int) -> None:
+def invalidate_union(g: Gen, union: int, when: Ref = 1) -> None:
     for header in g.model.unions[union].headers:
-        invalidate(g, header)
+        invalidate(g, header, when)
 
 
 def some_header(model: Model, header: x.HeaderExpr) -> int:

@@ -294,6 +294,11 @@ class Function:
             return cond if a else self.not_(cond)
         return self.pure(f"select i1 {cond}, i{bits} {self.ref(a, bits)}, i{bits} {self.ref(b, bits)}")
 
+    def select_ptr(self, cond: Ref, a: str, b: str) -> str:
+        if isinstance(cond, int):
+            return a if cond & 1 else b
+        return a if a == b else self.pure(f"select i1 {cond}, ptr {a}, ptr {b}")
+
     def mask_of(self, cond: str, bits: int) -> str:
         """All ones where `cond` holds, else 0."""
         wide = self.pure(f"sext i1 {cond} to i{bits}")

@@ -67,15 +67,21 @@ def assign_varbit(g: Gen, target: x.LValue, source: x.LValue) -> None:
 
 
 def assign_header(g: Gen, target: x.HeaderExpr, source: x.HeaderExpr) -> None:
+    """From an element that is not there, as from an invalid header."""
     sources = headers.choose(g, source)
+    missing = g.fn.not_(headers.any_of(g, [d for d, _ in sources]))
     for c, to in headers.choose(g, target):
+        headers.invalidate(g, to, g.fn.and_(c, missing))
         for d, came in sources:
             headers.assign_header(g, to, came, g.fn.and_(c, d))
 
 
 def assign_union(g: Gen, target: x.UnionExpr, source: x.UnionExpr) -> None:
+    """From a union that is not there, as from one without a valid member."""
     sources = headers.choose_union(g, source)
+    missing = g.fn.not_(headers.any_of(g, [d for d, _ in sources]))
     for c, to in headers.choose_union(g, target):
+        headers.invalidate_union(g, to, g.fn.and_(c, missing))
         for d, came in sources:
             headers.copy_union(g, to, came, g.fn.and_(c, d))
 

@@ -154,7 +154,7 @@ def _native(g: Gen, node: TableNode) -> Found:
         entry = _member(g, node, entry)
     hit = g.fn.icmp("ne", 32, g.fn.load("i32", g.fn.gep(entry, 8), 4, g.tag(ENTRY)), 0)
     if node.support_timeout:
-        _note_hit(g, own)
+        _note_hit(g, g.fn.select_ptr(hit, own, entry))  # an empty group is no hit
     if node.counter is not None or node.meter is not None:
         _direct(g, node, own, hit)
     return _from_record(g, node, entry, hit)
