@@ -16,8 +16,9 @@ examples:
   fpisa switch prog.json -i 0@veth0 -i 1@veth2
   fpisa switch --no-p4 -i 0@veth0 --device-id 1 -- --grpc-server-addr 0.0.0.0:9559 --cpu-port 255
 
-Port names: an interface (veth0), or shm:PATH[,slots=N][,bytes=N], shared memory with one process that connects to the
-Unix socket PATH. With --use-files N, port 0@eth0 reads eth0_in.pcap and writes eth0_out.pcap.
+Port names: an interface (veth0; veth0,trains where a switch of this kind is at the other end), or
+shm:PATH[,slots=N][,bytes=N], shared memory with one process that connects to the Unix socket PATH.
+With --use-files N, port 0@eth0 reads eth0_in.pcap and writes eth0_out.pcap.
 """
 
 _LEVELS = ("trace", "debug", "info", "warn", "warning", "error", "critical", "off")

@@ -54,10 +54,15 @@ def _shared(port: int, name: str) -> PortSpec:
     return Memory(path, known["slots"], known["bytes"])
 
 
+TRAINS = ",trains"
+"""After the name of an interface: at its other end is a switch of this kind, which reads super-frames of UDP."""
+
+
 def _check_interface(port: int, name: str) -> None:
     if name.startswith(SHARED):
         _shared(port, name)
         return
+    name = name.removesuffix(TRAINS)
     present = [known for _, known in socket.if_nameindex()]  # /sys may show another network namespace
     if name not in present:
         here = ", ".join(sorted(present)[:12])
@@ -87,7 +92,7 @@ def _specs(options: Options) -> dict[int, PortSpec]:
         return {port: Pcap(*files(name)) for port, name in options.interfaces.items()}
     if options.pcap is None:
         return {
-            port: _shared(port, name) if name.startswith(SHARED) else Interface(name)
+            port: _shared(port, name) if name.startswith(SHARED) else _interface(name, Interface)
             for port, name in options.interfaces.items()
         }
     if not folder.is_dir():
@@ -95,6 +100,10 @@ def _specs(options: Options) -> dict[int, PortSpec]:
     if any(name.startswith(SHARED) for name in options.interfaces.values()):
         raise PortError("--pcap records network interfaces, not shared-memory ports")
     return {
-        port: Interface(name, pcap_in=files(name)[0], pcap_out=files(name)[1])
-        for port, name in options.interfaces.items()
+        port: _interface(name, Interface, *files(name.removesuffix(TRAINS))) for port, name in options.interfaces.items()
     }
+
+
+def _interface(name: str, make: Any, pcap_in: Path | None = None, pcap_out: Path | None = None) -> Any:
+    plain = name.removesuffix(TRAINS)
+    return make(plain, trains=plain != name, pcap_in=pcap_in, pcap_out=pcap_out)

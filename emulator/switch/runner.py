@@ -120,6 +120,7 @@ class Runner:
                 "ring_frames": spec.ring_frames,
                 "queue_bytes": spec.queue_bytes,
                 "bypass_qdisc": int(spec.bypass_qdisc),
+                "trains": int(spec.trains),
             }
             described = self._ffi.new("struct fpn_interface_options *", options)
             name = spec.name.encode(errors="replace")

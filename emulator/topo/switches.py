@@ -52,13 +52,23 @@ def interface_arguments(network: Network, switch: Switch) -> list[str]:
     return [word for port, name in network.ports(switch.name).items() for word in ("-i", f"{port}@{name}")]
 
 
+def own_interface_arguments(network: Network, switch: Switch) -> list[str]:
+    """As above, for our switch: between two of them packets may travel in trains from the start."""
+    switches = {other.name for other in network.topology.switches}
+    between = {own.port for own, far, _ in network.topology.ends(switch.name) if far.node in switches}
+    words = []
+    for port, name in network.ports(switch.name).items():
+        words += ["-i", f"{port}@{name},trains" if port in between and network.offloads else f"{port}@{name}"]
+    return words
+
+
 def fpisa_command(
     network: Network, switch: Switch, address: str, program: Path | None, options: Sequence[str]
 ) -> list[str]:
     return [
         sys.executable, "-m", "fpisa.cli", "switch",
         *([str(program)] if program is not None else ["--no-p4"]),
-        *interface_arguments(network, switch),
+        *own_interface_arguments(network, switch),
         "--device-id", str(switch.device_id), "--grpc-server-addr", address, "--cpu-port", str(CPU_PORT),
         *(["--impair", switch.impair] if switch.impair else []),
         *options,

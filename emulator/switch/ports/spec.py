@@ -12,12 +12,15 @@ class Interface:
 
     ring_frames: length of the receive ring. queue_bytes: what may wait while the link is slow.
     bypass_qdisc: past the interface's traffic control - faster, but link rates set there are not kept.
+    trains: the other end is a switch like this one: UDP packets alike may leave as one super-frame from the start, not only
+    once such a one has arrived.
     pcap_in, pcap_out: logs of the port."""
 
     name: str
     ring_frames: int = 4096
     queue_bytes: int = 2 << 20
     bypass_qdisc: bool = False
+    trains: bool = False
     pcap_in: str | Path | None = None
     pcap_out: str | Path | None = None
 
