@@ -89,7 +89,7 @@ class Context:
         self.pos = -1
         self.calls: list[Any] = []
         self.tables_applied: dict[str, int] = {}
-        self.table_scopes: dict[str, Env] = {}
+        self.table_scopes: dict[str, Any] = {}
         self.digests: dict[str, Type] = {}
         self.call_types: dict[ast.Call, tuple[Type, ...]] = {}
         self.states: list[ir.State] = []

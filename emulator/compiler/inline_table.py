@@ -87,11 +87,11 @@ def _build(cx: Context, table: TableV, flag: ir.Field | None) -> ir.Table:
     decl = table.decl
     keys, selector = _keys(cx, table)
     known = cx.program.tables.get(table.path)
-    if known is not None and cx.table_scopes[table.path] is table.env:
+    if known is not None and cx.table_scopes[table.path] is table.owner:
         return known
     if known is not None:
         cx.diags.error(decl.pos, f"'{table.path}' is the name of two tables; @name gives one of them another")
-    cx.table_scopes[table.path] = table.env
+    cx.table_scopes[table.path] = table.owner
     uses = [_action_use(cx, ref, table, flag) for ref in decl.actions or ()]
     built = ir.Table(table.path, cx.pipeline, keys, selector, uses, None, decl.default_const, None,
                      decl.entries_const, DEFAULT_SIZE, decl)
@@ -131,7 +131,7 @@ def _key(cx: Context, table: TableV, item: ast.KeyElement, number: int, target: 
         target = target.args[0]
     if not isinstance(target, ir.Field):
         known = cx.program.tables.get(table.path)
-        temp = known.keys[number].target if known is not None and cx.table_scopes[table.path] is table.env and \
+        temp = known.keys[number].target if known is not None and cx.table_scopes[table.path] is table.owner and \
             item.match != "selector" else cx.temp(target.type, "key")
         cx.assign(temp, target)
         target = temp

@@ -10,6 +10,7 @@ from typing import Any
 from .flags import check, include_path, make_parser, normalized, warning_classes, words
 
 JSON_LEVELS = 5
+JSON_WIDTH = 110
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -128,17 +129,22 @@ def _write_outputs(args: argparse.Namespace, result: Any) -> None:
 
 
 def json_text(document: Any, level: int = 0) -> str:
-    """JSON with a line for each object down to an action's primitives; deeper ones stand on that line."""
+    """JSON with short objects on one line each, and everything deeper than an action's primitives."""
     import json
 
-    if level == JSON_LEVELS or not isinstance(document, (dict, list)) or not document:
-        return json.dumps(document, separators=(", ", ":") if level else None)
-    start = "\n" + " " * (level + 1)
-    end = "\n" + " " * level
+    if not isinstance(document, (dict, list)) or not document:
+        return json.dumps(document)
+    if level >= 2:
+        flat = json.dumps(document)
+        if level == JSON_LEVELS or len(flat) < JSON_WIDTH:
+            return flat
+    indent = "\n" + " " * (level + 1)
     if isinstance(document, dict):
         rows = [f"{json.dumps(k)}: {json_text(v, level + 1)}" for k, v in document.items()]
-        return "{" + start + ("," + start).join(rows) + end + "}" + ("" if level else "\n")
-    return "[" + start + ("," + start).join(json_text(v, level + 1) for v in document) + end + "]"
+    else:
+        rows = [json_text(v, level + 1) for v in document]
+    opening, closing = "{}" if isinstance(document, dict) else "[]"
+    return opening + indent + ("," + indent).join(rows) + indent[:-1] + closing + ("" if level else "\n")
 
 
 def output_path(args: argparse.Namespace) -> str:

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .fuzz_program import FIELDS, HEADERS, PAIR, Callee, Program, Table
+from .fuzz_program import FIELDS, HEADERS, PAIR
+from .fuzz_text import Callee, Program, Table
 
 
 class Returned(Exception):

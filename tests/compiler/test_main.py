@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from emulator.compiler.main import main
+from emulator.compiler.api import compile_file
+from emulator.compiler.main import json_text, main
 
 from .harness import source
 
@@ -130,3 +131,42 @@ def test_the_compiler_does_not_load_protobuf_unless_asked(program: Path, tmp_pat
             f"main([{str(program)!r}, '-o', {str(tmp_path / 'o.json')!r}]); "
             "sys.exit('google.protobuf' in sys.modules)")
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("flags", [
+    ["--Wdisable"], ["--Werror"], ["--Wdisable=unused", "--Werror=uninitialized_use"], ["--nocpp"], ["--toJSON", "t.json"],
+    ["--dump", "folder", "--top4", "a,b", "-T", "x:3"], ["--p4v", "16"], ["--std", "p4_16"], ["--parser-inline-opt"],
+    ["--excludeMidendPasses=x"], ["--disable-annotations=a"], ["-b", "bmv2", "-a", "v1model"], ["-I."], ["-DA=1", "-UA"],
+    ["--maxErrorCount", "3"], ["--loopsUnroll", "--testJson", "-g", "-O"],
+], ids=" ".join)
+def test_flags_of_the_reference_compiler(flags: list[str], program: Path, tmp_path: Path) -> None:
+    """In front of the program: a flag with an optional value must not take the program's name for it."""
+    assert main([*flags, str(program), "-o", str(tmp_path / "o.json")]) == 0
+    assert (tmp_path / "o.json").exists()
+
+
+def test_include_path_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "mine.p4").write_text("const bit<8> MINE = 1;\n")
+    path = tmp_path / "uses.p4"
+    path.write_text("#include <mine.p4>\n" + program.read_text())
+    assert main([str(path), "-o", str(tmp_path / "o.json")]) == 1
+    monkeypatch.setenv("P4C_16_INCLUDE_PATH", f"{tmp_path}/nowhere:{tmp_path}/lib")
+    assert main([str(path), "-o", str(tmp_path / "o.json")]) == 0
+
+
+def test_rule_for_make(program: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "o.json"
+    assert main([str(program), "-o", str(out), "-MD"]) == 0
+    rule = (tmp_path / "o.d").read_text()
+    assert rule.startswith(f"{out}: {program}") and "v1model.p4" in rule
+    capsys.readouterr()
+    assert main(["-M", str(program), "-o", str(out)]) == 0
+    assert capsys.readouterr().out == rule
+
+
+def test_json_on_few_lines_says_the_same(program: Path) -> None:
+    document = compile_file(program).json
+    text = json_text(document)
+    assert json.loads(text) == document
+    assert text.count("\n") < json.dumps(document, indent=1).count("\n") / 2
