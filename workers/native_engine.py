@@ -59,7 +59,7 @@ def native_seat(
 
 
 class NativeEngine:
-    """One of `interface` (raw sockets) and `memory` (path of a shared-memory port's socket; one queue). With a
+    """One of `interface` (raw sockets) and `memory` (path of a shared-memory port's socket). With a
     `membership` the engine goes on after the switch was restarted, and `watch` is not called.
 
     Raises TransportError where it cannot be opened.

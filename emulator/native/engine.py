@@ -111,9 +111,9 @@ class Result:
 
 class NativeEngine:
     """All-reduces of one worker in one job, one after another, through a packet socket on an interface or a
-    switch's shared-memory port (path of its Unix socket; one queue). watch: called every 100 ms while one
-    is under way; what it raises ends the all-reduce (and the engine). Raises NativeEngineError where the
-    interface cannot be opened."""
+    switch's shared-memory ports (path of a Unix socket for queue 0, with ".q" appended for queue q). watch:
+    called every 100 ms while one is under way; what it raises ends the all-reduce (and the engine). Raises
+    NativeEngineError where the interface cannot be opened."""
 
     def __init__(
         self,

@@ -19,6 +19,17 @@ static int check(const struct fpw_options *o, char *error)
     return 0;
 }
 
+/* Every queue has a port of its own. */
+static struct transport *memory_queue(const struct fpw_options *options, int queue, const char *path, char *error)
+{
+    char own[256];
+    if (queue && snprintf(own, sizeof own, "%s.%d", path, queue) >= (int)sizeof own) {
+        fail(error, "the socket path \"%.80s...\" is too long", path);
+        return NULL;
+    }
+    return memory_transport(options, queue ? own : path, error);
+}
+
 static int open_lanes(struct fpw_engine *engine, const char *interface, const char *socket_path, char *error)
 {
     const struct fpw_options *o = &engine->options;
@@ -35,7 +46,7 @@ static int open_lanes(struct fpw_engine *engine, const char *interface, const ch
         if (!lane->flights || !lane->ready)
             return fail(error, "memory is short");
         make_headers(lane);
-        lane->transport = interface ? packet_transport(o, q, interface, error) : memory_transport(o, socket_path, error);
+        lane->transport = interface ? packet_transport(o, q, interface, error) : memory_queue(o, q, socket_path, error);
         if (!lane->transport)
             return -1;
     }
@@ -69,10 +80,6 @@ struct fpw_engine *fpw_open_interface(const struct fpw_options *options, const c
 
 struct fpw_engine *fpw_open_memory(const struct fpw_options *options, const char *socket_path, char *error)
 {
-    if (options->queues != 1) {
-        fail(error, "shared memory carries one queue, not %d", options->queues);
-        return NULL;
-    }
     return open_engine(options, NULL, socket_path, error);
 }
 

@@ -51,7 +51,8 @@ struct fpw_engine;
 
 /* NULL with a sentence (256 bytes) where options are out of range or the transport cannot be opened. */
 struct fpw_engine *fpw_open_interface(const struct fpw_options *options, const char *interface, char *error);
-/* Through a shared-memory port of the switch (rings.h); one queue only. */
+/* Through shared-memory ports of the switch (rings.h), one a queue: queue 0's socket is socket_path, queue q's "socket_path.q".
+ * So each queue can have a pipeline of the switch to itself, whose registers then hold this queue's slots only. */
 struct fpw_engine *fpw_open_memory(const struct fpw_options *options, const char *socket_path, char *error);
 void fpw_close(struct fpw_engine *engine);
 

@@ -88,8 +88,6 @@ def test_refusals_are_one_sentence(tmp_path: Path) -> None:
             Runner({0: spec})
     with pytest.raises(NativeEngineError, match="no switch listens"):
         NativeEngine(seat(0, 1), memory=str(tmp_path / "none"))
-    with pytest.raises(NativeEngineError, match="one queue"):
-        NativeEngine(seat(0, 1, queues=2), memory=str(tmp_path / "none"))
     with Runner({0: Memory(tmp_path / "a", slots=64, slot_bytes=256)}):
         with pytest.raises(NativeEngineError, match="do not fit"):
             NativeEngine(seat(0, 1), memory=str(tmp_path / "a"))

@@ -45,7 +45,8 @@ DEFAULT = tuple(name for name in AGGREGATORS if name != "switchml-plain")
 @dataclass(frozen=True)
 class Setting:
     """One measured point. tensor_bytes: of one worker; loss: probability per packet, port and direction; cpu_share: cores
-    each worker may use, None: all it gets; compute: seconds a worker computes (sleeps) before each all-reduce."""
+    each worker may use, None: all it gets; compute: seconds a worker computes (sleeps) before each all-reduce; queues: threads of
+    each worker, and as many pipelines in the switch, each with its share of the slots."""
 
     aggregator: Aggregator
     tensor_bytes: int = 4 * MB
@@ -56,6 +57,7 @@ class Setting:
     cpu_share: float | None = None
     compute: float = 0.0
     repeats: int = 3
+    queues: int = 1
 
     @property
     def count(self) -> int:
@@ -89,7 +91,8 @@ class Plan:
     model_rounds: int
 
 
-SWEEPS = ("size", "workers", "elements", "loss", "cpu", "models")
+SWEEPS = ("size", "workers", "elements", "loss", "queues", "cpu", "models")
+QUEUES = (1, 2, 4)
 FASTEST_REPEATS = 400
 
 
@@ -163,6 +166,7 @@ def sweeps_of(plan: Plan) -> list[Sweep]:
         "workers": ("Workers", "workers", [(str(w), {"workers": w}) for w in plan.workers]),
         "elements": ("Values a packet", "values", [(str(e), {"elements": e}) for e in plan.elements]),
         "loss": ("Loss", "loss", [(f"{p:.1%}", {"loss": p}) for p in plan.losses]),
+        "queues": ("Pipelines and threads", "queues", [(str(q), {"queues": q}) for q in QUEUES]),
         "cpu": ("CPU share of a worker", "cores", [(share_text(s), {"cpu_share": s}) for s in plan.cpu_shares]),
     }
     found = []

@@ -46,7 +46,9 @@ class Rig:
 
     def load(self, setting: Setting) -> float:
         """Compiles the setting's program unless the switch has it; returns the seconds."""
-        message = {"op": "load", "source": setting.aggregator.source, "elements": setting.elements}
+        message = {
+            "op": "load", "source": setting.aggregator.source, "elements": setting.elements, "queues": setting.queues
+        }  # fmt: skip
         return float(self.switch.ask(message, LOAD_LIMIT)["seconds"])
 
     def measure(self, setting: Setting) -> Row:
@@ -67,7 +69,9 @@ class Rig:
         while len(self.workers) < setting.workers:
             self.workers.append(self._child(f"worker {len(self.workers)}", "workers.compare.worker_child"))
         self.load(setting)
-        described = {"workers": setting.workers, "slots": setting.slots, "elements": setting.elements}
+        described = {
+            "workers": setting.workers, "slots": setting.slots, "elements": setting.elements, "queues": setting.queues
+        }  # fmt: skip
         opened = self.switch.ask(
             {
                 "op": "open",

@@ -25,10 +25,12 @@ def frame_bytes(elements: int) -> int:
     return HEADERS + 4 * elements
 
 
-def seat(aggregator: Aggregator, job: int, rank: int, workers: int, slots: int, elements: int) -> NativeSeat:
+def seat(
+    aggregator: Aggregator, job: int, rank: int, workers: int, slots: int, elements: int, queues: int = 1
+) -> NativeSeat:
     """The same timing for every aggregator: 10 ms at first, then by the measured round trip."""
     return NativeSeat(
-        job=job, rank=rank, workers=workers, first_slot=0, slots=slots, queues=1, format=aggregator.format,
+        job=job, rank=rank, workers=workers, first_slot=0, slots=slots, queues=queues, format=aggregator.format,
         elements=elements, value_bytes=4, udp_port=UDP_PORT, source_mac=mac(rank).to_bytes(6, "big"),
         source_ip=ip(rank), switch_mac=SWITCH_MAC, switch_ip=SWITCH_IP, deadline=DEADLINE_S,
     )  # fmt: skip

@@ -1,7 +1,10 @@
 """The switch of a comparison: one process, compiled engine, a shared-memory port a worker.
 
-Requests: load {source, elements}; open {workers, slots, frame, loss, seed, folder} -> {job, ports}; usage -> {cpu, lost};
-close. Programs stay loaded.
+With several queues it has as many pipelines, as a chip has pipes: each a thread with registers and ports of its own and the
+same entries, serving that queue of every worker, and so that queue's share of the slots.
+
+Requests: load {source, elements, queues}; open {workers, slots, frame, loss, seed, folder, queues} -> {job, ports};
+usage -> {cpu, lost}; close. Programs stay loaded.
 """
 
 from __future__ import annotations
@@ -62,12 +65,30 @@ def admit(switch: Switch, job: int, workers: int, slots: int) -> None:
     switch.engine.fused.specialise()  # type: ignore[attr-defined]
 
 
+def start(switch: Switch, queue: int, paths: list[str], message: Message) -> Runner:
+    """A pipeline between one queue's ports."""
+    slot_bytes, loss = -(-message["frame"] // 64) * 64, Impairment(loss=message["loss"])
+    own = [f"{path}.{queue}" if queue else path for path in paths]
+    ports: dict[int, Any] = {rank + 1: Memory(path, RING_SLOTS, slot_bytes) for rank, path in enumerate(own)}
+    runner = Runner(ports, impair=Impairments(loss, loss, message["seed"] + queue) if message["loss"] else None)
+    runner.set_pipeline(switch)
+    runner.start()
+    return runner
+
+
+def processor_seconds(runner: Runner) -> float:
+    if runner.thread is None or not runner.running:
+        raise CompareError("the switch's packet loop is not running")
+    assert runner.thread.ident is not None
+    return time.clock_gettime(time.pthread_getcpuclockid(runner.thread.ident))
+
+
 class Server:
-    """Handles requests; keeps loaded programs and the one open runner."""
+    """Handles requests; keeps loaded programs, one a pipeline, and the open runners."""
 
     def __init__(self) -> None:
-        self.loaded: dict[tuple[str, int], Switch] = {}
-        self.runner: Runner | None = None
+        self.loaded: dict[tuple[str, int], list[Switch]] = {}
+        self.runners: list[Runner] = []
         self.jobs = 0
 
     def handle(self, message: Message) -> Message:
@@ -76,37 +97,30 @@ class Server:
     def do_load(self, message: Message) -> Message:
         key = message["source"], message["elements"]
         began = time.monotonic()
-        if key not in self.loaded:
-            self.loaded[key] = compiled(*key)
+        pipelines = self.loaded.setdefault(key, [])
+        while len(pipelines) < message.get("queues", 1):
+            pipelines.append(compiled(*key))
         return {"seconds": time.monotonic() - began}
 
     def do_open(self, message: Message) -> Message:
         self.do_close(message)
-        switch = self.loaded[message["source"], message["elements"]]
         self.jobs += 1
-        workers, loss = message["workers"], Impairment(loss=message["loss"])
-        admit(switch, self.jobs, workers, message["slots"])
-        slot_bytes = -(-message["frame"] // 64) * 64
-        paths = [Path(message["folder"]) / f"{self.jobs}-{rank}" for rank in range(workers)]
-        ports: dict[int, Any] = {rank + 1: Memory(path, RING_SLOTS, slot_bytes) for rank, path in enumerate(paths)}
-        self.runner = Runner(ports, impair=Impairments(loss, loss, message["seed"]) if message["loss"] else None)
-        self.runner.set_pipeline(switch)
-        self.runner.start()
-        return {"job": self.jobs, "ports": [str(path) for path in paths]}
+        paths = [str(Path(message["folder"]) / f"{self.jobs}-{rank}") for rank in range(message["workers"])]
+        pipelines = self.loaded[message["source"], message["elements"]]
+        for queue in range(message.get("queues", 1)):
+            admit(pipelines[queue], self.jobs, message["workers"], message["slots"])
+            self.runners.append(start(pipelines[queue], queue, paths, message))
+        return {"job": self.jobs, "ports": paths}
 
     def do_usage(self, message: Message) -> Message:
-        """Processor seconds of the packet loop since it started, and packets the impairments lost."""
-        if self.runner is None or self.runner.thread is None or not self.runner.running:
-            raise CompareError("the switch's packet loop is not running")
-        assert self.runner.thread.ident is not None
-        clock = time.pthread_getcpuclockid(self.runner.thread.ident)
-        ports = self.runner.stats().values()
-        return {"cpu": time.clock_gettime(clock), "lost": sum(p["in_lost"] + p["out_lost"] for p in ports)}
+        """Processor seconds of the packet loops since they started, and packets the impairments lost."""
+        ports = [port for runner in self.runners for port in runner.stats().values()]
+        lost = sum(p["in_lost"] + p["out_lost"] for p in ports)
+        return {"cpu": sum(map(processor_seconds, self.runners)), "lost": lost}
 
     def do_close(self, message: Message) -> Message:
-        if self.runner is not None:
-            self.runner.close()
-            self.runner = None
+        while self.runners:
+            self.runners.pop().close()
         return {}
 
 

@@ -1,6 +1,6 @@
 """One worker of a comparison: a process with the native engine on a shared-memory port.
 
-Requests: open {aggregator, path, job, rank, workers, slots, elements}; reduce {count, repeats, seed, compute, check} ->
+Requests: open {aggregator, path, job, rank, workers, slots, elements, queues}; reduce {count, repeats, seed, compute, check} ->
 {seconds, stats, sums, wrong, largest_error}; close.
 
 Timed all-reduces follow each other without a gap, for a pause would let a CPU quota recover: a train of tensors is filled
@@ -42,8 +42,9 @@ class Worker:
         self.do_close(message)
         self.aggregator = AGGREGATORS[message["aggregator"]]
         place = seat(
-            self.aggregator, message["job"], message["rank"], message["workers"], message["slots"], message["elements"]
-        )
+            self.aggregator, message["job"], message["rank"], message["workers"], message["slots"], message["elements"],
+            message.get("queues", 1),
+        )  # fmt: skip
         set_vectors(self.aggregator.vectors)
         self.engine = NativeEngine(place, memory=message["path"])
         return {}
