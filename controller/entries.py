@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from .fabric import Child, Fabric, Post
+from .float_tables import CONSTANTS, average_entry
 from .hosts import Hosts
 from .p4rt.entities import ActionCall, Encodable, MulticastGroup, Replica, TableEntry
 from .p4rt.schema import Schema, Table
@@ -69,6 +70,16 @@ def slot_count(schema: Schema) -> int:
     return schema.registers[SEEN].size
 
 
+def averages(schema: Schema) -> bool:
+    """Whether the program can divide sums as they are read."""
+    return CONSTANTS in schema.tables
+
+
+def job_tables(schema: Schema) -> list[str]:
+    """Tables with entries of jobs, the one that admits first: so they are taken away."""
+    return [JOBS, MEMBERS, REPLICAS, *([CONSTANTS] if averages(schema) else [])]
+
+
 def leading_one_tables(schema: Schema) -> list[Table]:
     return [table for table in schema.tables if table.name.endswith(LEADING_ONE)]
 
@@ -103,7 +114,12 @@ def forwarding(hosts: Hosts) -> tuple[list[Encodable], TableEntry]:
 def job_entries(job: Job) -> list[Encodable]:
     """Everything a job needs, in the order of writing."""
     replicas = tuple(Replica(member.port, member.rank) for member in job.members)
-    return [MulticastGroup(job.group, replicas), *_replies(job), *_members(job), _admission(job)]
+    return [MulticastGroup(job.group, replicas), *_replies(job), *_members(job), *_average(job), _admission(job)]
+
+
+def _average(job: Job) -> Iterator[TableEntry]:
+    if job.average:
+        yield average_entry(job.id, job.workers)
 
 
 def _replies(job: Job) -> Iterable[TableEntry]:
@@ -141,7 +157,8 @@ def post_entries(job: Job, post: Post, fabric: Fabric) -> list[Encodable]:
     replicas = tuple(Replica(child.port, child.rank) for child in post.children)
     answers = [_child_reply(job, child) for child in post.children]
     admitted = [_child_member(job, child) for child in post.children]
-    return [MulticastGroup(job.group, replicas), *answers, *admitted, _post_admission(job, post, fabric)]
+    divided = _average(job) if post.parent is None else ()  # only the root divides
+    return [MulticastGroup(job.group, replicas), *answers, *admitted, *divided, _post_admission(job, post, fabric)]
 
 
 def _child_reply(job: Job, child: Child) -> TableEntry:

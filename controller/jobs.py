@@ -24,7 +24,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What the switch's program can hold. `format` and `elements` None: not known, not checked."""
+    """What the switch's program can hold. `format` and `elements` None: not known, not checked. averages: it can divide."""
 
     slots: int
     jobs: int = 64
@@ -32,6 +32,7 @@ class Limits:
     workers: int = 32
     format: str | None = None
     elements: int | None = None
+    averages: bool = False
 
 
 @dataclass
@@ -201,6 +202,10 @@ class Registry:
         ):
             if own is not None and own != asked:
                 raise Refusal(f"the switch's program has {name} {own}, not {asked}")
+        if request.average and not limits.averages:
+            raise Refusal(
+                "the switch's program does not average; compile it with -DAVERAGE=1, or let the workers divide the sums"
+            )
         if any(r.job.name == request.job for r in self._running.values()):
             raise Refusal(f"job {request.job!r} is already running with all its workers")
         host = self.places.find(request.host)
@@ -211,7 +216,7 @@ class Registry:
 
     def _agree(self, gathering: Gathering, request: JoinRequest) -> None:
         first = gathering.request
-        for name in ("workers", "slots", "queues", "format", "elements"):
+        for name in ("workers", "slots", "queues", "format", "elements", "average"):
             if getattr(first, name) != getattr(request, name):
                 raise Refusal(
                     f"job {request.job!r} was begun with {name} {getattr(first, name)},"
@@ -246,6 +251,7 @@ class Registry:
             request.elements,
             tuple(members),
             place.posts,
+            request.average,
         )
         del self._gathering[name]
         self._running[job.id] = Running(job, ranks)

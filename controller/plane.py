@@ -138,7 +138,7 @@ class Plane:
 
     def _remove_jobs(self, switch: P4Switch) -> None:
         """Take away what an earlier controller left; admission first, so nothing is half there."""
-        for table in (entries.JOBS, entries.MEMBERS, entries.REPLICAS):
+        for table in entries.job_tables(switch.schema):
             switch.remove(*switch.read(TableEntry(table)))
         groups = [g for g in switch.read(MulticastGroup()) if g.id != entries.FLOOD_GROUP]
         switch.remove(*(MulticastGroup(g.id) for g in groups))

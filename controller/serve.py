@@ -10,7 +10,7 @@ import secrets
 import signal
 import sys
 
-from . import fabric, hosts
+from . import entries, fabric, hosts
 from .app import App
 from .fabric_plane import FabricPlane
 from .jobs import MAX_GROUP, Limits, Registry
@@ -76,7 +76,8 @@ def _registry(
     args: argparse.Namespace, plane: Plane | FabricPlane, known: hosts.Hosts | fabric.Fabric
 ) -> Registry:
     """A start at random keeps ids apart from an earlier controller's, even where registers cannot be read."""
-    limits = Limits(plane.slots, format=args.format, elements=args.elements)
+    averages = entries.averages(plane.schema)
+    limits = Limits(plane.slots, format=args.format, elements=args.elements, averages=averages)
     first = secrets.randbelow(MAX_GROUP) + 1
     return Registry(limits, known, first, avoid=plane.remembered_jobs())
 

@@ -78,7 +78,8 @@ def _ranks(message: Mapping[str, Any], name: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class JoinRequest:
-    """What a worker asks for. `rank` None leaves the choice to the controller; `udp_port` is that of its queue 0."""
+    """What a worker asks for. `rank` None leaves the choice to the controller; `udp_port` is that of its queue 0.
+    `average`: results are the sums divided by the number of workers, which the switch's program must be able to."""
 
     job: str
     workers: int
@@ -89,6 +90,7 @@ class JoinRequest:
     format: str = "fp32"
     elements: int = 64
     rank: int | None = None
+    average: bool = False
 
     def wire(self) -> dict[str, Any]:
         return {"op": "join", **asdict(self)}
@@ -101,6 +103,9 @@ class JoinRequest:
         if name not in FORMATS:
             raise WireError(f"'format' must be one of {', '.join(FORMATS)}, not {name!r}")
         queues = _take(message, "queues", 1, 256)
+        average = message.get("average", False)
+        if not isinstance(average, bool):
+            raise WireError(f"'average' must be true or false, not {average!r}")
         return cls(
             job=_text(message, "job"),
             workers=workers,
@@ -111,6 +116,7 @@ class JoinRequest:
             format=name,
             elements=_take(message, "elements", 1, 65535),
             rank=rank,
+            average=average,
         )
 
 
@@ -152,6 +158,7 @@ class Job:
     elements: int
     members: tuple[Member, ...]
     posts: tuple[Any, ...] = ()  # over several switches: controller.fabric.Post of each, children before parents
+    average: bool = False
 
     @property
     def group(self) -> int:

@@ -44,7 +44,8 @@ class Options:
     arrays by block quantisation and int32 arrays as they are. elements: values a packet. slots: the window,
     chunks in flight over all queues. queues: threads, each with its share of the slots. udp_port: where
     results of queue 0 arrive. join_timeout: seconds to wait for the other workers. engine:
-    `native` (C, a thread a queue) or `python` (NumPy batches, one thread).
+    `native` (C, a thread a queue) or `python` (NumPy batches, one thread). average: the switch divides the sums by the
+    number of workers, rounding once; its program must be compiled with AVERAGE=1.
     """
 
     format: str = "fp32"
@@ -55,10 +56,13 @@ class Options:
     timing: Timing = field(default_factory=Timing)
     join_timeout: float = 60.0
     engine: str = "native"
+    average: bool = False
 
     def __post_init__(self) -> None:
         wire.get_format(self.format)
         wire.check_elements(self.elements)
+        if self.average and self.format == "int32":
+            raise ValueError("a job of integers has no average; divide the sums")
         if self.engine not in ("native", "python"):
             raise ValueError(f"there is no engine {self.engine!r}; there are native and python")
         if not 1 <= self.queues <= self.slots:
@@ -68,7 +72,9 @@ class Options:
 
     def request(self, job: str, workers: int, host: str, rank: int | None) -> JoinRequest:
         """The join message these options amount to."""
-        return JoinRequest(job, workers, host, self.udp_port, self.slots, self.queues, self.format, self.elements, rank)
+        return JoinRequest(
+            job, workers, host, self.udp_port, self.slots, self.queues, self.format, self.elements, rank, self.average
+        )
 
 
 class Watcher(Protocol):
@@ -94,7 +100,8 @@ class AllReduce:
         return copy.copy(self.engine.stats)
 
     def allreduce(self, array: Array) -> int:
-        """Replace `array`'s values by their sum over all workers; returns the flags (wire.INEXACT, ...).
+        """Replace `array`'s values by their sum over all workers, or their average where the options say so; returns the
+        flags (wire.INEXACT, ...).
 
         Any shape. A contiguous array is worked on in place without a copy of the whole. Raises TypeError for
         a type the job's format cannot carry, RepresentationError for values it cannot, PeerLost naming the

@@ -72,11 +72,19 @@ def expected(workers: int, count: int, seed: int, dtype: str) -> NDArray[Any]:
     return total
 
 
-def allowed_error(client: AllReduce, dtype: str) -> float:
-    """0 where values travel as they are; half a quantum a worker where blocks are quantised."""
+def divided(total: NDArray[Any], workers: int) -> NDArray[Any]:
+    """The correctly rounded average of sums that are exact in fp32."""
+    return (total.astype(np.float64) / workers).astype(np.float32)
+
+
+def allowed_error(client: AllReduce, dtype: str, right: NDArray[Any]) -> float | NDArray[Any]:
+    """0 where values travel as they are; half a quantum a worker where blocks are quantised; for an average one unit in the
+    last place, since the switch multiplies by 1 / workers to 32 bits (nothing for a power of two)."""
+    workers = client.seat.workers
+    if client.options.average and workers & (workers - 1):
+        return np.spacing(np.abs(right)).astype(np.float64)
     if client.options.format != "int32" or dtype == "int32":
         return 0.0
-    workers = client.seat.workers
     quantum = 2 * float(PEAK) * workers / 2**31
     return workers * quantum / 2 + float(PEAK) * workers * 2.0**-23
 
@@ -91,13 +99,15 @@ def bench(
     check: bool = True,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Report:
-    """Sum `count` values `warmups + repeats` times, timing the latter; with `check`, compare every value.
+    """Sum (or average) `count` values `warmups + repeats` times, timing the latter; with `check`, compare every value.
 
     Calls `progress(done)` after each. Raises whatever `AllReduce.allreduce` raises.
     """
     own = contribution(client.seat.rank, count, seed, dtype)
     right = expected(client.seat.workers, count, seed, dtype) if check else None
-    bound = allowed_error(client, dtype)
+    if right is not None and client.options.average:
+        right = divided(right, client.seat.workers)
+    bound = 0.0 if right is None else allowed_error(client, dtype, right)
     values, seconds, flags, wrong, largest = np.empty_like(own), [], 0, 0, 0.0
     before = client.stats
     for turn in range(warmups + repeats):

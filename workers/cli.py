@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   fpisa worker --controller 10.0.0.100:9100 --job demo --workers 4 --interface h1-eth0
   fpisa worker --controller /run/fpisa/controller --job demo --workers 2 --interface eth0 \\
       --format int32 --size 25M --repeats 20 --json
+  fpisa worker --controller 10.0.0.100:9100 --job mean --workers 3 --interface h1-eth0 --average
 
 Every worker of the job runs the same command on its own host. The exit status is 0 if all sums were right,
 1 if some were not or the job failed, 2 for options that make no sense."""
@@ -79,6 +80,7 @@ def build_parser() -> Parser:
     job.add_argument("--rank", type=int, metavar="R", help="rank to ask for (the controller chooses)")
     job.add_argument("--format", default="fp32", choices=sorted(wire.FORMATS), help="the program's (fp32)")
     job.add_argument("--elements", type=positive, default=64, metavar="N", help="values a packet (64)")
+    job.add_argument("--average", action="store_true", help="the switch divides the sums by the number of workers")
     job.add_argument("--slots", type=positive, default=64, metavar="S", help="packets in flight (64)")
     job.add_argument("--queues", type=positive, default=1, metavar="Q", help="threads of the engine (1)")
     job.add_argument("--engine", choices=("native", "python"), default="native", help="in C, or NumPy (native)")
@@ -111,6 +113,7 @@ def chosen_options(parser: Parser, args: argparse.Namespace) -> Options:
             timing=Timing(deadline=args.deadline),
             join_timeout=args.join_timeout,
             engine=args.engine,
+            average=args.average,
         )
     except ValueError as error:
         parser.error(str(error))

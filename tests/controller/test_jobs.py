@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
+from controller.entries import JOBS, job_entries
+from controller.float_tables import CONSTANTS
 from controller.hosts import Hosts, from_dict
 from controller.jobs import MAX_GROUP, Limits, Refusal, Registry, find_place, give_ranks, silent_ranks
 from controller.session import Job, JoinRequest
@@ -34,6 +37,20 @@ def complete(r: Registry, name: str, workers: int = 2, **more: object) -> Job:
         job = r.join((name, i), request(i + 1, name, workers, **more))
     assert job is not None
     return job
+
+
+def test_averages_need_a_program_that_has_them_and_workers_that_agree() -> None:
+    with pytest.raises(Refusal, match="does not average"):
+        registry().join("a", request(1, average=True))
+    r = registry(averages=True)
+    r.join("a", request(1, average=True))
+    with pytest.raises(Refusal, match="begun with average True"):
+        r.join("b", request(2))
+    job = r.join("b", request(2, average=True))
+    assert job is not None and job.average
+    names = [getattr(entry, "table", "") for entry in job_entries(job)]
+    assert names.index(CONSTANTS) < names.index(JOBS) == len(names) - 1, "admitted last"
+    assert CONSTANTS not in [getattr(e, "table", "") for e in job_entries(replace(job, average=False))]
 
 
 def test_a_job_starts_when_its_last_worker_has_joined() -> None:

@@ -29,7 +29,7 @@ MEMBERS = (Member(0, "10.0.0.1", "02:00:00:00:00:01", 3, 20000),)
     "message",
     [
         JoinRequest("j", 2, "10.0.0.1", 20000, 64, 2, "bf16", 128, 1),
-        JoinRequest("j", 2, "10.0.0.1", 20000, 64),
+        JoinRequest("j", 2, "10.0.0.1", 20000, 64, average=True),
         Joined(5, 0, 1, 0, 64, "02:00:00:00:00:fe", "10.0.0.254", 18000, MEMBERS),
         SilentQuery(65535, 0xFFFFFFFF),
         Silent((0, 31), "why"),
@@ -51,7 +51,7 @@ GOOD = JoinRequest("j", 2, "10.0.0.1", 20000, 64).wire()
     [
         ("workers", 0), ("workers", 33), ("workers", True), ("workers", "2"), ("workers", None), ("rank", 2),
         ("rank", -1), ("host", "h1"), ("host", 5), ("udp_port", 0), ("udp_port", 65536), ("slots", 0), ("slots", 1.5),
-        ("queues", 0), ("format", "fp64"), ("elements", 0), ("job", ""), ("job", "x" * 201), ("job", None),
+        ("queues", 0), ("format", "fp64"), ("elements", 0), ("job", ""), ("job", "x" * 201), ("job", None), ("average", 1),
     ],
 )  # fmt: skip
 def test_join_refuses_and_names_the_field(name: str, value: object) -> None:

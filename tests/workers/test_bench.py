@@ -31,6 +31,17 @@ def test_a_bench_checks_every_value(options, dtype):
         assert json.loads(json.dumps(report.as_dict()))["goodput"] > 0
 
 
+@pytest.mark.parametrize("workers", [3, 4])
+def test_averages_are_checked_too(workers):
+    options = Options(elements=32, slots=8, average=True)
+    model = model_for(workers, options, Program(elements=32, slots=16, average=True))
+    reports = everyone(clients(model.process, workers, options), lambda c, rank: bench(c, 500, repeats=1))
+    assert [report.wrong for report in reports] == [0] * workers
+    sums = model_for(workers, options, Program(elements=32, slots=16))
+    reports = everyone(clients(sums.process, workers, options), lambda c, rank: bench(c, 500, repeats=1))
+    assert all(report.wrong > 400 for report in reports)
+
+
 def test_a_wrong_sum_is_seen():
     """A switch that adds one worker twice is caught."""
     model = model_for(2, SMALL, Program(elements=32, slots=16))
