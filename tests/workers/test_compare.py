@@ -60,14 +60,12 @@ def test_a_plan_that_cannot_be(changes: dict[str, Any], sentence: str) -> None:
 def test_a_sweep_changes_one_thing() -> None:
     for full in (False, True):
         plan = make_plan(ALL, full)
-        names = {"tensor_bytes", "workers", "elements", "loss", "cpu_share"}
-        for sweep, name in zip(
-            sweeps_of(plan), ("tensor_bytes", "workers", "elements", "loss", "cpu_share"), strict=True
-        ):
+        names = ("tensor_bytes", "workers", "elements", "loss", "queues", "cpu_share")
+        for sweep, name in zip(sweeps_of(plan), names, strict=True):
             assert len(sweep.points) == len(sweep.settings)
             for point in sweep.settings:
                 assert [s.aggregator.name for s in point] == ALL
-                assert all(getattr(s, n) == getattr(plan.base, n) for s in point for n in names - {name})
+                assert all(getattr(s, n) == getattr(plan.base, n) for s in point for n in {*names} - {name})
             values = [point[0].__getattribute__(name) for point in sweep.settings]
             assert len(set(values)) == len(values)
 
