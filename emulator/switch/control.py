@@ -6,13 +6,14 @@ tables registers a listener; inside `with control.batch():` listeners are told o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from emulator.switch.digests import Digests
 from emulator.switch.errors import ControlError
+from emulator.switch.externs import Externs
 from emulator.switch.hash_state import HashState
 from emulator.switch.keys import Exact, Lpm, Range, Ternary
 from emulator.switch.model import Model
@@ -40,7 +41,14 @@ class Change:
 class Control:
     """tables, registers, counters, meters, action_profiles, value_sets, digests: by name. queues: by port."""
 
-    def __init__(self, model: Model, state: State, clock: Clock, queues: QueueSettings | None = None):
+    def __init__(
+        self,
+        model: Model,
+        state: State,
+        clock: Clock,
+        queues: QueueSettings | None = None,
+        externs: Mapping[str, Any] | None = None,
+    ):
         self.model = model
         self.state = state
         self.clock = clock
@@ -69,6 +77,7 @@ class Control:
         self.hashes = HashState(model)
         self.digests = Digests(model, clock)
         self.queues = Queues(queues)
+        self.externs = Externs(model.extern_instances, externs or {}, state.event)
         self._connect()
 
     def _connect(self) -> None:
@@ -130,6 +139,7 @@ class Control:
             self.multicast.clear()
             self.mirror.clear()
             self.queues.clear()
+            self.externs.restart()
 
     def idle_entries(self) -> Iterator[tuple[Table, list[Entry]]]:
         """Per table the entries that were not hit for their time to live; each is named again only after

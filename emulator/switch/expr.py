@@ -251,3 +251,11 @@ BoolExpr = (
 )
 Expr = DataExpr | BoolExpr
 LValue = FieldRead | DynamicField
+
+
+_BOOLS = (BoolConst, Compare, Logic, Not, NonZero, HeaderValid, UnionValid, HeaderEqual, UnionEqual)
+
+
+def is_bool(expr: object) -> bool:
+    """Whether an expression is of bool type."""
+    return is_bool(expr.left) if isinstance(expr, Ternary) else isinstance(expr, _BOOLS)

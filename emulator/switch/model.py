@@ -39,6 +39,7 @@ from emulator.switch.model_steps import (
     ActionParam,
     Advance,
     Deparser,
+    ExternInstance,
     Extract,
     KeyPart,
     Parser,
@@ -81,6 +82,7 @@ __all__ = [
     "ConstInput",
     "Counter",
     "Deparser",
+    "ExternInstance",
     "Extract",
     "Field",
     "FieldInput",
@@ -191,6 +193,7 @@ class Model:
     standard: StandardMetadata
     aliases: Mapping[str, FieldRead] = field(default_factory=dict)
     strict_select: bool = False
+    extern_instances: tuple[ExternInstance, ...] = ()
 
     @property
     def parser_error_names(self) -> dict[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from emulator.switch.expr import BoolExpr, Expr, LValue
@@ -19,6 +20,15 @@ class Primitive:
 
     op: str
     args: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExternInstance:
+    """An object of an extern type that the program declares; attributes: numbers and strings by name."""
+
+    name: str
+    type: str
+    attributes: Mapping[str, int | str]
 
 
 @dataclass(frozen=True, slots=True)

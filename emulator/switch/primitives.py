@@ -38,5 +38,6 @@ CORE: dict[str, tuple[str, ...]] = {
     "register_read": ("lvalue", "register", "data"),
     "register_write": ("register", "data", "data"),
     "truncate": ("data",),
+    "call_extern": ("instance", "name", "arguments"),  # an extern in Python (externs.py); arguments: lvalue, data, bool, str
 }
 """What engines implement, after loading."""

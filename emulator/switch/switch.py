@@ -45,6 +45,7 @@ class Switch:
         max_passes: int = MAX_PASSES,
         p4info: Any = None,
         queues: QueueSettings | None = None,
+        externs: Mapping[str, Any] | None = None,
     ) -> None:
         self.model = model
         self.p4info = p4info
@@ -53,7 +54,7 @@ class Switch:
         self.rng = random.Random(seed)
         chosen, factory, layout = _engine(engine)
         self.state = State(model, layout)
-        self.control = Control(model, self.state, self.clock, queues)
+        self.control = Control(model, self.state, self.clock, queues, externs)
         self.control.hashes.seed(self.rng)
         self.engine: Engine = factory(model, self.control, rng=self.rng, drop_port=drop_port)
         self.engine_name = chosen
@@ -77,15 +78,17 @@ class Switch:
         *,
         engine: EngineName = "auto",
         strict_select: bool = False,
+        externs: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Switch:
         """A switch running the program in `json` (path, bytes or parsed object of bmv2 JSON).
 
         engine: "jit" compiles, "interp" is the slow twin, "auto" takes the compiled one if it is there.
         drop_port, cpu_port: numbers; clock: a function giving microseconds (virtual time); seed: of random();
-        queues: QueueSettings of the ports that have a rate.
+        queues: QueueSettings of the ports that have a rate; externs: the program's own, in Python (see externs.py).
         Raises ModelError with one sentence when the JSON cannot be run."""
-        return cls(load_model(json, strict_select=strict_select), engine=engine, p4info=p4info, **options)
+        model = load_model(json, strict_select=strict_select, externs=externs)
+        return cls(model, engine=engine, p4info=p4info, externs=externs, **options)
 
     def send(self, port: int, data: bytes) -> list[Output]:
         """Sends one packet into `port` and returns (port, packet) for all that leave because of it, after those whose

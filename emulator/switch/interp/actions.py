@@ -9,11 +9,12 @@ from typing import Any
 from emulator.switch import expr as x
 from emulator.switch.control import Control
 from emulator.switch.engine import BACKWARD_JUMP_LIMIT
+from emulator.switch.externs import Cell
 from emulator.switch.interp.calculations import input_bytes
-from emulator.switch.interp.exprs import Args, Compiler, Evaluate
+from emulator.switch.interp.exprs import Args, Compiler, Evaluate, any_header
 from emulator.switch.interp.headers import Headers
 from emulator.switch.interp.phv import Phv
-from emulator.switch.model import Action, Deparser, Model, Primitive
+from emulator.switch.model import Action, Deparser, Field, Model, Primitive
 
 Step = Callable[[Phv, Args], int | None]
 """Runs one primitive; a number returned is the index of the primitive to go on with."""
@@ -176,6 +177,34 @@ class Actions:
 
         return log
 
+    def _call_extern(self, instance: str | None, name: str, arguments: tuple[Any, ...]) -> Step:
+        makers = [self._extern_argument(argument) for argument in arguments]
+
+        def run(p: Phv, a: Args) -> None:
+            values = [make(p, a) for make, _ in makers]
+            self.control.externs.call(instance, name, values)
+            for cell, (_, store) in zip(values, makers):
+                if store is not None:
+                    store(p, a, cell.value)
+
+        return run
+
+    def _extern_argument(self, argument: Any) -> tuple[Callable[[Phv, Args], Any], Any]:
+        """(what the extern gets, how what it leaves in a Cell is stored)"""
+        if isinstance(argument, str):
+            return lambda p, a: argument, None
+        if isinstance(argument, tuple):
+            parts = [self._value(part) for part in argument]
+            return lambda p, a: tuple(part(p, a) for part in parts), None
+        value = self._value(argument)
+        field = _target(self.model, argument)
+        if field is not None:
+            width, signed = field.width, field.signed
+            return lambda p, a: Cell(value(p, a), width, signed), self.compiler.store(argument)
+        if x.is_bool(argument):
+            return lambda p, a: bool(value(p, a)), None
+        return lambda p, a: Cell(value(p, a)), None
+
     # --- Requests to the traffic manager ---
 
     def _mark_to_drop(self) -> Step:
@@ -314,3 +343,11 @@ class Actions:
 def uniform(rng: random.Random, span: int) -> int:
     """A number in 0..span from one 64-bit draw: the draw scaled down, so both engines agree on it."""
     return (rng.getrandbits(64) * (span + 1)) >> 64 if span < 1 << 64 else rng.randint(0, span)
+
+
+def _target(model: Model, argument: Any) -> Field | None:
+    """The field that an extern may store into."""
+    if not isinstance(argument, (x.FieldRead, x.DynamicField)) or argument.field == x.VALID:
+        return None
+    header = argument.header if isinstance(argument, x.FieldRead) else any_header(model, argument.header)
+    return model.header_type(header).fields[argument.field]

@@ -13,7 +13,7 @@ from emulator.native import tables as native
 from emulator.switch.control import Change, Control, Table
 from emulator.switch.engine import NO_LIST, Arrival, Requests
 from emulator.switch.expr import VALID, FieldRead
-from emulator.switch.jit import extern_state, externs, fused, guess, notes, output, placement, program
+from emulator.switch.jit import calls, extern_state, externs, fused, guess, notes, output, placement, program
 from emulator.switch.jit.batches import RECORD, Fused
 from emulator.switch.jit.gen import Site
 from emulator.switch.jit.mirror import Mirror
@@ -247,23 +247,14 @@ class JitEngine:
         if kind == externs.EVENT:
             self.control.state.event(self.sites[site].text)
         elif kind == externs.LOG:
-            self._log(site)
+            self.on_log(calls.message(self.sites[site], self.scratch))
+        elif kind == externs.CALL:
+            calls.extern(self.sites[site], self.scratch, self.control.externs)
         elif kind == externs.NOTES:
             for bit, name in enumerate(notes.NAMES):
                 if a >> bit & 1:
                     self.control.state.event(name)
         return 0
-
-    def _log(self, number: int) -> None:
-        site = self.sites[number]
-        words = []
-        at = 0
-        for bits, is_signed in site.shape:
-            words.append(str(int.from_bytes(self.scratch[at : at + bits // 8].tobytes(), "little", signed=is_signed)))
-            at += bits // 8
-        parts = site.text.split("{}")
-        words += ["{}"] * (len(parts) - 1 - len(words))
-        self.on_log("".join(p + w for p, w in zip(parts, [*words[: len(parts) - 1], ""], strict=True)))
 
     # --- one packet, stage by stage ---
 

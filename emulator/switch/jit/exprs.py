@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator.switch import expr as x
+from emulator.switch.expr import is_bool
 from emulator.switch.jit import byte_order, headers
 from emulator.switch.jit.gen import Gen
 from emulator.switch.jit.ir import Ref
@@ -15,24 +16,6 @@ from emulator.switch.jit.values import Val, const, container, signed_range, unsi
 
 _LINEAR = {"+": "add", "-": "sub", "*": "mul"}
 _BITWISE = {"&": "and", "|": "or", "^": "xor"}
-
-
-def is_bool(e: x.Expr) -> bool:
-    """Whether an expression is of bool type."""
-    if isinstance(e, x.Ternary):
-        return is_bool(e.left)
-    return isinstance(
-        e,
-        x.BoolConst
-        | x.Compare
-        | x.Logic
-        | x.Not
-        | x.NonZero
-        | x.HeaderValid
-        | x.UnionValid
-        | x.HeaderEqual
-        | x.UnionEqual,
-    )
 
 
 def exact(g: Gen, e: x.Expr) -> Val:

@@ -6,13 +6,15 @@ Also the fuel that bounds loops: a program that would hang the reference runs ou
 
 from __future__ import annotations
 
+from typing import Any
+
 from emulator.switch import expr as x
 from emulator.switch.jit import exprs, notes, registers
 from emulator.switch.jit.gen import Gen, Site
 from emulator.switch.jit.ir import Ref
-from emulator.switch.jit.values import Val
+from emulator.switch.jit.values import Val, signed_range, unsigned_range
 
-LOG, HASH, EVENT, NOTES = range(4)
+LOG, HASH, EVENT, NOTES, CALL = range(5)
 """First argument of the callback."""
 METER_ROW = 128
 """Bytes of a meter's state."""
@@ -38,6 +40,35 @@ def _spill(g: Gen, values: list[Val]) -> tuple[tuple[int, bool], ...]:
 def log_msg(g: Gen, text: str, values: tuple[x.Expr, ...]) -> None:
     shape = _spill(g, [exprs.exact(g, v) for v in values])
     call(g, LOG, g.site(Site("log_msg", text, shape)), 0, 0)
+
+
+def call_extern(g: Gen, instance: str | None, name: str, arguments: tuple[Any, ...]) -> None:
+    """An extern in Python: arguments go through scratch memory, and what it leaves in fields comes back there."""
+    from emulator.switch.jit import primitives
+
+    flat = [part for a in arguments for part in (a if isinstance(a, tuple) else (a,)) if not isinstance(part, str)]
+    sizes = iter(_spill(g, [exprs.exact(g, part) for part in flat]))
+    shape: list[tuple[Any, ...]] = []
+    back: list[tuple[int, int, x.LValue, tuple[int, int]]] = []
+    at = 0
+    for argument in arguments:
+        if isinstance(argument, str):
+            shape.append(("text", argument))
+            continue
+        parts = [next(sizes) for _ in (argument if isinstance(argument, tuple) else (argument,))]
+        kind = "tuple" if isinstance(argument, tuple) else "bool" if x.is_bool(argument) else "number"
+        if isinstance(argument, (x.FieldRead, x.DynamicField)) and argument.field != x.VALID:
+            kind, field = "cell", primitives.target_field(g, argument)
+            bounds = signed_range(field.width) if field.signed else unsigned_range(field.width)
+            back.append((at, parts[0][0], argument, bounds))
+            shape.append((kind, tuple(parts), field.width, field.signed))
+        else:
+            shape.append((kind, tuple(parts)))
+        at += sum(bits for bits, _ in parts) // 8
+    call(g, CALL, g.site(Site("extern", name, (instance, *shape))), 0, 0)
+    for at, bits, target, bounds in back:
+        ref = g.fn.load(f"i{bits}", g.fn.gep(g.address("scratch"), at), 4)
+        primitives.store(g, target, Val(ref, bits, *bounds))
 
 
 def check_assert(g: Gen, test: x.BoolExpr) -> None:

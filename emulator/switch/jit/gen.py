@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from emulator.switch.jit.baked import Content
 from emulator.switch.jit.ir import Function, Ref
@@ -123,7 +124,7 @@ class Site:
 
     kind: str
     text: str
-    shape: tuple[tuple[int, bool], ...] = ()
+    shape: tuple[Any, ...] = ()
 
 
 @dataclass(slots=True)

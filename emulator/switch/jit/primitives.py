@@ -15,9 +15,9 @@ from emulator.switch.hashes import STATEFUL
 from emulator.switch.jit import exprs, externs, hashing, headers, notes, registers
 from emulator.switch.jit.gen import Gen
 from emulator.switch.jit.values import Val, const
-from emulator.switch.model import Model, Primitive
+from emulator.switch.model import Field, Model, Primitive
 
-HARD = frozenset({"execute_meter", "log_msg", "assert", "assume", "modify_field_rng_uniform"})
+HARD = frozenset({"execute_meter", "log_msg", "assert", "assume", "modify_field_rng_uniform", "call_extern"})
 
 
 HASH = "modify_field_with_hash_based_offset"
@@ -46,12 +46,16 @@ def store(g: Gen, target: x.LValue, value: Val, when: Any = 1) -> None:
             g.set(var, value, c)
 
 
+def target_field(g: Gen, target: x.LValue) -> Field:
+    header = target.header if isinstance(target, x.FieldRead) else headers.some_header(g.model, target.header)
+    return g.model.header_type(header).fields[target.field]
+
+
 def target_width(g: Gen, target: x.LValue) -> int | None:
     """How many low bits of a value a plain store keeps; None where all of it counts."""
     if target.field == x.VALID:
         return None
-    header = target.header if isinstance(target, x.FieldRead) else headers.some_header(g.model, target.header)
-    field = g.model.header_type(header).fields[target.field]
+    field = target_field(g, target)
     return None if field.saturating else field.width
 
 
@@ -219,6 +223,7 @@ TABLE: dict[str, Callable[..., None]] = {
     "register_read": register_read,
     "register_write": register_write,
     "truncate": truncate,
+    "call_extern": externs.call_extern,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from emulator.switch.jit import program, stages
 from emulator.switch.jit.machine import Code
 from emulator.switch.jit.phv import Phv
 from emulator.switch.jit.wiring import Wiring
-from emulator.switch.model import CalculationInput, ConstInput, FieldInput, HeaderInput, Model, PayloadInput
+from emulator.switch.model import CalculationInput, ConstInput, FieldInput, HeaderInput, Model, PayloadInput, Primitive
 from emulator.switch.widths import MAX_INTERMEDIATE_BITS
 
 if TYPE_CHECKING:
@@ -68,10 +68,23 @@ def scratch_bytes(model: Model) -> int:
     """Scratch memory that holds the longest input of a hash, or the values of a message."""
     inputs = [c.inputs for c in model.calculations] + [p.inputs for p in model.action_profiles]
     longest = max((sum(_input_bits(model, i) for i in items) for items in inputs), default=0)
-    messages = [p.args[1] for a in model.actions for p in a.body if p.op == "log_msg"]
-    values = max((len(m) for m in messages if isinstance(m, tuple)), default=0)
+    values = max((_values(p) for body in bodies(model) for p in body), default=0)
     payloads = max((sum(isinstance(i, PayloadInput) for i in items) for items in inputs), default=0)
     return program.MAX_LENGTH * (1 + payloads) + longest // 8 + values * MAX_INTERMEDIATE_BITS // 8 + 4096
+
+
+def _values(primitive: Primitive) -> int:
+    """Numbers that a primitive hands to Python."""
+    if primitive.op not in ("log_msg", "call_extern"):
+        return 0
+    arguments: Any = primitive.args[-1] or ()
+    return sum(len(a) if isinstance(a, tuple) else 1 for a in arguments)
+
+
+def bodies(model: Model) -> list[tuple[Primitive, ...]]:
+    """All sequences of primitives: actions, the deparser's, and parser states'."""
+    states = [tuple(op for op in state.ops if isinstance(op, Primitive)) for state in model.parser.states]
+    return [model.deparser.body, *(action.body for action in model.actions), *states]
 
 
 def _input_bits(model: Model, item: CalculationInput) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emulator.switch import expr as x
 from emulator.switch.engine import NO_LIST
+from emulator.switch.externs import resolve
 from emulator.switch.load.checked import fail, natural, need, objects, typed
 from emulator.switch.load.exprs import (
     Scope,
@@ -29,7 +30,8 @@ MAX_PARAM_WIDTH = 8192
 
 @dataclass(frozen=True)
 class Names:
-    """Everything primitives refer to besides data. field_lists, learn_lists: JSON id -> index."""
+    """Everything primitives refer to besides data. field_lists, learn_lists: JSON id -> index. extern_types: of
+    instances, by name; externs: what Python brings for them."""
 
     registers: dict[str, int] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
@@ -37,6 +39,8 @@ class Names:
     calculations: dict[str, int] = field(default_factory=dict)
     field_lists: dict[int, int] = field(default_factory=dict)
     learn_lists: dict[int, int] = field(default_factory=dict)
+    extern_types: dict[str, str] = field(default_factory=dict)
+    externs: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_actions(doc: dict, scope: Scope, names: Names) -> tuple[Action, ...]:
@@ -80,14 +84,40 @@ def load_primitive(raw: Any, where: str, scope: Scope, names: Names) -> Primitiv
         and args[0].get("type") == "header_union_stack"
     ):
         op = f"{op}_union_stack"
-    kinds = CORE.get(op)
+    if (found := resolve(op, names.externs)) is not None:
+        return _call_extern(*found, args, f"{where} ({op})", scope, names)
+    kinds = None if op == "call_extern" else CORE.get(op)
     if kinds is None:
-        fail(where, f"there is no primitive {op!r} (an extern that this switch does not know?)")
+        fail(where, f"there is no primitive {op!r} (an extern? Switch.load takes those in Python)")
     if len(args) != len(kinds):
         fail(where, f"{op} takes {len(kinds)} arguments, not {len(args)}")
     step = Primitive(op, tuple(_argument(v, k, f"{where} ({op})", scope, names) for v, k in zip(args, kinds)))
     _check_types(step, where, scope)
     return step
+
+
+def _call_extern(kind: str | None, name: str, args: list, where: str, scope: Scope, names: Names) -> Primitive:
+    instance = None
+    if kind is not None:
+        first = args[0] if args and isinstance(args[0], dict) else {}
+        instance = first.get("value")
+        if first.get("type") != "extern" or not isinstance(instance, str) or names.extern_types.get(instance) != kind:
+            fail(where, f"its first argument is no extern instance of type {kind}")
+        args = args[1:]
+    return Primitive("call_extern", (instance, name, tuple(_extern_argument(a, where, scope) for a in args)))
+
+
+def _extern_argument(value: Any, where: str, scope: Scope) -> Any:
+    if isinstance(value, dict) and value.get("type") == "string":
+        return typed(value.get("value"), str, where)
+    if isinstance(value, dict) and value.get("type") == "parameters_vector":
+        return _vector(value, where, scope, Names())
+    node, kind = build(value, scope, where)
+    if kind not in ("data", "bool"):
+        fail(where, "externs take numbers, fields, truth values, structs of numbers, and strings")
+    if isinstance(node, (x.FieldRead, x.DynamicField)) and is_varbit(node, scope.data):
+        fail(where, "externs do not take fields of variable width")
+    return node
 
 
 def _argument(value: Any, kind: str, where: str, scope: Scope, names: Names) -> Any:

@@ -16,7 +16,7 @@ from emulator.switch.load.calculations import (
     load_field_lists,
     load_learn_lists,
 )
-from emulator.switch.load.checked import describe, fail, index_by_name, natural, need, objects, typed
+from emulator.switch.load.checked import describe, fail, index_by_name, natural, need, number, objects, typed
 from emulator.switch.load.exprs import Scope, data_expr, lookup
 from emulator.switch.load.headers import Data, load_data
 from emulator.switch.load.parser import load_deparser, load_parser, load_value_sets
@@ -24,6 +24,7 @@ from emulator.switch.load.tables import load_pipelines
 from emulator.switch.model import (
     Action,
     Counter,
+    ExternInstance,
     Meter,
     Model,
     ModelError,
@@ -53,14 +54,20 @@ CORE_ERRORS = (
 )
 
 
-def load_model(source: str | Path | bytes | Mapping[str, Any], *, strict_select: bool = False) -> Model:
+def load_model(
+    source: str | Path | bytes | Mapping[str, Any],
+    *,
+    strict_select: bool = False,
+    externs: Mapping[str, Any] | None = None,
+) -> Model:
     """The program in `source`: a path, the file's bytes, or the parsed JSON object.
 
     strict_select: a select without a matching case is the parser error NoMatch, as the language has it, and
-    not an accept, as the reference has it. Raises ModelError (one sentence) whatever is wrong with the file."""
+    not an accept, as the reference has it. externs: see externs.py. Raises ModelError (one sentence) whatever is
+    wrong with the file."""
     doc = _document(source)
     try:
-        return _model(doc, strict_select)
+        return _model(doc, strict_select, externs or {})
     except RecursionError:
         raise ModelError("the file is nested too deep") from None
 
@@ -107,7 +114,7 @@ def _note_unknown(doc: dict) -> None:
         log.warning("section config_options is not heeded: header stacks and the rest behave as in P4_16")
 
 
-def _model(doc: dict, strict_select: bool) -> Model:
+def _model(doc: dict, strict_select: bool, externs: Mapping[str, Any]) -> Model:
     _check_version(doc)
     _note_unknown(doc)
     data = load_data(doc)
@@ -120,7 +127,10 @@ def _model(doc: dict, strict_select: bool) -> Model:
     field_lists, learn_lists = load_field_lists(doc, scope), load_learn_lists(doc, scope)
     counters, counter_tables = _counters(doc)
     meters, meter_tables = _meters(doc, data)
+    instances = _extern_instances(doc)
     names = Names(
+        extern_types={e.name: e.type for e in instances},
+        externs=externs,
         registers=scope.registers,
         counters=index_by_name([c.name for c in counters], "counter_arrays"),
         meters=index_by_name([m.name for m in meters], "meter_arrays"),
@@ -154,6 +164,7 @@ def _model(doc: dict, strict_select: bool) -> Model:
         standard=_standard(data),
         aliases=data.aliases,
         strict_select=strict_select,
+        extern_instances=instances,
     )
     check_widths(model)
     check_size(model)
@@ -228,6 +239,18 @@ def _own_fields(raw: Any, data: Data, header: int, scope: Scope, where: str) -> 
         return value
 
     return data_expr(replaced(raw), scope, where)
+
+
+def _extern_instances(doc: dict) -> tuple[ExternInstance, ...]:
+    found = []
+    for item, where in objects(doc, "extern_instances", "the file"):
+        attributes: dict[str, int | str] = {}
+        for raw in need(item, "attribute_values", list, where, []):
+            value = raw.get("value") if isinstance(raw, dict) else None
+            is_text = need(raw, "type", str, where) == "string"
+            attributes[need(raw, "name", str, where)] = typed(value, str, where) if is_text else number(value, where)
+        found.append(ExternInstance(need(item, "name", str, where), need(item, "type", str, where), attributes))
+    return tuple(found)
 
 
 def _registers(doc: dict) -> list[Register]:
