@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fpisa import batch
+from fpisa import batch, register
+from fpisa.ops import scale
 from tests.p4.model import Job, Parent, Program, Worker
 from tests.p4.rig import Rig
 from tests.p4.traffic import Frame, contribution
@@ -265,7 +266,10 @@ def accumulate(program: Program, rows: np.ndarray) -> batch.Registers:
 
 
 def finish(program: Program, state: batch.Registers, total: int) -> np.ndarray:
-    assert not program.average
     words = batch.read(program.fmt, state, program.rounding).words
+    if program.average:  # the root alone divides, by all workers; there is no array version of it
+        registers = [register.Register(*(int(part[i]) for part in state)) for i in range(len(words))]
+        results = [scale.read_average(program.fmt, one, total, program.rounding) for one in registers]
+        words = np.array([result.word for result in results], words.dtype)
     # On its way down a result passes the leaf's registers, where a zero has no sign.
     return np.where(words == program.fmt.sign_bit, 0, words).astype(words.dtype)

@@ -24,6 +24,8 @@ MAIN = {
     "int": Program("int", FP32, 32, 16, tree=True),
 }
 VARIANTS = {
+    "raw-average": Program("exact", FP32, 32, 16, average=True, tree=True, uplink="raw"),
+    "packed-average": Program("exact", get_format("fp32", 32, 3), 32, 16, average=True, tree=True),
     "raw-fp16": Program("exact", get_format("fp16", 32, 8), 32, 16, tree=True, uplink="raw"),
     "packed-bf16": Program("exact", get_format("bf16", 16), 32, 16, tree=True),
     "raw-wide": Program("exact", get_format("fp32", 64, 32), 32, 16, tree=True, uplink="raw"),
@@ -282,10 +284,10 @@ def run(program, shape, chunks, engine="interp", seed=SEED):
         assert fates[fate] > 0, (fate, fates)
 
 
-@pytest.mark.parametrize("name", MAIN)
+@pytest.mark.parametrize("name", [*MAIN, "raw-average"])
 def test_every_bit_under_loss_duplication_and_reordering(name):
     """Both hops, both directions, copies that come at any later moment."""
-    run(MAIN[name], Shape((2, 2)), 24)
+    run((MAIN | VARIANTS)[name], Shape((2, 1) if name == "raw-average" else (2, 2)), 24)
 
 
 @pytest.mark.parametrize("name", ["packed", "raw"])
