@@ -106,7 +106,7 @@ class Device:
         with self._loading:
             action = request.action
             if action == _Request.VERIFY:
-                programs.check(self._config(request))
+                programs.check(self._config(request), self.options.externs)
             elif action == _Request.VERIFY_AND_SAVE:
                 self._saved = _serve(self._bind(programs.build(self._config(request), self.options)))
             elif action == _Request.VERIFY_AND_COMMIT:

@@ -145,6 +145,7 @@ def _bare_switch(data: bytes, device: Device) -> Any:
         seed=own.seed,
         clock=own.clock,
         queues=own.queues,
+        externs=own.externs,
     )
 
 
@@ -183,11 +184,21 @@ def _device(options: Options, running: ExitStack) -> Device:
     if runner is not None:
         running.callback(runner.close)
     switch = SwitchOptions(
-        options.engine, options.drop_port, options.cpu_port, options.seed, clock, options.queues
+        options.engine, options.drop_port, options.cpu_port, options.seed, clock, options.queues, _externs(options)
     )
     device = Device(switch, device_id=options.device_id, runner=runner)
     running.callback(device.close)
     return device
+
+
+def _externs(options: Options) -> Any:
+    from emulator.switch.externs import read_file
+    from emulator.switch.model import ModelError
+
+    try:
+        return None if options.externs is None else read_file(options.externs)
+    except ModelError as error:
+        raise StartError(str(error)) from None
 
 
 def _server(options: Options, device: Device) -> Any:

@@ -47,6 +47,7 @@ class Options:
     use_files: int | None
     impair: str | None
     queues: QueueSettings
+    externs: Path | None
     metrics_addr: str | None
     ready_file: Path | None
     ready_fd: int | None
@@ -168,6 +169,13 @@ def _add_data_plane(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--seed", type=int, metavar="N", help="seed of random() in the program, for repeatable runs")
     group.add_argument(
+        "--externs",
+        "--load-modules",
+        type=Path,
+        metavar="FILE.py",
+        help="Python file whose dictionary EXTERNS holds the program's own externs",
+    )
+    group.add_argument(
         "--priority-queues", type=int, default=1, metavar="N", help="queues per port; the larger priority goes first (1)"
     )
     group.add_argument(
@@ -224,6 +232,7 @@ def parse(argv: Sequence[str]) -> Options:
         use_files=args.use_files,
         impair=args.impair,
         queues=_queues(args),
+        externs=args.externs,
         metrics_addr=args.metrics_addr,
         ready_file=args.ready_file,
         ready_fd=args.ready_fd,

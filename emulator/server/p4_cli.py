@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from emulator.switch.draw import as_svg
+from emulator.switch.externs import read_file
 from emulator.switch.graph import as_dot, as_text
 from emulator.switch.load import load_model
 from emulator.switch.model import ModelError
@@ -101,6 +102,7 @@ def _command(commands, name, function, text) -> argparse.ArgumentParser:  # type
     parser.add_argument("program", help="P4_16 source (.p4) or bmv2 JSON (.json)")
     parser.add_argument("-I", dest="include", action="append", default=[], metavar="DIR", help="include folder")
     parser.add_argument("-D", dest="define", action="append", default=[], metavar="NAME[=V]", help="define a macro")
+    parser.add_argument("--externs", metavar="FILE", help="Python file whose EXTERNS are the program's own externs")
     parser.set_defaults(function=function)
     return parser
 
@@ -122,7 +124,8 @@ def switch_for(
     if path.suffix != ".p4":
         return Switch.load(path, **options)
     compiler = importlib.import_module("emulator.compiler.api")
-    result = compiler.compile_file(path, include=tuple(include), defines=dict(define or {}))
+    own = compiler.Options(emit_externs=bool(options.get("externs")))
+    result = compiler.compile_file(path, include=tuple(include), defines=dict(define or {}), options=own)
     if result.json is None:
         raise ModelError(result.text())
     return Switch.load(result.json, **options)
@@ -143,10 +146,15 @@ def compiled(options: argparse.Namespace) -> Iterator[tuple[Path, Path | None]]:
     with tempfile.TemporaryDirectory(prefix="fpisa-") as folder:
         out, info = Path(folder, f"{program.stem}.json"), Path(folder, f"{program.stem}.p4info.txtpb")
         flags = [f"-I{name}" for name in options.include] + [f"-D{name}" for name in options.define]
+        flags += ["--emit-externs"] if options.externs else []
         status = int(compiler.main([str(program), "-o", str(out), "--p4runtime-files", str(info), *flags]) or 0)
         if status or not out.exists():
             raise Refused(status or 1)
         yield out, info
+
+
+def _externs(options: argparse.Namespace) -> dict[str, Any]:
+    return read_file(options.externs) if options.externs else {}
 
 
 # --- Commands ---
@@ -158,15 +166,17 @@ def _run(options: argparse.Namespace) -> int:
     server = importlib.import_module("emulator.server.main")
     with compiled(options) as (program, info):
         extra = [] if info is None else ["--p4info", str(info)]
+        extra += ["--externs", options.externs] if options.externs else []
         return int(server.main([str(program), *extra, *options.rest]) or 0)
 
 
 def _test(options: argparse.Namespace) -> int:
     results: list[tuple[str, Result]] = []
+    externs = _externs(options)
     with compiled(options) as (program, _):
-        model = load_model(program)
+        model = load_model(program, externs=externs)
         for case in options.case:
-            switch = Switch(model, engine=options.engine, seed=0)
+            switch = Switch(model, engine=options.engine, seed=0, externs=externs)
             results.append((case, run_file(switch, case, options.form)))
     if options.json:
         print(json.dumps([{"case": case, "passed": r.passed, **asdict(r)} for case, r in results], indent=2))
@@ -184,7 +194,7 @@ def _trace(options: argparse.Namespace) -> int:
     if len(data) > MAX_PACKET:
         raise UserError(f"the packet has {len(data)} bytes; the limit is {MAX_PACKET}")
     with compiled(options) as (program, _):
-        switch = Switch.load(program, engine="interp", seed=0)
+        switch = Switch.load(program, engine="interp", seed=0, externs=_externs(options))
         if options.setup:
             run_file(switch, options.setup)
         events = trace_packet(switch, options.port, data)
@@ -215,7 +225,7 @@ def _print_trace(events: Iterable[Event]) -> None:
 
 def _graph(options: argparse.Namespace) -> int:
     with compiled(options) as (program, _):
-        model = load_model(program)
+        model = load_model(program, externs=_externs(options))
     if options.json:
         from emulator.switch.graph import graphs
 

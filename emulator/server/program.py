@@ -28,6 +28,7 @@ class SwitchOptions:
     seed: int | None = None
     clock: Any = None  # callable -> microseconds; None: time since the switch's start
     queues: Any = None  # emulator.switch.queues.QueueSettings
+    externs: Any = None  # names -> classes or functions (emulator.switch.externs)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
             return value, position
 
 
-def check(config: Any) -> tuple[Schema, bytes, Any]:
+def check(config: Any, externs: Any = None) -> tuple[Schema, bytes, Any]:
     """(schema, JSON bytes, model) of a p4.v1.ForwardingPipelineConfig; Refused where it cannot be run."""
     from emulator.switch.load import load_model
     from emulator.switch.model import ModelError
@@ -86,7 +87,7 @@ def check(config: Any) -> tuple[Schema, bytes, Any]:
     if not data:
         raise invalid("p4_device_config is empty", "send the bytes of the program's bmv2 JSON")
     try:
-        model = load_model(data)
+        model = load_model(data, externs=externs)
     except ModelError as error:
         raise invalid(f"the bmv2 JSON cannot be run: {error}") from None
     _check_platform(config.p4info)
@@ -99,7 +100,7 @@ def build(config: Any, options: SwitchOptions) -> Program:
     from emulator.switch.model import ModelError
     from emulator.switch.switch import Switch
 
-    schema, data, _ = check(config)
+    schema, data, _ = check(config, options.externs)
     try:
         switch = Switch.load(
             with_initial_entries(schema, data),
@@ -109,6 +110,7 @@ def build(config: Any, options: SwitchOptions) -> Program:
             clock=options.clock,
             seed=options.seed,
             queues=options.queues,
+            externs=options.externs,
         )
     except ModelError as error:
         raise invalid(f"the bmv2 JSON cannot be run: {error}") from None

@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import inspect
 import logging
+import runpy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from emulator.switch.model import ExternInstance, ModelError
@@ -51,6 +53,19 @@ def resolve(op: str, kinds: Mapping[str, Any]) -> tuple[str | None, str] | None:
         if inspect.isclass(kind) and op.startswith(f"_{name}_") and callable(getattr(kind, op[len(name) + 2 :], None)):
             return name, op[len(name) + 2 :]
     return None
+
+
+def read_file(path: str | Path) -> dict[str, Any]:
+    """The dictionary EXTERNS of a Python file. Raises ModelError with a sentence."""
+    try:
+        found = runpy.run_path(str(path)).get("EXTERNS")
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from None
+    except Exception as error:
+        raise ModelError(f"{path} is no Python file with externs: {type(error).__name__}: {error}") from None
+    if not isinstance(found, dict) or not all(isinstance(name, str) and callable(found[name]) for name in found):
+        raise ModelError(f"{path} has no dictionary EXTERNS of names and classes or functions")
+    return found
 
 
 class Externs:

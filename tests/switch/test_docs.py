@@ -22,6 +22,6 @@ def test_examples_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     space: dict[str, Any] = {}
     exec("\n".join(blocks("python")), space)
     tests = [value for name, value in space.items() if name.startswith("test_")]
-    assert len(tests) == 3
+    assert len(tests) == 4
     for test in tests:
         test()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from emulator.compiler.api import Options, compile_file
+from emulator.server.p4_cli import main
 from emulator.switch.externs import Cell
 from emulator.switch.model import ModelError
 from emulator.switch.switch import Switch
@@ -140,3 +141,21 @@ def test_from_the_source(engine: str, tmp_path: Path) -> None:
     packets = [(0, a.to_bytes(2, "big") + b.to_bytes(2, "big")) for a, b in ((9, 1), (2, 40000), (7, 0))]
     out = [*switch.send(*packets[0]), *switch.send_batch(packets[1:])]
     assert [int.from_bytes(data[2:], "big") for _, data in out] == [12, 80000 & 0xFFFF, 19]
+
+
+def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "sum.p4").write_text(SOURCE)
+    given = tmp_path / "given.py"
+    given.write_text("def twice(x): x.value *= 2\n\nclass Sum:\n    def __init__(self, start, note): self.total = start\n"
+                     "    def add(self, more, total): total.value = self.total + more.value\n\n"
+                     "EXTERNS = {'Sum': Sum, 'twice': twice}\n")  # fmt: skip
+    (tmp_path / "case.stf").write_text("packet 0 00020003\nexpect 1 00020006\npacket 0 00090000\nexpect 1 0009000c\n")
+    words = [str(tmp_path / "sum.p4"), "--externs", str(given)]
+    for engine in ENGINES:
+        assert main(["test", *words, str(tmp_path / "case.stf"), "--engine", engine]) == 0
+    assert main(["trace", *words, "--packet", "00020003"]) == 0
+    assert "leaves port 1: 00020006" in capsys.readouterr().out
+    for text, sentence in (("1 +", "is no Python file with externs: SyntaxError"), ("x = 1", "has no dictionary EXTERNS")):
+        given.write_text(text)
+        assert main(["graph", *words]) == 1
+        assert sentence in capsys.readouterr().err
