@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 
 from .fabric_plane import FabricPlane
 from .jobs import Refusal, Registry
+from .listen import MAX_CONNECTIONS, Impatient, clear_socket, drained, next_line, notice_dead_peers
 from .p4rt.status import P4RuntimeError
 from .plane import Plane, Seen
 from .restarts import Restarts
@@ -56,9 +56,19 @@ class Worker:
 
 
 class App:
-    """Serve workers until cancelled. `gather_timeout`: seconds a job may wait for its workers."""
+    """Serve workers until cancelled. `gather_timeout`: seconds a job may wait for its workers. `idle_timeout`: seconds that a
+    connection in no job may be silent."""
 
-    def __init__(self, plane: Plane | FabricPlane, registry: Registry, *, gather_timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        plane: Plane | FabricPlane,
+        registry: Registry,
+        *,
+        gather_timeout: float = 60.0,
+        idle_timeout: float = 60.0,
+    ) -> None:
+        self._idle = idle_timeout
+        self._connections = 0
         self._plane = plane
         self._registry = registry
         self._gather_timeout = gather_timeout
@@ -80,7 +90,7 @@ class App:
         self._loop = asyncio.get_running_loop()
         if listen.startswith("unix:"):
             path = Path(listen.removeprefix("unix:"))
-            _clear_socket(path)
+            clear_socket(path)
             self._server = await asyncio.start_unix_server(self._serve, path, limit=MAX_LINE)
             return listen
         host, _, port = listen.removeprefix("tcp:").rpartition(":")
@@ -168,20 +178,39 @@ class App:
     # -- workers ---------------------------------------------------------------------------------------------
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        _notice_dead_peers(writer)
+        notice_dead_peers(writer)
         worker = Worker(writer, str(writer.get_extra_info("peername") or "local"))
-        reason = "its connection to the controller closed"
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)  # which `stop` cancels
+        self._connections += 1
         try:
-            while line := await reader.readline():
+            self._gone(worker, await self._listen(worker, reader))
+        except asyncio.CancelledError:
+            log.debug("connection of %s is closed", worker.name)
+        finally:
+            self._connections -= 1
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _listen(self, worker: Worker, reader: asyncio.StreamReader) -> str:
+        """Answer one line after the other; in words, why no more come."""
+        if self._connections > MAX_CONNECTIONS:
+            worker.send(refusal(f"{MAX_CONNECTIONS} connections are open already"))
+            return "there are too many connections"
+        try:
+            while line := await next_line(reader, lambda: not self._registry.knows(worker), self._idle):
                 await self._line(worker, line)
+                await drained(worker.writer)
         except ValueError:  # readline's way to say that the line is too long
             worker.send(refusal(f"a line is longer than {MAX_LINE} bytes"))
-            reason = "it sent a line that is too long"
+            return "it sent a line that is too long"
+        except Impatient as error:
+            worker.send(refusal(str(error)))
+            return str(error)
         except OSError as error:
-            reason = f"its connection broke: {error.strerror or error}"
-        finally:
-            self._gone(worker, reason)
-            writer.close()
+            return f"its connection broke: {error.strerror or error}"
+        return "its connection to the controller closed"
 
     async def _line(self, worker: Worker, line: bytes) -> None:
         try:
@@ -341,27 +370,3 @@ def judge(job: Job, asker: int, query: SilentQuery, seen: Seen | None, gone: tup
         return Silent((), "the switch has moved on to a later chunk in this set")
     silent = gone or tuple(rank for rank in range(job.workers) if rank != asker)
     return Silent(silent, "no contribution to this chunk has reached the switch")
-
-
-def _clear_socket(path: Path) -> None:
-    """Remove a socket that nobody listens on; OSError where somebody does or it is another kind of file."""
-    if not path.exists():
-        return
-    if not path.is_socket():
-        raise OSError(f"{path} exists and is not a socket")
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-            return
-    raise OSError(f"another controller listens on {path}")
-
-
-def _notice_dead_peers(writer: asyncio.StreamWriter) -> None:
-    """A TCP peer whose machine vanished is noticed within a second, too."""
-    sock = writer.get_extra_info("socket")
-    if sock is None or sock.family == socket.AF_UNIX:
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000)

@@ -281,6 +281,10 @@ class Registry:
             del self._where[client]
         return list(gathering.joined), gathering.request.workers
 
+    def knows(self, client: Hashable) -> bool:
+        """Whether the client waits for a job or is in one."""
+        return client in self._where
+
     def job_of(self, client: Hashable) -> tuple[Job, int] | None:
         """(job, rank) of a client in a running job."""
         place = self._where.get(client)
