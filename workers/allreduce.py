@@ -175,6 +175,12 @@ def make_seat(membership: Membership, mac: bytes) -> Seat:
     )
 
 
+def own_mac(membership: Membership) -> bytes:
+    """The worker's MAC address as the controller knows it."""
+    rank = membership.joined.rank
+    return wire.mac_bytes(next(member.mac for member in membership.joined.members if member.rank == rank))
+
+
 def frame_bytes(options: Options) -> int:
     """Length of the job's frames."""
     return wire.frame_dtype(wire.get_format(options.format), options.elements).itemsize
@@ -182,10 +188,11 @@ def frame_bytes(options: Options) -> int:
 
 @dataclass(frozen=True)
 class MemoryPort:
-    """A switch's shared-memory port on this machine: the path of its socket, and the worker's own addresses."""
+    """A switch's shared-memory port on this machine: the path of its socket, and the worker's own addresses. mac: None for
+    the one in the controller's hosts file."""
 
     path: str
-    mac: bytes
+    mac: bytes | None
     ip: str
 
 
@@ -212,7 +219,7 @@ def open_job(
     mac, host = (place.mac, place.ip) if isinstance(place, MemoryPort) else interface_address(place)
     membership = join(controller, options.request(job, workers, host, rank), options.join_timeout)
     try:
-        seat = make_seat(membership, mac)
+        seat = make_seat(membership, mac or own_mac(membership))
         engine = make_engine(place, seat, options, lambda: refuse(membership), membership)
     except BaseException:
         membership.leave()

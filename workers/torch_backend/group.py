@@ -118,7 +118,7 @@ def create(options: Any) -> FpisaGroup:
     try:
         settings = read_settings()
         name = settings.job if options.group_id in ("", "0") else f"{settings.job}.{options.group_id}"
-        client = open_job(settings.controller, name, size, settings.interface, settings.options, rank)
+        client = open_job(settings.controller, name, size, settings.place(rank), settings.options, rank)
     except (ValueError, JoinError, TransportError) as error:
         raise RuntimeError(f'backend "fpisa": {error}') from None
     return FpisaGroup(rank, size, gloo, Reducer(client))

@@ -1,7 +1,12 @@
 """Where the controller is and how to take part: from the environment, or from a URL.
 
     FPISA_CONTROLLER=10.0.0.100:9100 FPISA_JOB=train FPISA_INTERFACE=eth0 torchrun ... script.py
+    FPISA_CONTROLLER=/run/fpisa/c FPISA_MEMORY=/run/fpisa/m{rank} FPISA_IP=10.0.0.{number} torchrun --nproc-per-node 4 ...
     init_process_group("fpisa", init_method="fpisa://10.0.0.100:9100/train?interface=eth0&slots=256")
+
+The worker reaches the switch through an interface, or on the switch's machine through a shared-memory port: then it also
+says which IP address of the controller's hosts file it is. In these three {rank} stands for the rank and {number} for the rank
+plus 1, so that workers started together differ.
 
 A URL's parameters are the variables' names in lower case without FPISA_; they win over the environment. The
 ranks still meet at MASTER_ADDR and MASTER_PORT, as torchrun sets them, for what gloo does.
@@ -15,12 +20,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from workers.allreduce import Options
+from workers.allreduce import MemoryPort, Options
 from workers.window import Timing
 
 PREFIX = "FPISA_"
 NUMBERS = {"elements": int, "slots": int, "queues": int, "udp_port": int, "deadline": float, "join_timeout": float}
-TEXTS = ("controller", "job", "interface", "format", "engine")
+TEXTS = ("controller", "job", "interface", "memory", "ip", "format", "engine")
 TORCH_PARAMETERS = ("rank", "world_size")  # torch adds them to the URL
 
 
@@ -30,12 +35,25 @@ class SettingsError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """controller: HOST:PORT, or a socket's path. job: its name. interface: the one to the switch."""
+    """controller: HOST:PORT, or a socket's path. job: its name. interface: the one to the switch; or memory: the path of
+    its shared-memory port's socket, and ip: the worker's own address."""
 
     controller: str
     job: str
     interface: str
     options: Options
+    memory: str = ""
+    ip: str = ""
+
+    def place(self, rank: int) -> str | MemoryPort:
+        """How this rank reaches the switch. Raises SettingsError for placeholders that do not exist."""
+        names = {"rank": rank, "number": rank + 1}
+        try:
+            if not self.memory:
+                return self.interface.format(**names)
+            return MemoryPort(self.memory.format(**names), None, self.ip.format(**names))
+        except (KeyError, ValueError, IndexError, AttributeError):
+            raise SettingsError("interface, memory and ip know the placeholders {rank} and {number} only") from None
 
 
 _url_settings: dict[str, str] = {}
@@ -67,7 +85,8 @@ def from_url(url: str) -> dict[str, str]:
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """The settings now in force. Raises SettingsError."""
     found = {**from_environment(os.environ if environment is None else environment), **_url_settings}
-    for name in ("controller", "interface"):
+    way = ("memory", "ip") if found.get("memory") else ("interface",)
+    for name in ("controller", *way):
         if not found.get(name):
             raise SettingsError(f'backend "fpisa" needs {PREFIX}{name.upper()}, or {name} in an fpisa:// URL')
     numbers = {name: number(name, found[name]) for name in NUMBERS if name in found}
@@ -77,7 +96,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         options = Options(timing=timing, **named, **numbers)
     except ValueError as error:
         raise SettingsError(str(error)) from None
-    return Settings(found["controller"], found.get("job", "torch"), found["interface"], options)
+    places = (found.get(name, "") for name in ("memory", "ip"))
+    return Settings(found["controller"], found.get("job", "torch"), found.get("interface", ""), options, *places)
 
 
 def number(name: str, text: str) -> Any:
