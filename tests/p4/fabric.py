@@ -116,13 +116,14 @@ class Fabric:
         seed: int = 0,
         engine: str = "interp",
         trouble: Trouble | None = None,
+        beside: Fabric | None = None,
     ) -> None:
-        """engine: of the spine and the first leaf; the other leaves are interpreted."""
+        """engine: of the spine and the first leaf; the other leaves are interpreted. beside: another job's, on whose
+        switches this one runs, too."""
         self.program, self.shape, self.trouble = program, shape, trouble or Trouble()
         self.random = random.Random(seed)
         self.leaves, self.spine = place(shape)
-        self.rigs = {rack: Rig.make(program, "interp" if rack else engine, rack + 1) for rack in range(shape.racks)}
-        self.rigs[SPINE] = Rig.make(program, engine, 0)
+        self.rigs = beside.rigs if beside is not None else make_rigs(program, shape.racks, engine)
         for rack, job in enumerate(self.leaves):
             self.rigs[rack].install(job)
         self.rigs[SPINE].install(self.spine)
@@ -158,13 +159,18 @@ class Fabric:
 
     # -- running ---------------------------------------------------------------------------------------------
 
-    def run(self, most_steps: int = 200_000) -> None:
-        """Until every worker has every result."""
-        while not self.done:
+    def turn(self, most_steps: int = 200_000) -> None:
+        """One frame moves; where none is under way, everybody sends what is unanswered."""
+        if not self.flying:
             self.poke()
-            while self.flying:
-                self.step()
-                assert self.steps < most_steps, "the job does not come to an end"
+        if self.flying:
+            self.step()
+        assert self.steps < most_steps, "the job does not come to an end"
+
+    def run(self) -> None:
+        """Until every worker has every result."""
+        while not self.done or self.flying:
+            self.turn()
         self.flying, self.kept = self.kept, []
         while self.flying:  # the last stragglers change nothing
             self.step()
@@ -201,6 +207,12 @@ class Fabric:
         else:
             self.launch((switch, port - 1), (port, data))
 
+    def remove(self) -> None:
+        """The job ends, wherever it stands; its frames and workers are gone."""
+        for rack, job in enumerate(self.leaves):
+            self.rigs[rack].remove(job)
+        self.rigs[SPINE].remove(self.spine)
+
     # -- judging ---------------------------------------------------------------------------------------------
 
     def fates(self) -> Counter[str]:
@@ -229,6 +241,12 @@ class Fabric:
             np.array([self.members[rack, rank].inputs[chunk] for rank in range(count)], dtype)
             for rack, count in enumerate(self.shape.workers)
         ]
+
+
+def make_rigs(program: Program, racks: int, engine: str) -> dict[object, Rig]:
+    rigs: dict[object, Rig] = {rack: Rig.make(program, "interp" if rack else engine, rack + 1) for rack in range(racks)}
+    rigs[SPINE] = Rig.make(program, engine, 0)
+    return rigs
 
 
 def first_dtype(program: Program) -> np.dtype:
