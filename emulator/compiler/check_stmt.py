@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import ast, check_call, check_expr
+from .check_flow import branches
 from .checker import Checker, Sym
 from .types import (
     BOOL,
@@ -153,9 +154,9 @@ def _if(ck: Checker, item: ast.If) -> bool:
     cond = check_expr.check(ck, item.cond)
     if strip(cond) is not BOOL and cond is not UNKNOWN:
         ck.error(item.pos, f"the condition of an if must be a bool, found {cond}")
-    then = statements(ck, [item.then])
-    orelse = statements(ck, [item.orelse]) if item.orelse is not None else False
-    return then and orelse
+    parts = [item.then] if item.orelse is None else [item.then, item.orelse]
+    ended = branches(ck, [lambda part=part: statements(ck, [part]) for part in parts], len(parts) == 2)  # type: ignore[misc]
+    return len(parts) == 2 and all(ended)
 
 
 def _block(ck: Checker, item: ast.Block) -> bool:
@@ -197,7 +198,6 @@ def _switch(ck: Checker, item: ast.Switch) -> bool:
     if ck.where.kind in ("parser", "function") and isinstance(subject, ActionRun):
         ck.error(item.pos, f"a table cannot be applied in a {ck.where.kind}")
     seen: dict[Any, int] = {}
-    ended = True
     has_default = False
     for number, case in enumerate(item.cases):
         if case.label is None:
@@ -208,12 +208,12 @@ def _switch(ck: Checker, item: ast.Switch) -> bool:
             _action_label(ck, subject, case.label, seen)
         elif subject is not UNKNOWN:
             _value_label(ck, subject, case.label, seen)
-        if case.body is not None:
-            ended = statements(ck, case.body.body) and ended
+    bodies = [case.body.body for case in item.cases if case.body is not None]
+    ended = branches(ck, [lambda body=body: statements(ck, body) for body in bodies], has_default)  # type: ignore[misc]
     if not isinstance(subject, ActionRun) and subject is not UNKNOWN and \
             not isinstance(strip(subject), (Bits, Enum)) and strip(subject).__class__.__name__ != "Simple":
         ck.error(item.subject.pos, f"a switch cannot choose by {subject}")
-    return ended and has_default and bool(item.cases) and item.cases[-1].body is not None
+    return all(ended) and has_default and bool(item.cases) and item.cases[-1].body is not None
 
 
 def _action_label(ck: Checker, subject: ActionRun, label: ast.Expr, seen: dict[Any, int]) -> None:
