@@ -61,6 +61,10 @@ def place(shape: Shape) -> tuple[list[Job], Job]:
     return leaves, Job(shape.job, shape.first[-1], shape.slots, tuple(children), total=total)
 
 
+class ResultsDiffer(AssertionError):
+    """A worker got two results for one chunk that are not the same."""
+
+
 @dataclass
 class Member:
     """One worker: `inputs[chunk]` are its words; at most `slots` chunks are under way."""
@@ -90,7 +94,8 @@ class Member:
         """A result arrived: the chunks it lets this worker send."""
         (chunk,) = struct.unpack(">I", frame[50:54])
         if chunk in self.results:
-            assert self.results[chunk] == frame[58:], "two results of one chunk differ"
+            if self.results[chunk] != frame[58:]:
+                raise ResultsDiffer(f"two results of chunk {chunk} differ")
             return []
         self.results[chunk], self.flags[chunk] = frame[58:], frame[54]
         later = chunk + self.job.slots
