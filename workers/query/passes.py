@@ -19,6 +19,7 @@ from workers.query.exchange import PATIENCE, Link, Traffic
 from workers.query.pack import ACKNOWLEDGEMENT, FRAME, HEADER, SURVIVORS, acknowledgements, fingerprints
 from workers.query.rack import Rack
 
+
 @dataclass
 class Decided:
     """Of a partition's packets in order: fingerprints and survivors' lanes. busy: somebody is sending it."""

@@ -134,6 +134,16 @@ class Worker:
         """A table sent to the worker, under a name for its later queries."""
         self.connection.register(name, table)
 
+    def derive(self, name: str, sql: str) -> None:
+        """A table of the worker's own for its later queries, until one of the same name is derived."""
+        start = time.perf_counter()
+        try:
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}")
+        except duckdb.Error as error:
+            raise QueryError(f"a worker cannot scan its rows: {str(error).splitlines()[0]}") from None
+        finally:
+            self.seconds += time.perf_counter() - start
+
     def _sent(self, sql: str) -> pa.Table:
         table = self._arrow(sql)
         self.side_bytes += table.nbytes

@@ -32,6 +32,7 @@ class RemoteWorker:
         self.scan_seconds = 0.0
         self._next = 0
         self._pending: deque[Future[Answer]] = deque()
+        self.derived: dict[str, Future[Answer]] = {}
         self._lock = threading.Lock()
         threading.Thread(target=self._read, name=f"worker {number}", daemon=True).start()
 
@@ -76,7 +77,11 @@ class RemoteWorker:
         number = self._next
         self._next += 1
         asked = self.ask({"op": "scan", "id": number, "scan": {"table": table, **options}})
-        return RemoteScan(self, number, asked)
+        return RemoteScan(self, number, [*self.derived.values(), asked])
+
+    def derive(self, name: str, sql: str) -> None:
+        """At once; an error shows in the scans that follow."""
+        self.derived[name] = self.ask({"op": "derive", "name": name, "sql": sql})
 
     def fetch(self, table: str, rows: np.ndarray, columns: str) -> pa.Table:
         body = np.ascontiguousarray(rows, np.uint32)
@@ -95,11 +100,11 @@ class RemoteScan:
 
     worker: RemoteWorker
     id: int
-    asked: Future[Answer]
+    asked: Sequence[Future[Answer]]
 
     @cached_property
     def _facts(self) -> Answer:
-        return self.worker.crew.gather([self.asked])[0]
+        return self.worker.crew.gather(self.asked)[-1]
 
     @property
     def stream(self) -> RemoteScan:

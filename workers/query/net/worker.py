@@ -71,6 +71,10 @@ class Hand:
         self.worker.keep(message["name"], from_arrow(body))
         return {}, b""
 
+    def do_derive(self, message: Message, body: bytearray) -> Reply:
+        self.worker.derive(message["name"], message["sql"])
+        return {}, b""
+
     def do_send(self, message: Message, body: bytearray) -> Reply:
         start = time.perf_counter()
         packets = self.sender.send(self.scans[message["id"]].stream, **message["send"])
