@@ -364,6 +364,44 @@ ROWS: list[Row] = [
         top="bit<8> g(inout bit<8> x) { x = x + 1; return x; }",
         ig="h.h.a += g(h.h.a); h.h.b = h.h.b + g(h.h.b) + h.h.b;",
     ), (0, "0308030400050006"), IN),
+    ("push keeps order", small(
+        top="header g_t { bit<8> v; }",
+        hdr="g_t[3] s;",
+        parser="state start { b.extract(h.h); b.extract(h.s.next); b.extract(h.s.next); transition accept; }",
+        ig="apply { h.s.push_front(2); h.s[0] = {1}; h.s[1] = {2}; }",
+    ), (0, "01020304010205"), "010203040506"),
+    ("shadowed global via dot", small(
+        ig="bit<8> K = 3; apply { h.h.a = K + .K; }",
+        top="const bit<8> K = 10;",
+    ), (0, "0d020304"), SHORT),
+    ("ctor default", small(
+        ig="c(5) c1; c() c2; apply { c1.apply(h.h.a); c2.apply(h.h.b); }",
+        top="control c(inout bit<8> x)(bit<8> k = 7) { apply { x = k; } }",
+    ), (0, "05070304"), SHORT),
+    ("local control decl order", small(
+        ig="c() c1; apply { c1.apply(h.h.a); }",
+        top=(
+        "control d(inout bit<8> x) { apply { x = x + 1; } } control c(inout bit<8> x) { d() a; d() b; "
+        "apply { a.apply(x); b.apply(x); } }"),
+    ), (0, "03020304"), SHORT),
+    ("const in action", small(
+        ig="action a() { const bit<8> K = 9; h.h.a = K; } apply { const bit<8> K = 8; a(); h.h.b = K; }",
+    ), (0, "09080304"), SHORT),
+    ("return value unused ternary", small(
+        ig="apply { h.h.a = (h.h.a == 1) ? f(h.h.b) : f(h.h.a); h.h.w = h.h.b == 7 ? 16w5 : 6; }",
+        top="bit<8> f(inout bit<8> x) { x = 7; return 3; }",
+    ), (0, "03070005"), SHORT),
+    ("action data used twice & modified", small(
+        ig=(
+        "action a(bit<8> x) { bit<8> y = x; y = y + x; h.h.a = y; h.h.b = x; } table t { actions = { a; "
+        "} default_action = a(5); } apply { t.apply(); }"),
+    ), (0, "0a050304"), SHORT),
+    ("wide action data", small(
+        ig=(
+        "action a(bit<128> x, int<16> s) { h.h.a = x[127:120]; h.h.b = x[7:0]; h.h.w = (bit<16>)(s >> "
+        "1); } table t { actions = { a; } default_action = a(128w0xAB000000000000000000000000000000 | 7, "
+        "-4); } apply { t.apply(); }"),
+    ), (0, "ab07fffe"), SHORT),
 ]
 
 

@@ -430,6 +430,13 @@ ROWS: list[Row] = [
         ig="hash(h.h.x, HashAlgorithm.csum16, 16w0, { h.v.n, h.v.o }, 32w65536);",
         dep="b.emit(h);",
     ), (0, "0102030401020304fbf9fbf9"), "010203040102030400050006"),
+    ("assign in out of header in stack elem", small(
+        top=(
+        "header g_t { bit<8> v; } void f(inout bit<8> x) { x = x + 3; } void g(inout g_t x) { if "
+        "(!x.isValid()) x.setValid(); x.v = x.v + 1; }"),
+        hdr="g_t[2] s;",
+        ig="apply { h.s[0].setValid(); f(h.s[0].v); g(h.s[h.h.a - 1]); g(h.s[1]); }",
+    ), (0, "010203040401"), SHORT),
 ]
 
 

@@ -337,6 +337,14 @@ ROWS: list[Row] = [
         top="bit<8> g(inout h_t x) { x.setInvalid(); return 2; }",
         ig="h_t q = h.h; h.h.a = g(q); if (!q.isValid()) h.h.b = 7; q = { g(h.h), 1,1,1,1,1 }; h.h = q;",
     ), (0, "0201010100010001"), IN),
+    ("nested header struct fields", small(
+        top="struct ab { bit<4> x; bit<4> y; } header n_t { ab p; ab q; bool f; bit<7> z; }",
+        hdr="n_t n;",
+        parser=(
+        "state start { b.extract(h.h); b.extract(h.n); transition select(h.n.p.x, h.n.q) { (5, {6, 7}): "
+        "m; default: accept; } } state m { h.n.p = {1, 2}; h.n.q.x = h.n.p.y; transition accept; }"),
+        ig="apply { ab t = h.n.q; t.y = 9; h.n.q = t; if (h.n.p == {1, 2}) h.n.f = !h.n.f; }",
+    ), (0, "01020304122980"), "01020304516700"),
 ]
 
 

@@ -191,6 +191,27 @@ ROWS: list[Row] = [
         "const bit<8> CC = 4w1 ++ 4w2;"),
         ig="h.h.a = SH; h.h.b = (bit<8>)SR; h.h.c = 4w0 ++ TR; h.h.d = CC;",
     ), (0, "08fc0c1200050006"), IN),
+    ("const slices", small(
+        ig=(
+        "apply { h.h.a = 8w0x5a[7:4] ++ (4w3)[3:0]; h.h.b = 6w0 ++ (bit<2>)(8w0xff)[1:0]; h.h.w = (h.h.a "
+        "++ h.h.b)[11:4] ++ (~h.h.a)[7:0]; bit<4> z = (h.h.a > 3 ? h.h.a : 8w0)[3:0]; h.h.b[3:0] = z; "
+        "h.h.b[4:4] = f(h.h.a)[0:0]; h.h.b[7:5] = ((bit<8>)7)[2:0] ; }"),
+        top="bit<8> f(in bit<8> x) { return x; }",
+    ), (0, "53f330ac"), SHORT),
+    ("neg const slice", small(
+        ig=(
+        "apply { h.h.a = (-8w5)[7:0]; h.h.b = (8s5 - 8s9)[7:0]; int<8> q = -3; h.h.w = q[7:4] ++ 4w0 ++ "
+        "q[7:0]; }"),
+    ), (0, "fbfcf0fd"), SHORT),
+    ("dotted names", small(
+        ig=(
+        ".C() c; action a() { h.h.b = 9; } table t { actions = { .top_a(h.h.a); a; .NoAction; } "
+        "default_action = .top_a(h.h.a); } apply { .h_t q = h.h; h.h.w[7:0] = .f(q.a); switch "
+        "(t.apply().action_run) { .top_a: { h.h.b = 5; } a: {} } c.apply(h.h.w); .NoAction(); }"),
+        top=(
+        "bit<8> f(in bit<8> x) { return x + 1; } action top_a(inout bit<8> x) { x = 8; } control C(inout "
+        "bit<16> x) { apply { x = x + 0x100; } }"),
+    ), (0, "08050402"), SHORT),
 ]
 
 

@@ -415,6 +415,30 @@ ROWS: list[Row] = [
         "h.h.c : exact; } actions = { NoAction; } default_action = NoAction(); }"),
         ig="if (h.h.a == 1) { t.apply(); } else { h.h.a = 3; t.apply(); }",
     ), (0, "0102030c00050006"), IN),
+    ("range parens", small(
+        parser=(
+        "state start { b.extract(h.h); transition select(h.h.a, h.h.b) { (0..3, (1 + 1)): n; (_, _): "
+        "accept; } } state n { transition select(h.h.w) { (0x300 .. 0x305): m; default: accept; } } "
+        "state m { h.h.a = 9; transition accept; }"),
+    ), (0, "09020304"), SHORT),
+    ("table default with args exprs", small(
+        ig=(
+        "action a(bit<8> x, bit<16> y) { h.h.a = x; h.h.w = y; } table t { key = { h.h.b : exact; } "
+        "actions = { a; } default_action = a(K + 1, K == 4 ? 16w9 : 16w8); } apply { t.apply(); }"),
+        top="const bit<8> K = 4;",
+    ), (0, "05020009"), SHORT),
+    ("empty action table hit", small(
+        ig=(
+        "table t { key = { h.h.a : exact; } actions = { NoAction; } const entries = { 1 : NoAction(); } "
+        "} table t2 { actions = { NoAction; } } apply { if (t.apply().hit) h.h.b = 1; if "
+        "(t2.apply().miss) h.h.a = 7; }"),
+    ), (0, "07010304"), SHORT),
+    ("two switch same table diff", small(
+        ig=(
+        "action a() { } action c() { } table t { key = { h.h.a : exact; } actions = { a; c; } "
+        "default_action = c; const entries = { 1 : a(); } } apply { switch (t.apply().action_run) { a: { "
+        "if (h.h.b == 2) { h.h.w = 1; } else { h.h.w = 2; } } default: { h.h.w = 3; } } h.h.a = 5; }"),
+    ), (0, "05020001"), SHORT),
 ]
 
 

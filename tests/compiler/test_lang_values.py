@@ -366,6 +366,40 @@ ROWS: list[Row] = [
         top="bit<4> g(inout bit<8> x) { x = 0xff; return 2; }",
         ig="h.h.a[3:0] = g(h.h.a);",
     ), (0, "f202030400050006"), IN),
+    ("push beyond", small(
+        top="header g_t { bit<8> v; }",
+        hdr="g_t[3] s;",
+        parser=(
+        "state start { b.extract(h.h); b.extract(h.s.next); b.extract(h.s.next); b.extract(h.s.next); "
+        "transition accept; }"),
+        ig="apply { h.s.push_front(7); if (!h.s[0].isValid() && !h.s[2].isValid()) h.h.a = 9; }",
+    ), (0, "09020304"), "01020304050607"),
+    ("pop beyond", small(
+        top="header g_t { bit<8> v; }",
+        hdr="g_t[3] s;",
+        parser=(
+        "state start { b.extract(h.h); b.extract(h.s.next); b.extract(h.s.next); b.extract(h.s.next); "
+        "transition accept; }"),
+        ig="apply { h.s.pop_front(9); h.s.push_front(1); h.s[0].setValid(); }",
+    ), (0, "0102030400"), "01020304050607"),
+    ("int literal slice", small(
+        ig="apply { h.h.a[3:0] = (0xab)[7:4]; h.h.b = 0xabcd[11:4]; }",
+    ), (0, "0abc0304"), SHORT),
+    ("mask prec", small(
+        parser=(
+        "state start { b.extract(h.h); transition select(h.h.w) { 0x0300 &&& 0xff << 8: m; default: "
+        "accept; } } state m { h.h.a = 9; transition accept; }"),
+    ), (0, "09020304"), SHORT),
+    ("struct param by fields", small(
+        ig="apply { s_t s; s.a = 1; upd(s, h.h.a); upd(x = s, y = h.h.b); h.h.w = (bit<16>)s.a; }",
+        top=(
+        "struct s_t { bit<8> a; bit<8> b; } void upd(inout s_t x, out bit<8> y) { x.a = x.a + 1; y = "
+        "x.a; x.b = y; }"),
+    ), (0, "02030003"), SHORT),
+    ("if f()", small(
+        ig="apply { if (f(h.h.a)) { h.h.b = 4; } else if (f(h.h.a)) { h.h.b = 5; } }",
+        top="bool f(inout bit<8> x) { x = x + 1; return x == 3; }",
+    ), (0, "03050304"), SHORT),
 ]
 
 
