@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import entries
@@ -114,10 +114,19 @@ def _jobs(switch: P4Switch, args: argparse.Namespace) -> Rows:
         info = entry.action.args
         source = f"{entry.match['rank']}@port {info['ingress']} {format_value(info['source_mac'], 48)}"
         members.setdefault(entry.match["job"], []).append(source)
-    return [
-        {"job": entry.match["job"], **entry.action.args, "members": sorted(members.get(entry.match["job"], []))}
-        for entry in switch.read(TableEntry(entries.JOBS))
-    ]
+    rows = []
+    for entry in switch.read(TableEntry(entries.JOBS)):
+        info = entry.action.args
+        row = {"job": entry.match["job"], **{name: info[name] for name in ("workers", "first_slot", "slots", "group")}}
+        if entries.CHILD_JOB in switch.schema.actions:
+            row["parent"] = _parent(info) if "parent_port" in info else ""
+        rows.append({**row, "members": sorted(members.get(entry.match["job"], []))})
+    return rows
+
+
+def _parent(info: Mapping[str, Any]) -> str:
+    """Where a switch of a tree sends a job's sums."""
+    return f"rank {info['rank']}@port {info['parent_port']} {format_value(info['parent_mac'], 48)}"
 
 
 def _program(switch: P4Switch, args: argparse.Namespace) -> Rows:

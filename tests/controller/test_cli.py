@@ -43,6 +43,9 @@ def test_no_switch_there(hosts: str) -> None:
 def test_what_is_wrong_with_the_words(hosts: str, tmp_path: Path) -> None:
     switch = ("--switch", "127.0.0.1:1")
     assert "give --switch and --hosts, or --fabric" in fails()
+    assert "leave out --switch and --hosts" in fails(*switch, "--fabric", hosts)
+    assert "there is no file" in fails("--fabric", str(tmp_path / "none"))
+    assert "expected an object with the lists 'switches' and 'hosts'" in fails("--fabric", hosts)
     assert "go together" in fails(*switch, "--hosts", hosts, "--p4info", hosts)
     assert "there is no file" in fails(*switch, "--hosts", str(tmp_path / "none"))
     assert "write unix:PATH or tcp:HOST:PORT" in fails(*switch, "--hosts", hosts, "--listen", "nonsense")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from controller import entries
 from controller.fabric import Fabric, from_dict, outline
 from controller.fabric_plane import FabricPlane, judge_tree
+from controller.inspect import _jobs
 from controller.jobs import Limits, Refusal, Registry
 from controller.p4rt.entities import MulticastGroup, TableEntry
 from controller.plane import Seen, Target
@@ -215,6 +217,9 @@ def test_a_job_is_installed_sums_and_is_released(running: Running) -> None:
     before = running.count(TableEntry(entries.MEMBERS))
     running.plane.install(job)
     assert running.count(TableEntry(entries.MEMBERS)) == {"s1": 2, "s2": 2, "s3": 2}
+    shown = {name: _jobs(plane._connected(), Namespace()) for name, plane in running.plane.planes.items()}
+    assert shown["s1"][0]["parent"] == "rank 0@port 3 02:00:00:00:fe:03" and shown["s3"][0]["parent"] == ""
+    assert [len(row["members"]) for rows in shown.values() for row in rows] == [2, 2, 2]
     query = SilentQuery(2 * running.plane.seat(job, 0).first_slot, 0)
 
     def silent(rank: int = 0) -> tuple[tuple[int, ...], str]:
