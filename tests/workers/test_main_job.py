@@ -16,7 +16,7 @@ from fpisa import batch
 from fpisa.formats import FP32
 from workers.main_job import command
 from workers.main_job.follow import Follower, name_ranks
-from workers.main_job.model_check import chunks_explained
+from workers.main_job.model_check import chunks_explained, order_count, possible_sums
 from workers.main_job.page import render
 from workers.main_job.plan import METHODS, JobError, Plan
 from workers.main_job.programs import compile_program
@@ -231,3 +231,43 @@ def test_the_record_is_json(result: Result) -> None:
     again = json.loads(json.dumps(document))
     assert again["results"][0]["aggregator"] == "fpisa"
     assert {m["aggregator"] for m in again["plan"]["methods"]} == set(METHODS)
+
+
+@pytest.mark.parametrize(("shape", "uplink"), [("exact", "packed"), ("exact", "raw"), ("approx", "packed")])
+def test_every_order_over_two_racks_is_explained_and_a_wrong_bit_is_not(shape: str, uplink: str) -> None:
+    random = np.random.default_rng(6)
+    own = (random.standard_normal((3, 128)) * np.exp2(random.integers(-20, 20, (3, 128)))).astype(np.float32)
+    sums = list(possible_sums(own.view(np.uint32), shape, (2, 1), uplink))
+    assert len(sums) == order_count((2, 1)) == 4
+    for words in sums:
+        total = words.view(np.float32)
+        assert chunks_explained(own, total, shape, 64, (2, 1), uplink).all()
+        wrong = total.copy()
+        wrong.view(np.uint32)[70] ^= 1
+        assert list(chunks_explained(own, wrong, shape, 64, (2, 1), uplink)) == [True, False]
+    if shape == "exact":  # the other way up, and one switch, give other bits
+        other = "raw" if uplink == "packed" else "packed"
+        assert not chunks_explained(own, sums[0].view(np.float32), shape, 64, (2, 1), other).all()
+        # A rack of one sends its value as it is: with raw registers that is one switch's order.
+        assert chunks_explained(own, sums[0].view(np.float32), shape, 64).all() == (uplink == "raw")
+
+
+def test_programs_and_pages_of_racks(result: Result, tmp_path: Path) -> None:
+    with_links = replace(result, link_bytes={"h1-s1": (1200, 1300), "s1-s3": (2400, 600)})
+    html = render(replace(Plan(), bench_bytes=300, bench_repeats=2), [with_links], 0.97, [])
+    assert "s1-s3" in html and "4.00" in html and "1.00" in html
+    assert "s1-s3" not in render(Plan(), [result], 0.97, [])
+    program = compile_program(Plan(shape="racks", uplink="raw"), "allreduce_int.p4", tmp_path)
+    assert program.json.name == "allreduce_tree_int.json"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--shape", "racks", "--in-process"], "--in-process has no network"),
+        (["--cpu", "0.5", "--in-process"], "--in-process has no network"),
+    ],
+)
+def test_a_shape_needs_a_network(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(words) == 1
+    assert sentence in capsys.readouterr().err

@@ -75,8 +75,8 @@ def possible_sums(rows: np.ndarray, shape: str, racks: tuple[int, ...], uplink: 
         for count, end in zip(racks, ends, strict=True)
     ]
     for partials in itertools.product(*groups):
-        for order in itertools.permutations(partials):
-            yield leaf_readout(order_sum(order, shape, raw))
+        for arrivals in itertools.permutations(partials):
+            yield leaf_readout(order_sum(arrivals, shape, raw))
 
 
 def accumulate(rows: np.ndarray, shape: str) -> batch.Registers:

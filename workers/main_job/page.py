@@ -48,7 +48,29 @@ def render(plan: Plan, results: list[Result], alone: float, notes: list[str]) ->
         ]),
     )  # fmt: skip
     how = page.section("How", *(page.paragraph(note) for note in notes))
-    return page.page("FPISA: who adds the gradients?", [comparison, figures(plan, results), sums, methods, how])
+    sections = [comparison, figures(plan, results), *links(plan, results), sums, methods, how]
+    return page.page("FPISA: who adds the gradients?", sections)
+
+
+def links(plan: Plan, results: list[Result]) -> list[str]:
+    """Bytes over each link while the all-reduce was measured, by byte of one worker's tensor; [] where nobody counted."""
+    counted = [result for result in results if result.link_bytes]
+    if not counted:
+        return []
+    total = plan.bench_bytes * plan.bench_repeats
+    rows = [
+        (result.aggregator, name, f"{up / total:.2f}", f"{down / total:.2f}")
+        for result in counted
+        for name, (up, down) in result.link_bytes.items()
+    ]
+    note = "Frames with their Ethernet headers; a train of packets counts its headers once. Up is towards the switch, or the spine."
+    return [
+        page.section(
+            "Bytes over each link, by byte of one worker's tensor",
+            page.table(("aggregator", "link", "up", "down"), rows),
+            page.paragraph(note, "note"),
+        )
+    ]
 
 
 def figures(plan: Plan, results: list[Result]) -> str:
