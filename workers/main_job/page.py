@@ -63,7 +63,7 @@ def links(plan: Plan, results: list[Result]) -> list[str]:
         for result in counted
         for name, (up, down) in result.link_bytes.items()
     ]
-    note = "Frames with their Ethernet headers; a train of packets counts its headers once. Up is towards the switch, or the spine."
+    note = "Frames with their Ethernet headers; a train of packets counts its headers once. Up is away from the workers."
     return [
         page.section(
             "Bytes over each link, by byte of one worker's tensor",
