@@ -243,6 +243,7 @@ def _copy_in(cx: Context, values: list[tuple[ast.Param, Any]], env: Env,
     """Bind the parameters; what is not bound to the argument itself comes back as (argument, copy) to copy out."""
     used = [places(v.place if isinstance(v, SavedV) else v) if v is not None else set() for _, v in values]
     outputs: list[tuple[Any, Any]] = []
+    fresh: list[tuple[str, Any]] = []
     for number, (param, value) in enumerate(values):
         if value is None:
             kind = cx.type_of(param.type, env)
@@ -258,14 +259,11 @@ def _copy_in(cx: Context, values: list[tuple[ast.Param, Any]], env: Env,
             env.set(param.name, value)
             continue
         written = param.direction in ("out", "inout")
-        rivals = [used[i] for i, (p, _) in enumerate(values)
-                  if i != number and (written or p.direction in ("out", "inout"))]
+        rivals = [used[i] for i, (p, _) in enumerate(values) if i != number and p.direction in ("out", "inout")]
         free = by_reference and not any(overlap(cx, used[number], r) for r in rivals)
         if free and _nameable(value, written):
             if param.direction == "out":
-                invalidate(cx, value)
-                if not written_first(body, param.name):
-                    clear(cx, value)
+                fresh.append((param.name, value))
             env.set(param.name, value)
             continue
         kind = cx.type_of(param.type, env)
@@ -282,6 +280,10 @@ def _copy_in(cx: Context, values: list[tuple[ast.Param, Any]], env: Env,
         env.set(param.name, local)
         if written:
             outputs.append((value, local))
+    for name, value in fresh:  # last, for a copy above may read what is emptied here
+        invalidate(cx, value)
+        if not written_first(body, name):
+            clear(cx, value)
     return outputs
 
 

@@ -136,7 +136,7 @@ class _Walk:
     def _after(self, body: Iterable[ir.Stmt], facts: _Facts) -> None:
         """Forget what code may have changed."""
         for stmt in statements(tuple(body)):
-            if isinstance(stmt, ir.Apply):
+            if _runs_other_code(stmt):
                 facts.clear()
             else:
                 facts.forget(_written(stmt))
@@ -161,6 +161,9 @@ class _Walk:
         return name in self.single and not isinstance(value, ir.Lookahead) and _depth(value) <= MAX_DEPTH
 
     def _primitive(self, stmt: ir.Prim, facts: _Facts) -> ir.Stmt:
+        if _runs_other_code(stmt):
+            facts.clear()
+            return stmt
         inputs = INPUTS.get(stmt.op, ())
         args = tuple(self._argument(a, facts) if i in inputs else a for i, a in enumerate(stmt.args))
         new = ir.Prim(stmt.op, args, stmt.pos)
@@ -185,6 +188,11 @@ class _Walk:
         if isinstance(e, ir.DynField):
             return ir.DynField(e.stack, self.value(e.index, facts), e.name, e.type)
         return e
+
+
+def _runs_other_code(stmt: ir.Stmt) -> bool:
+    """A table, or a sub-parser's states."""
+    return isinstance(stmt, ir.Apply) or (isinstance(stmt, ir.Prim) and stmt.op == "$call")
 
 
 def refold(e: ir.Op) -> ir.Expr:
