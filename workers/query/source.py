@@ -6,6 +6,7 @@ by row id, afterwards. DuckDB scans the files; Arrow tables carry what is fetche
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +92,7 @@ class Worker:
 
         hashed: `key` may be of any type; otherwise it must be an integer. Raises QueryError for a null or a wrong
         type."""
-        shown = f"hash({key}, {salt}::INTEGER)" if hashed else key
+        shown = _hash(key, salt) if hashed else key
         found = self._arrow(
             f"SELECT row_id, {shown} AS key, {value} AS value, {key} IS NULL AS missing "
             f"FROM {table} WHERE {where} ORDER BY row_id"
@@ -114,7 +115,7 @@ class Worker:
 
     def _names(self, table: str, key: str, where: str, salt: int) -> pa.Table:
         """The dictionary: columns key (uint64) and name, one row for each distinct key."""
-        names = self._sent(f"SELECT DISTINCT hash({key}, {salt}::INTEGER) AS key, {key} AS name "
+        names = self._sent(f"SELECT DISTINCT {_hash(key, salt)} AS key, {key} AS name "
                            f"FROM {table} WHERE {where}")
         return pa.table({"key": mix(names["key"].to_numpy()), "name": names["name"]})
 
@@ -157,6 +158,18 @@ class Worker:
             raise QueryError(f"a worker cannot scan its rows: {str(error).splitlines()[0]}") from None
         finally:
             self.seconds += time.perf_counter() - start
+
+
+def side_by_side(workers: Sequence[Worker], ask: Callable[[Worker], pa.Table]) -> list[pa.Table]:
+    """What every worker answers; at once where they are processes, in turn where they are not."""
+    pool = getattr(workers[0], "pool", None)
+    return list(pool.map(ask, workers)) if pool is not None else [ask(worker) for worker in workers]
+
+
+def _hash(key: str, salt: int) -> str:
+    """SQL of a key's 64-bit hash. DuckDB's own first; with a salt over MD5, since it gives many pairs of texts that
+    differ in a few places the same value, whatever it is mixed with."""
+    return f"hash(md5('{salt}:' || ({key})::VARCHAR))" if salt else f"hash({key})"
 
 
 def dictionary(parts: list[pa.Table]) -> pa.Table | None:

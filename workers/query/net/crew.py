@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -33,6 +33,7 @@ class RemoteWorker:
         self._next = 0
         self._pending: deque[Future[Answer]] = deque()
         self.derived: dict[str, Future[Answer]] = {}
+        self.selected: dict[str, Future[Answer]] = {}
         self._lock = threading.Lock()
         threading.Thread(target=self._read, name=f"worker {number}", daemon=True).start()
 
@@ -47,6 +48,11 @@ class RemoteWorker:
                     future.set_result((message, body))
         except (ChannelClosed, IndexError, ValueError):
             self.gone = True
+
+    @property
+    def pool(self) -> ThreadPoolExecutor:
+        """Threads in which workers are waited for side by side."""
+        return self.crew.pool
 
     def ask(self, message: Message, body: Any = b"") -> Future[Answer]:
         """Answers come in the order of requests."""
@@ -88,10 +94,15 @@ class RemoteWorker:
         return from_arrow(self.now({"op": "fetch", "table": table, "columns": columns}, body)[1])
 
     def select(self, sql: str) -> pa.Table:
-        return from_arrow(self.now({"op": "select", "sql": sql})[1])
+        """Plans ask every worker the same in turn: the first question goes to all of them at once."""
+        if sql not in self.selected:
+            for worker in self.crew.workers:
+                worker.selected[sql] = worker.ask({"op": "select", "sql": sql})
+        return from_arrow(self.crew.gather([self.selected.pop(sql)])[0][1])
 
     def keep(self, name: str, table: pa.Table) -> None:
-        self.now({"op": "keep", "name": name}, to_arrow(table))
+        """Not waited for: requests are worked off in order."""
+        self.derived[name] = self.ask({"op": "keep", "name": name}, to_arrow(table))
 
 
 @dataclass
@@ -147,6 +158,7 @@ class Crew:
     answers are waited for; what they raise ends the wait."""
 
     deadline: float
+    pool: ThreadPoolExecutor = field(default_factory=ThreadPoolExecutor)
     workers: list[RemoteWorker] = field(default_factory=list)
     checks: list[Callable[[], None]] = field(default_factory=list)
 

@@ -43,7 +43,8 @@ ALL = "all"
 @dataclass(frozen=True)
 class Setting:
     """program: an operator's name, or ALL. rate_mbit: of every link, each direction (mininet). impair: what the switch
-    does to packets on its ports, as `fpisa switch --impair` has it. cells: of the operators' arrays but a join's."""
+    does to packets on its ports, as `fpisa switch --impair` has it. cells: of the operators' arrays but a join's.
+    engine: the switch's."""
 
     network: str
     workers: int
@@ -54,6 +55,7 @@ class Setting:
     join_cells: int = 65536
     window: int = WINDOW
     timing: Timing = field(default_factory=Timing)
+    engine: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -125,15 +127,15 @@ class Rig:
     def _stop(self) -> None:
         stop_all(self.children)
 
-    # ---- hosts: number 0 is the master's, then the workers' ----
+    # ---- hosts, by number from 0 ----
 
     def ip(self, number: int) -> str:
         return f"10.0.0.{number + 1}"
 
-    def place(self, number: int) -> Place:
-        """How the process of a host reaches the switch."""
+    def place(self, number: int, master: bool = False) -> Place:
+        """How the process of a host reaches the switch: a worker, or a master."""
         mac, ip = 0x020000000001 + number, 0x0A000001 + number
-        port = PORT if number == 0 else WORKER_PORT
+        port = PORT if master else WORKER_PORT
         if self.setting.network == "mininet":
             return Place(mac, ip, port, interface="eth0")
         return Place(mac, ip, port, memory=str(self.folder / f"p{number + 1}"))
@@ -159,8 +161,8 @@ class Rig:
             ports = [f"{port}@{name}" for port, name in self.network.ports("s1").items()]
         else:
             ports = [f"{n + 1}@shm:{self.place(n).memory},slots={RING_SLOTS},bytes={SLOT_BYTES}" for n in hosts]
-        command = [sys.executable, "-m", "fpisa.cli", "switch", "--no-p4", "--json", "--device-id", "1",
-                   "--grpc-server-addr", self.grpc, *[word for port in ports for word in ("-i", port)]]  # fmt: skip
+        command = [sys.executable, "-m", "fpisa.cli", "switch", "--no-p4", "--json", "--device-id", "1", "--engine",
+                   setting.engine, "--grpc-server-addr", self.grpc, *[w for port in ports for w in ("-i", port)]]  # fmt: skip
         if setting.impair:
             command += ["--impair", setting.impair]
         return self.start("switch", command, ready=_is_ready)
@@ -218,7 +220,7 @@ class Query:
         self.messages: list[dict[str, Any]] = []
         self._changed = threading.Condition()
         listen = f"tcp:{rig.ip(first)}:{MASTER_PORT}" if rig.network is not None else f"unix:{rig.folder / f'master{name}'}"
-        place = rig.place(first)
+        place = rig.place(first, master=True)
         timing = asdict(rig.setting.timing)
         self.master = rig.start(f"master{name}", [sys.executable, "-m", "workers.query.net.master", json.dumps({
             "benchmark": task.benchmark, "query": task.query, "data": str(task.data), "workers": workers,

@@ -1,15 +1,16 @@
-"""What an interface has carried, from the kernel's own counts."""
+"""What TCP adds to the bytes of a stream on a link. Packets of rows are counted by who sends them: the interface's own count
+of bytes leaves out the headers of all but the first packet of a super-frame."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+HEADERS = 14 + 20 + 32
+"""Ethernet, IPv4, TCP with the time stamps that Linux sends."""
 
-def link_bytes(interface: str) -> dict[str, int]:
-    """Bytes out and in since the interface was made, in this process's network namespace."""
-    for line in Path("/proc/self/net/dev").read_text().splitlines():
-        name, _, counts = line.partition(":")
-        if name.strip() == interface:
-            numbers = [int(word) for word in counts.split()]
-            return {"out": numbers[8], "in": numbers[0]}
-    return {"out": 0, "in": 0}
+
+def tcp_headers() -> dict[str, int]:
+    """Bytes of headers of all TCP segments out and in of this process's network namespace since it was made."""
+    names, values = (line.split() for line in Path("/proc/self/net/snmp").read_text().splitlines() if line.startswith("Tcp:"))
+    counts = dict(zip(names, values, strict=True))
+    return {"out": HEADERS * int(counts["OutSegs"]), "in": HEADERS * int(counts["InSegs"])}

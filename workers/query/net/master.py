@@ -26,7 +26,7 @@ from workers.query.net import rivals
 from workers.query.net.channel import listen
 from workers.query.net.control import Control
 from workers.query.net.crew import Crew
-from workers.query.net.links import link_bytes
+from workers.query.net.links import tcp_headers
 from workers.query.net.native import Place, Receiver, Timing
 from workers.query.net.session import NetSession
 from workers.query.plans import PLANS, Answer, Plan
@@ -65,16 +65,17 @@ class Master:
         """Bytes out and in of each worker's link, then the master's; and the workers' own counts."""
         asked = [w.ask({"op": "counts"}) for w in self.crew.workers]
         answers = [message for message, _ in self.crew.gather(asked)]
-        if self.place.interface:
-            return [message["link"] for message in answers] + [link_bytes(self.place.interface)], answers
+        none = {"out": 0, "in": 0}
         links = []
         for worker, message in zip(self.crew.workers, answers, strict=True):
-            stats = message["stats"]
-            links.append({"out": stats["bytes_sent"] + worker.channel.received,
-                          "in": stats["bytes_received"] + worker.channel.sent})  # fmt: skip
-        own = self.receiver.stats
+            stats, headers = message["stats"], message.get("headers", none)
+            links.append({"out": stats["bytes_sent"] + worker.channel.received + headers["out"],
+                          "in": stats["bytes_received"] + worker.channel.sent + headers["in"]})  # fmt: skip
+        own, headers = self.receiver.stats, tcp_headers() if self.place.interface else none
         sent, received = (sum(getattr(w.channel, name) for w in self.crew.workers) for name in ("sent", "received"))
-        return [*links, {"out": own["bytes_sent"] + sent, "in": own["bytes_received"] + received}], answers
+        links.append({"out": own["bytes_sent"] + sent + headers["out"],
+                      "in": own["bytes_received"] + received + headers["in"]})  # fmt: skip
+        return links, answers
 
     def measured(self, way: Callable[[], Any]) -> tuple[Any, dict[str, Any], list[dict[str, Any]]]:
         """`way` once to warm up and once measured: its result, seconds and bytes; the workers' counts of that time."""

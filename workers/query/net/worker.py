@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from workers.query.errors import QueryError
 from workers.query.net.channel import Channel, ChannelClosed, Message, connect, from_arrow, to_arrow
-from workers.query.net.links import link_bytes
+from workers.query.net.links import tcp_headers
 from workers.query.net.native import Place, Sender, Timing
 from workers.query.source import Scanned, Worker
 
@@ -86,7 +86,7 @@ class Hand:
     def _counts(self) -> Message:
         found = {"stats": self.sender.stats, "scan_seconds": self.worker.seconds}
         if self.place.interface:
-            found["link"] = link_bytes(self.place.interface)
+            found["headers"] = tcp_headers()
         return found
 
 

@@ -1,0 +1,135 @@
+"""`fpisa query` over networks of processes: answers equal to DuckDB's, also where packets are lost, doubled and late."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.query.nets import Tables, make_tables
+from workers.query.cli import main
+from workers.query.net.launch import ALL, Rig, Setting, Task
+from workers.query.plans import PLANS
+
+ROUGH = "in:loss=0.01,in:dup=0.01,in:reorder=0.05,out:loss=0.01,out:dup=0.01,out:reorder=0.05,seed=9"
+EVERY = [(b, q) for b, plans in PLANS.items() for q in plans]
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    return make_tables(tmp_path_factory, tpch=0.01, bdb=0.001)
+
+
+def report(capsys: pytest.CaptureFixture[str], *options: object) -> dict:
+    assert main([*map(str, options), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def task(tables: Tables, benchmark: str, query: str) -> Task:
+    return Task(benchmark, query, tables[benchmark], list(PLANS[benchmark][query].needed))
+
+
+def sound(found: dict) -> None:
+    assert found["answer_equal"] and found["answer_rows"] > 0 and found["network"] in ("shm", "mininet")
+    assert found["rows_sent"] == found["rows_pruned"] + found["rows_delivered"]
+    assert found["rows_pruned"] > 0 and found["seconds"] > 0
+    assert list(found["links"]) == ["worker 0", "worker 1", "master"]
+    # Rows of 312 bytes a packet, before they are repeated, are the least that workers must have sent.
+    assert sum(found["links"][f"worker {n}"]["out"] for n in (0, 1)) >= 312 * found["packets"]
+
+
+def test_over_shared_memory(tables: Tables, capsys) -> None:
+    found = report(capsys, "--query", "q3", "--data", tables["tpch"], "--impair", ROUGH, "--opponents")
+    sound(found)
+    assert found["repeats"] > 0
+    ways = found["measured"]  # a wrong answer of theirs would have been an error
+    assert list(ways) == ["switch", "unpruned", "ship", "local"]
+    assert ways["switch"]["master_bytes"] < ways["unpruned"]["master_bytes"]
+    assert all(way["seconds"] > 0 and way["worker_bytes"] > 0 for way in ways.values())
+
+
+@pytest.mark.root
+def test_over_mininet(tables: Tables, capsys) -> None:
+    """The links' rate is imposed: nobody is faster than what it carried allows."""
+    rate = 50.0
+    found = report(capsys, "--query", "q20", "--data", tables["tpch"], "--network", "mininet", "--rate", rate,
+                   "--loss", 0.01, "--opponents")  # fmt: skip
+    sound(found)
+    burst = 2 * max(3200, rate * 1e6 / 8 * 0.001)
+    for way in found["measured"].values():
+        assert 8 * (way["master_bytes"] - burst) / (rate * 1e6) <= way["seconds"]
+
+
+def test_queries_of_different_kinds_at_once(tables: Tables) -> None:
+    """One switch, one program with all operators, two masters. On the interpreter, which starts faster."""
+    with Rig(Setting("shm", 5, ALL, cells=64, join_cells=1024, engine="interp")) as rig:
+        queries = [rig.begin(task(tables, "bdb", "max"), first=0, workers=2),
+                   rig.begin(task(tables, "bdb", "distinct"), first=3, workers=2)]  # fmt: skip
+        for query in queries:
+            found = query.wait(120.0)
+            assert found["answer_equal"] and found["traffic"]["rows_pruned"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["shm", pytest.param("mininet", marks=pytest.mark.root)])
+def test_every_query_on_one_switch(tables: Tables, network: str) -> None:
+    with Rig(Setting(network, 2, ALL, impair=ROUGH)) as rig:
+        for benchmark, query in EVERY:
+            found = rig.run(task(tables, benchmark, query))
+            assert found["answer_equal"] and found["traffic"]["rows_pruned"] > 0, query
+
+
+@pytest.mark.slow
+def test_many_queries_share_a_switch(tables: Tables) -> None:
+    """Of one operator and of several, side by side, each with cells of its own, again and again."""
+    kinds = [("bdb", "groupby"), ("bdb", "max"), ("tpch", "q20"), ("tpch", "q3")]
+    with Rig(Setting("shm", 3 * len(kinds) - 1, ALL, cells=256, join_cells=4096)) as rig:
+        for _ in range(3):
+            live = [rig.begin(Task(b, q, tables[b], list(PLANS[b][q].needed), cells=64), first=3 * n, workers=2)
+                    for n, (b, q) in enumerate(kinds)]  # fmt: skip
+            for query in live:
+                assert query.wait(120.0)["answer_equal"]
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        (["--rate", "10"], "only the links of --network mininet have a rate"),
+        (["--network", "memory", "--rate", "10"], "belong to a network of processes"),
+        (["--impair", "in:nonsense=1"], "the switch is gone"),
+        (["--plot", "x.png"], "--plot draws computed link times"),
+    ],
+)
+def test_options_that_do_not_go_together(tables: Tables, capsys, options: list[str], says: str) -> None:
+    assert main(["--query", "q3", "--data", str(tables["tpch"]), *options]) == 1
+    error = capsys.readouterr().err
+    assert says in error and error.count("\n") == 1
+
+
+def test_a_column_that_is_missing_or_of_a_wrong_type(tables: Tables, tmp_path: Path, capsys) -> None:
+    table = pq.read_table(tables["bdb"] / "uservisits.parquet")
+    place = table.column_names.index("adRevenue")
+    options = ["--benchmark", "bdb", "--query", "max", "--data", str(tmp_path)]
+    pq.write_table(table.drop_columns(["adRevenue"]), tmp_path / "uservisits.parquet")
+    assert main(options) == 1
+    assert "has no column adRevenue" in capsys.readouterr().err
+    pq.write_table(table.set_column(place, "adRevenue", table["userAgent"]), tmp_path / "uservisits.parquet")
+    assert main(options) == 1
+    error = capsys.readouterr().err
+    assert "not a number" in error and error.count("\n") == 1
+
+
+def test_nothing_is_left_behind(tables: Tables) -> None:
+    """Neither processes nor files, also where the query was interrupted."""
+    with Rig(Setting("shm", 1, "filter")) as rig:
+        query = rig.begin(task(tables, "bdb", "filter"))
+        query.until("started", 60.0)
+        pids = [child.pid for child in rig.children]
+        folder = rig.folder
+    assert not folder.exists()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
