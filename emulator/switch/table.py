@@ -72,7 +72,7 @@ class Table:
         self._actions = {
             model.actions[a].name: (a, tuple(p.width for p in model.actions[a].params)) for a in self.spec.actions
         }
-        self._prioritised = any(key.kind in ("ternary", "range", "optional") for key in self.spec.keys)
+        self._prioritised = self.spec.kind in ("ternary", "range")
         self._checks = tuple((CHECKS[key.kind], key) for key in self.spec.keys)
         self._all_exact = bool(self.spec.keys) and all(key.kind == "exact" for key in self.spec.keys)
         self._limits = tuple(1 << key.width for key in self.spec.keys)

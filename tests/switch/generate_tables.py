@@ -15,7 +15,7 @@ from tests.switch.generate_data import HASHES, Draft
 from tests.switch.generate_expr import truth
 from tests.switch.programs import Json, field
 
-KEYS = (("exact",), ("exact", "lpm"), ("ternary", "exact"), ("range", "ternary"), ("lpm",), ("optional", "exact"), ())
+KEYS = (("exact",), ("exact", "lpm"), ("ternary", "exact"), ("range", "ternary"), ("lpm",), ("optional", "exact"), ("lpm", "lpm"), ())
 Row = tuple[str, tuple[Any, ...], str, tuple[int, ...], int]
 """(table, key, action, args, priority)"""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from emulator.switch.keys import Lpm
 from emulator.switch.load import load_model
 from emulator.switch.model import ModelError
 from emulator.switch.switch import Switch
@@ -299,6 +300,21 @@ def test_valid_as_a_kind_of_key() -> None:
     entry = {"action_id": 0, "action_data": ["0x1"]}
     table["entries"] = [{"match_key": [{"match_type": "valid", "key": True}], "action_entry": entry, "priority": 1}]
     assert [out[0][0] for out in play(doc, b"\x01\x05", b"\x00\x05")] == [1, 7]
+
+
+def test_two_prefixes_in_one_table() -> None:
+    """p4c refuses it; here both are masks and the priority decides."""
+    build = base()
+    build.action("out", [assign(sm("egress_spec"), {"type": "runtime_data", "value": 0})], [("p", 9)])
+    build.table("t", [("lpm", "h", "a"), ("lpm", "h", "c")], ["out"], ("out", [7]))
+
+    def setup(switch: Switch) -> None:
+        table = switch.control.tables["t"]
+        table.insert((Lpm(0x80, 1), Lpm(0, 0)), "out", (1,), 1)
+        table.insert((Lpm(0, 0), Lpm(0x1200, 8)), "out", (2,), 2)
+
+    packets = [bytes([a, 0]) + c.to_bytes(2, "big") for a, c in ((0x81, 0x1234), (0x81, 0x3333), (1, 0x12FF), (1, 0))]
+    assert [out[0][0] for out in play(build, *packets, setup=setup)] == [2, 1, 2, 7]
 
 
 def test_what_is_refused_says_why() -> None:

@@ -95,7 +95,9 @@ class TableMirror:
         """A new entry may enlarge the arrays of its counter or meter."""
         self.masks = [mask_of(key.kind, key.width) for key in self.spec.keys]
         self.record = record(NONE, 0, [0] * self.words)
-        fields = [(key.width, KINDS[key.kind]) for key in self.spec.keys]
+        several = sum(key.kind == "lpm" for key in self.spec.keys) > 1  # then priorities decide, and they are masks
+        kinds = ["ternary" if several and key.kind == "lpm" else key.kind for key in self.spec.keys]
+        fields = [(key.width, KINDS[kind]) for key, kind in zip(self.spec.keys, kinds)]
         self.native = native.NativeTable(fields, self.words) if fields else None
         self._members: dict[int, np.ndarray] = {}
         self._groups: dict[int, np.ndarray] = {}
