@@ -15,7 +15,8 @@ from tests.switch.generate_data import HASHES, Draft
 from tests.switch.generate_expr import truth
 from tests.switch.programs import Json, field
 
-KEYS = (("exact",), ("exact", "lpm"), ("ternary", "exact"), ("range", "ternary"), ("lpm",), ("optional", "exact"), ("lpm", "lpm"), ())
+KEYS = (("exact",), ("exact", "lpm"), ("ternary", "exact"), ("range", "ternary"), ("lpm",), ("optional", "exact"),
+        ("lpm", "lpm"), ())  # fmt: skip
 Row = tuple[str, tuple[Any, ...], str, tuple[int, ...], int]
 """(table, key, action, args, priority)"""
 
