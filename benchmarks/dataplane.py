@@ -26,8 +26,10 @@ from emulator.switch.keys import Lpm
 from emulator.switch.switch import Switch
 
 P4SRC = Path(__file__).resolve().parents[1] / "p4src"
-SOURCES = {"fpisa": "allreduce_fpisa", "approx": "allreduce_fpisa_approx", "int": "allreduce_int"}
-FORMATS = {"fpisa": 1, "approx": 1, "int": 0}
+SOURCES = {
+    "fpisa": "allreduce_fpisa", "approx": "allreduce_fpisa_approx", "int": "allreduce_int", "tree": "allreduce_tree"
+}  # fmt: skip
+FORMATS = {"fpisa": 1, "approx": 1, "int": 0, "tree": 1}
 GOALS = {("fpisa", 64): 8.0, ("fpisa", 256): 4.0}
 WORKERS, WINDOW, JOB, GROUP = 4, 16, 1, 1
 SWITCH_MAC, SWITCH_IP = 0x0200_0000_00FE, 0x0A00_00FE
@@ -192,7 +194,7 @@ def main() -> int:
         epilog="example: python -m benchmarks.dataplane --programs fpisa --elements 64",
     )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
-    parser.add_argument("--programs", default="fpisa,approx,int", help="of fpisa, approx, int")
+    parser.add_argument("--programs", default="fpisa,approx,int", help="of fpisa, approx, int, tree")
     parser.add_argument("--elements", default="64,256", help="values a packet")
     words = parser.parse_args()
     sizes = [int(n) for n in words.elements.split(",")]
