@@ -45,7 +45,7 @@ def test_the_answer_is_duckdbs(tables, capsys, benchmark: str, query: str) -> No
     assert found["answer_equal"] and found["answer_rows"] > 0
     assert found["rows_sent"] == found["rows_pruned"] + found["rows_delivered"]
     assert sum(found["phases"].values()) == pytest.approx(found["seconds"])
-    assert found["rows_pruned"] > 0 and found["lost"] > 0
+    assert found["rows_pruned"] > 0 and (found["lost"] > 0 or found["packets"] < 500)
     ways = found["opponents"]  # a wrong answer of theirs would have been an error
     assert list(ways) == ["switch", "unpruned", "ship", "local"]
     assert ways["switch"]["master_bytes"] < ways["unpruned"]["master_bytes"]
@@ -61,7 +61,7 @@ def small(target: Path, **columns: object) -> Path:
     return target
 
 
-@pytest.mark.parametrize("query", ["topn", "groupby", "max", "min", "distinct", "having"])
+@pytest.mark.parametrize("query", ["topn", "groupby", "count", "avg", "max", "min", "distinct", "having", "groupby-rows"])
 def test_empty_and_special(tmp_path: Path, capsys, query: str) -> None:
     """No rows at all; then NaN, infinities, both zeros, and values that differ only beyond binary32."""
     empty = pq.read_table(small(tmp_path) / "uservisits.parquet").slice(0, 0)
@@ -74,14 +74,40 @@ def test_empty_and_special(tmp_path: Path, capsys, query: str) -> None:
     assert report(capsys, *options)["answer_equal"]
 
 
+KEYED = ["topn", "groupby", "count", "avg", "max", "min", "distinct", "having"]
+
+
+@pytest.mark.parametrize("query", KEYED)
+def test_nulls_and_signs(tmp_path: Path, capsys, query: str) -> None:
+    """NULLs among keys and values, groups of nothing else, sums that cancel, more groups than cells: as SQL has them."""
+    rng = np.random.default_rng(77)
+    count = 3000
+    keys = pa.array([f"k{n}" for n in rng.zipf(1.4, count) % 200], mask=rng.random(count) < 0.05)
+    revenue = rng.normal(size=count) * 10.0 ** rng.integers(-2, 3, count) + (1.0 if query == "having" else 0.0)
+    empty = np.array([k == "k7" for k in keys.to_pylist()])
+    small(tmp_path, sourceIP=keys, destURL=keys, countryCode=keys, userAgent=keys,
+          adRevenue=pa.array(revenue, mask=(rng.random(count) < 0.1) | empty),
+          visitDate=pa.array(np.zeros(count, np.int32)).cast(pa.date32()))  # fmt: skip
+    options = ["--benchmark", "bdb", "--query", query, "--data", tmp_path, "--workers", 3, "--cells", 2, "--loss", 0.01]
+    assert report(capsys, *options)["answer_equal"]
+    few = pq.read_table(tmp_path / "uservisits.parquet").slice(0, 40)  # fewer than the top-N's N, most of one key
+    pq.write_table(few, tmp_path / "uservisits.parquet")
+    assert report(capsys, *options)["answer_equal"]
+    nothing = few.set_column(few.column_names.index("adRevenue"), "adRevenue", pa.nulls(40, pa.float64()))
+    pq.write_table(nothing, tmp_path / "uservisits.parquet")
+    assert report(capsys, *options)["answer_equal"]
+
+
 @pytest.mark.parametrize(
     "columns, query, says",
     [
         ({"adRevenue": ["a", "b", "c"]}, "topn", "not a number"),
-        ({"adRevenue": pa.array([1.0, None, 2.0])}, "groupby", "holds nulls"),
-        ({"countryCode": pa.array(["A", None, "A"])}, "max", "holds nulls"),
-        ({"adRevenue": np.array([1.0, -1.0, 1.0])}, "having", "without negative numbers"),
+        ({"adRevenue": pa.array([1.0, None, 2.0])}, "groupby-rows", "holds nulls"),
+        ({"countryCode": pa.array(["A", None, "A"])}, "max-rows", "holds nulls"),
+        ({"adRevenue": np.array([1.0, -1.0, 1.0])}, "having-rows", "without negative numbers"),
         ({"adRevenue": np.array([1.0, 1e300, 1.0])}, "max", "range of binary32"),
+        ({"adRevenue": np.array([1.0, 1e300, 1.0])}, "groupby", None),
+        ({"adRevenue": ["a", "b", "c"]}, "avg", "not a number"),
         ({"visitDate": ["x", "y", "z"]}, "topn", None),
     ],
 )

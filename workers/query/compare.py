@@ -21,6 +21,8 @@ def equal(plan: Plan, answer: Answer, expected: pa.Table) -> bool:
     theirs = expected.sort_by(by)
     place = ours["__place"].to_numpy()
     for name in expected.column_names:
+        if ours[name].is_null() != theirs[name].is_null():
+            return False
         if not pa.types.is_floating(ours[name].type):
             if ours[name].combine_chunks() != theirs[name].combine_chunks().cast(ours[name].type):
                 return False

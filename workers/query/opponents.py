@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from workers.query.exchange import Traffic
 from workers.query.pack import FRAME
-from workers.query.plans import JOIN, Q3, Q20, Plan
+from workers.query.plans import ROWS, Plan
 from workers.query.source import Worker
+from workers.query.sql import JOIN_MASTER, Q3_MASTER, Q20
 
 FRAMING = 24
 """Bytes Ethernet adds to a frame: preamble, check sequence, gap."""
@@ -40,15 +41,16 @@ class Way:
         return self.work + 8 * max(self.worker_bytes, self.master_bytes) / bits_per_second
 
 
-_BY = "SELECT {key} AS {name}, sum(adRevenue::DOUBLE) AS revenue, count(*) AS visits FROM uservisits GROUP BY {key}"
+_BY = ("SELECT {key} AS {name}, sum(adRevenue::DOUBLE) AS revenue, count(*) AS visits, count(adRevenue) AS numbers "
+       "FROM uservisits GROUP BY {key}")
 # benchmark query -> (table -> SQL at each worker, SQL at the master). Tables not named are shipped as for (a).
 LOCAL: dict[str, tuple[dict[str, str], str]] = {
     "q3": ({
         "customer": "SELECT c_custkey, c_mktsegment FROM customer WHERE c_mktsegment = 'BUILDING'",
         "orders": "SELECT o_orderkey, o_custkey, o_orderdate, o_shippriority FROM orders "
                   "WHERE o_orderdate < DATE '1995-03-15'",
-        "lineitem": "SELECT l_orderkey, l_extendedprice, l_discount, l_shipdate FROM lineitem "
-                    "WHERE l_shipdate > DATE '1995-03-15'"}, Q3),
+        "lineitem": "SELECT l_orderkey, sum(l_extendedprice * (1 - l_discount)) AS part FROM lineitem "
+                    "WHERE l_shipdate > DATE '1995-03-15' GROUP BY l_orderkey"}, Q3_MASTER.replace("shipped", "lineitem")),
     "q20": ({
         "lineitem": "SELECT l_partkey, l_suppkey, sum(l_quantity) AS l_quantity, DATE '1994-01-01' AS l_shipdate "
                     "FROM lineitem WHERE l_shipdate >= DATE '1994-01-01' AND l_shipdate < DATE '1995-01-01' "
@@ -60,7 +62,7 @@ LOCAL: dict[str, tuple[dict[str, str], str]] = {
              "SELECT * FROM uservisits ORDER BY adRevenue DESC, sourceIP, destURL LIMIT 100"),
     "groupby": ({"uservisits": _BY.format(name="prefix", key="substr(sourceIP, 1, 5)")},
                 "SELECT prefix, sum(revenue) AS revenue, sum(visits)::BIGINT AS visits, "
-                "sum(revenue) / sum(visits) AS mean FROM uservisits GROUP BY prefix"),
+                "sum(revenue) / sum(numbers) AS mean FROM uservisits GROUP BY prefix"),
     "max": ({"uservisits": "SELECT countryCode, max(adRevenue) AS best FROM uservisits GROUP BY countryCode"},
             "SELECT countryCode, max(best) AS best FROM uservisits GROUP BY countryCode"),
     "min": ({"uservisits": "SELECT countryCode, min(adRevenue) AS least FROM uservisits GROUP BY countryCode"},
@@ -71,13 +73,21 @@ LOCAL: dict[str, tuple[dict[str, str], str]] = {
                "HAVING sum(revenue) > (SELECT 0.002 * sum(revenue) FROM uservisits)"),
     "join": ({
         "rankings": "SELECT pageURL, pageRank FROM rankings WHERE pageRank > 100",
-        "uservisits": "SELECT destURL, adRevenue, visitDate FROM uservisits WHERE visitDate < DATE '2005-01-01'"}, JOIN),
+        "uservisits": "SELECT destURL, count(*) AS visits, max(adRevenue) AS best FROM uservisits "
+                      "WHERE visitDate < DATE '2005-01-01' GROUP BY destURL"}, JOIN_MASTER.replace("parts", "uservisits")),
+    "count": ({"uservisits": _BY.format(name="countryCode", key="countryCode")},
+              "SELECT countryCode, sum(visits)::BIGINT AS visits FROM uservisits GROUP BY countryCode"),
+    "avg": ({"uservisits": _BY.format(name="countryCode", key="countryCode")},
+            "SELECT countryCode, sum(revenue) / sum(numbers) AS mean FROM uservisits GROUP BY countryCode"),
 }  # fmt: skip
+LOCAL |= {name + ROWS: way for name, way in LOCAL.items()}
 READ: dict[str, list[str]] = {
     "topn": ["destURL", "adRevenue", "sourceIP"], "groupby": ["sourceIP", "adRevenue"],
     "max": ["countryCode", "adRevenue"], "min": ["countryCode", "adRevenue"], "distinct": ["userAgent"],
+    "count": ["countryCode"], "avg": ["countryCode", "adRevenue"],
     "having": ["destURL", "adRevenue"], "join": ["destURL", "adRevenue", "visitDate"],
 }  # fmt: skip
+READ |= {name + ROWS: columns for name, columns in READ.items()}
 
 
 def columns(plan: Plan, table: str) -> str:
