@@ -72,7 +72,7 @@ def works(rig: Rig, tables: Tables) -> None:
     assert report["answer_equal"] and report["traffic"]["rows_pruned"] > 0
 
 
-@pytest.mark.parametrize("event", ["started", "sending"])
+@pytest.mark.parametrize("event", [pytest.param("started", marks=pytest.mark.slow), "sending"])
 def test_worker_killed(rig: Rig, tables: Tables, event: str) -> None:
     """In mid-scan, or while its rows are on their way."""
     query = begin(rig, tables, event)
@@ -101,6 +101,7 @@ def test_master_killed(rig: Rig, tables: Tables) -> None:
     works(rig, tables)
 
 
+@pytest.mark.slow
 def test_switch_stands_still(rig: Rig, tables: Tables) -> None:
     query = begin(rig, tables, "sending")
     fails(query, f"no answer for {DEADLINE:g} s")
@@ -117,6 +118,7 @@ def test_switch_restarts(rig: Rig, tables: Tables) -> None:
     works(rig, tables)
 
 
+@pytest.mark.slow
 def test_controller_killed(tables: Tables) -> None:
     with Rig(Setting("shm", 1, "group_sum", cells=64, timing=Timing(deadline=DEADLINE))) as rig:
         query = begin(rig, tables, "sending")
