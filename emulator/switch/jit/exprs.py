@@ -94,16 +94,18 @@ def low(g: Gen, e: x.Expr, width: int) -> Val:
 
 def _swapped(g: Gen, e: x.Expr) -> Val | None:
     """One instruction where the expression is a whole field with its bytes in reverse."""
-    found = byte_order.swapped(e)
+
+    def size_of(field: x.FieldRead) -> int | None:
+        var = g.phv.field(field.header, field.field)
+        return None if var.signed or var.width % 8 else var.width // 8
+
+    found = byte_order.swapped(e, size_of)
     if found is None:
         return None
-    field, count = found
-    var = g.phv.field(field.header, field.field)
-    if var.signed or var.width != 8 * count:
-        return None
-    bits = container(var.width)
-    ref = g.fn.bswap(g.arith.modulo(g.get(var), var.width), var.width)
-    return g.arith.made(g.fn.zext(ref, var.width, bits), bits, *unsigned_range(var.width))
+    field, size = found
+    bits = container(8 * size)
+    ref = g.fn.bswap(g.arith.modulo(g.get(g.phv.field(field.header, field.field)), 8 * size), 8 * size)
+    return g.arith.made(g.fn.zext(ref, 8 * size, bits), bits, *unsigned_range(8 * size))
 
 
 def _linear_low(g: Gen, op: str, a: Val, b: Val, bits: int) -> Val:
