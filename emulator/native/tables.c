@@ -14,10 +14,28 @@ struct fpt_entry *fpt_lookup(struct fpt_table *t, const uint64_t *key)
     return slot == NO_SLOT ? (struct fpt_entry *)t->default_entry : slot_entry(t, slot);
 }
 
+static void lookup_chunk(struct fpt_table *t, int n, const uint64_t *keys, uint32_t *handles)
+{
+    uint32_t slots[FPT_CHUNK];
+    if (t->kind == FPT_TERNARY)
+        tree_ahead(t, keys, t->key_words, n, slots);
+    else if (t->blocks)
+        blocks_ahead(t, keys, t->key_words, n, slots);
+    else
+        lpm_ahead(t, keys, t->key_words, n, slots);
+    for (int i = 0; i < n; i++)
+        handles[i] = slots[i] == NO_SLOT ? FPT_DEFAULT_HANDLE : slot_entry(t, slots[i])->handle;
+}
+
 void fpt_lookup_many(struct fpt_table *t, int64_t n, const uint64_t *keys, uint32_t *handles)
 {
-    for (int64_t i = 0; i < n; i++)
-        handles[i] = fpt_lookup(t, keys + i * t->key_words)->handle;
+    bool single = t->kind == FPT_EXACT || !t->count || (t->kind == FPT_LPM && t->flat_valid);
+    for (int64_t i = 0; i < n; i += single ? 1 : FPT_CHUNK) {
+        if (single)
+            handles[i] = fpt_lookup(t, keys + i * t->key_words)->handle;
+        else
+            lookup_chunk(t, n - i < FPT_CHUNK ? (int)(n - i) : FPT_CHUNK, keys + i * t->key_words, handles + i);
+    }
 }
 
 static void choose_find(struct fpt_table *t)

@@ -79,6 +79,7 @@ struct fpt_entry *fpt_find(struct fpt_table *table, uint32_t handle);
 
 /* Where a key word usually lies in a packet: eight bytes from `byte` on, read as a big-endian number, shifted right, masked. */
 #define FPT_GUESS_WORDS 8
+#define FPT_GUESS_REACH 512
 struct fpt_guess_word {
     uint32_t byte;
     uint32_t shift;
@@ -87,7 +88,7 @@ struct fpt_guess_word {
 };
 struct fpt_guess {
     struct fpt_table *table;
-    uint32_t least; /* bytes that a packet must have */
+    uint32_t least; /* bytes that a packet must have; above FPT_GUESS_REACH the guess is not used */
     uint32_t n_words; /* as many as the table's key has, at most FPT_GUESS_WORDS */
     struct fpt_guess_word words[FPT_GUESS_WORDS];
 };
@@ -111,6 +112,10 @@ struct fpt_guesses {
 };
 void fpt_look_ahead(const struct fpt_guesses *guesses, const void *packets, int32_t n, int32_t at);
 
-/* Looks up n keys, row-major, and writes each winner's handle: tests and benchmarks without a compiled pipeline. */
+/* Looks up n keys, row-major, and writes each winner's handle: tests and benchmarks without a compiled pipeline. Keys of
+ * prefix and ternary tables go side by side, as when looking ahead. */
 void fpt_lookup_many(struct fpt_table *table, int64_t n, const uint64_t *keys, uint32_t *handles);
+
+/* For tests: ternary tables filled from now on do without instructions that only some processors have (1), or use them (0). */
+void fpt_plain(int32_t on);
 #endif

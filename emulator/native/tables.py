@@ -60,6 +60,11 @@ def look_ahead_address() -> int:
     return int(ffi.cast("intptr_t", ffi.addressof(lib, "fpt_look_ahead")))
 
 
+def use_plain(on: bool) -> None:
+    """For tests: whether ternary tables filled from now on do without what only some processors have."""
+    lib_and_ffi()[0].fpt_plain(int(on))
+
+
 @dataclass(frozen=True, slots=True)
 class GuessedWord:
     """A key word as a packet usually holds it: big-endian 8 bytes from `byte`, shifted right, masked, `constant` or'ed in."""

@@ -14,16 +14,21 @@ static inline uint64_t guessed_word(const struct fpt_guess_word *word, const uin
     return (__builtin_bswap64(raw) >> word->shift & word->mask) | word->constant;
 }
 
-/* Guessed keys side by side. Of a packet that is too short the key is 0, and `guessed` has no bit. */
-static inline uint64_t guess_keys(const struct fpt_guess *guess, const struct fp_packet *packets, int n, uint64_t *keys)
+/* Guessed keys, stride words apart. Of a packet that is too short the key is 0, and the result has no bit for it. */
+static uint64_t guess_keys(const struct fpt_guess *guess, const struct fp_packet *packets, int n, uint64_t *keys, int stride)
 {
+    static const uint8_t nothing[FPT_GUESS_REACH];
+    const uint8_t *data[FPT_CHUNK];
     uint64_t guessed = 0;
-    const uint32_t words = guess->n_words;
     for (int i = 0; i < n; i++) {
         bool enough = packets[i].length >= guess->least;
-        for (uint32_t k = 0; k < words; k++)
-            keys[(uint32_t)i * words + k] = enough ? guessed_word(&guess->words[k], packets[i].data) : 0;
+        data[i] = enough ? packets[i].data : nothing;
         guessed |= (uint64_t)enough << i;
+    }
+    for (uint32_t k = 0; k < guess->n_words; k++) {
+        const struct fpt_guess_word word = guess->words[k];
+        for (int i = 0; i < n; i++)
+            keys[i * stride + (int)k] = guessed_word(&word, data[i]);
     }
     return guessed;
 }
@@ -54,26 +59,23 @@ static inline uint64_t address_of(const struct fpt_table *t, uint32_t slot)
 static void look_up(const struct fpt_guess *guess, const struct fp_packet *packets, int n, uint64_t *rows)
 {
     struct fpt_table *t = guess->table;
-    uint64_t keys[FPT_CHUNK * FPT_GUESS_WORDS];
     uint32_t slots[FPT_CHUNK];
-    uint64_t guessed = guess_keys(guess, packets, n, keys);
+    const int stride = t->ahead_words;
+    uint64_t guessed = guess_keys(guess, packets, n, rows + 1, stride);
     if (t->kind == FPT_TERNARY)
-        tree_ahead(t, keys, n, slots);
+        tree_ahead(t, rows + 1, stride, n, slots);
     else if (t->blocks)
-        blocks_ahead(t, keys, n, slots);
+        blocks_ahead(t, rows + 1, stride, n, slots);
     else
-        lpm_ahead(t, keys, n, slots);
-    for (int i = 0; i < n; i++) {
-        uint64_t *row = rows + i * t->ahead_words;
-        row[0] = guessed >> i & 1 ? address_of(t, slots[i]) : 0;
-        for (int32_t k = 0; k < t->key_words; k++)
-            row[1 + k] = keys[i * t->key_words + k];
-    }
+        lpm_ahead(t, rows + 1, stride, n, slots);
+    for (int i = 0; i < n; i++)
+        rows[i * stride] = guessed >> i & 1 ? address_of(t, slots[i]) : 0;
 }
 
-static bool worthwhile(const struct fpt_table *t)
+static bool worthwhile(const struct fpt_guess *guess)
 {
-    if (!t->ahead || !t->count)
+    const struct fpt_table *t = guess->table;
+    if (!t->ahead || !t->count || guess->least > FPT_GUESS_REACH)
         return false;
     return t->kind == FPT_TERNARY ? t->count > FLAT_LIMIT : t->count * t->stride >= WORTHWHILE;
 }
@@ -85,10 +87,10 @@ static void chunk(const struct fpt_guesses *guesses, const struct fp_packet *pac
     uint64_t keys[FPT_CHUNK * FPT_GUESS_WORDS];
     for (int32_t g = 0; g < guesses->n && count > 0; g++) {
         struct fpt_table *t = guesses->list[g].table;
-        if (!worthwhile(t)) {
+        if (!worthwhile(&guesses->list[g])) {
             ahead_forget(t);
         } else if (ask && t->kind == FPT_EXACT) {
-            guess_keys(&guesses->list[g], packets + at, count, keys);
+            guess_keys(&guesses->list[g], packets + at, count, keys, t->key_words);
             exact_ask(t, keys, count, t->ahead_hashes + row);
         } else if (!ask) {
             t->ahead_filled = true;

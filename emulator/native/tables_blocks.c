@@ -70,19 +70,19 @@ COUNTS_BITS uint32_t blocks_find(struct fpt_table *t, const uint64_t *key)
     return cell - 1; /* 0 becomes NO_SLOT */
 }
 
-COUNTS_BITS void blocks_ahead(struct fpt_table *t, const uint64_t *keys, int n, uint32_t *slots)
+COUNTS_BITS void blocks_ahead(struct fpt_table *t, const uint64_t *keys, int stride, int n, uint32_t *slots)
 {
     const struct lpm_blocks *b = t->blocks;
     uint32_t deeper[FPT_CHUNK];
     int n_deeper = 0;
     for (int i = 0; i < n; i++) {
-        slots[i] = b->root[keys[i] >> 16];
+        slots[i] = b->root[keys[i * stride] >> 16];
         if (slots[i] & TO_BLOCK)
             __builtin_prefetch(block_of(b, slots[i]));
     }
     for (int i = 0; i < n; i++) {
         if (slots[i] & TO_BLOCK)
-            slots[i] = answer(block_of(b, slots[i]), keys[i] >> 8 & 0xff);
+            slots[i] = answer(block_of(b, slots[i]), keys[i * stride] >> 8 & 0xff);
         if (slots[i] & TO_BLOCK) {
             deeper[n_deeper++] = (uint32_t)i;
             __builtin_prefetch(block_of(b, slots[i]));
@@ -91,7 +91,7 @@ COUNTS_BITS void blocks_ahead(struct fpt_table *t, const uint64_t *keys, int n, 
     }
     for (int k = 0; k < n_deeper; k++) {
         uint32_t i = deeper[k];
-        slots[i] = answer(block_of(b, slots[i]), keys[i] & 0xff) - 1;
+        slots[i] = answer(block_of(b, slots[i]), keys[i * stride] & 0xff) - 1;
         __builtin_prefetch(slot_entry(t, slots[i]));
     }
 }

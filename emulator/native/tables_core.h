@@ -182,11 +182,12 @@ uint32_t tree_find(struct fpt_table *t, const uint64_t *key);
 void tree_free(struct fpt_table *t);
 
 /* Looking ahead. Exact: the cells of n keys are asked for from memory; later, entries that may be theirs are put into rows
- * and asked for. Others: the winning slot, or NO_SLOT, for each of n <= FPT_CHUNK keys; the slots' memory is asked for. */
+ * and asked for. Others: the winning slot, or NO_SLOT, for each of n <= FPT_CHUNK keys, which begin
+ * stride words apart; the slots' memory is asked for. */
 void exact_ask(const struct fpt_table *t, const uint64_t *keys, int n, uint32_t *hashes);
 void exact_ahead(const struct fpt_table *t, const uint32_t *hashes, int n, uint64_t *rows);
-void lpm_ahead(struct fpt_table *t, const uint64_t *keys, int n, uint32_t *slots);
-void blocks_ahead(struct fpt_table *t, const uint64_t *keys, int n, uint32_t *slots);
-void tree_ahead(struct fpt_table *t, const uint64_t *keys, int n, uint32_t *slots);
+void lpm_ahead(struct fpt_table *t, const uint64_t *keys, int stride, int n, uint32_t *slots);
+void blocks_ahead(struct fpt_table *t, const uint64_t *keys, int stride, int n, uint32_t *slots);
+void tree_ahead(struct fpt_table *t, const uint64_t *keys, int stride, int n, uint32_t *slots);
 void ahead_forget(struct fpt_table *t); /* voids all rows */
 #endif

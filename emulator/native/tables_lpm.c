@@ -158,18 +158,18 @@ static void ask_longest(const struct fpt_table *t, const uint64_t *key, const st
     __builtin_prefetch(&tuple->index.cells[hash_words(masked, t->key_words) & tuple->index.mask]);
 }
 
-void lpm_ahead(struct fpt_table *t, const uint64_t *keys, int n, uint32_t *slots)
+void lpm_ahead(struct fpt_table *t, const uint64_t *keys, int stride, int n, uint32_t *slots)
 {
     if (t->root) {
         for (int i = 0; i < n; i++)
-            __builtin_prefetch(&t->root->cells[top_bits(keys + i * t->key_words, t->fields[0].width)]);
+            __builtin_prefetch(&t->root->cells[top_bits(keys + i * stride, t->fields[0].width)]);
         for (int i = 0; i < n; i++) {
-            const uint64_t *key = keys + i * t->key_words;
+            const uint64_t *key = keys + i * stride;
             ask_longest(t, key, &t->root->cells[top_bits(key, t->fields[0].width)]);
         }
     }
     for (int i = 0; i < n; i++) {
-        slots[i] = lpm_find(t, keys + i * t->key_words);
+        slots[i] = lpm_find(t, keys + i * stride);
         __builtin_prefetch(slot_entry(t, slots[i]));
     }
 }

@@ -9,6 +9,10 @@
 #define GROWN 2
 #define SHRUNK 4
 
+static bool plain;
+
+void fpt_plain(int32_t on) { plain = on != 0; }
+
 /* ---- packed keys ---- */
 
 void tree_pack(const struct tree *tree, const uint64_t *key, int32_t key_words, uint64_t *packed)
@@ -40,9 +44,10 @@ static void plan_words(const struct fpt_table *t, struct tree *tree)
     free(used);
 }
 
-static void plan_blocks(struct tree *tree)
+static void plan_leaves(struct tree *tree)
 {
     tree->per_block = tree->words >= LANES ? 1 : LANES / tree->words;
+    tree->few = tree->words > LANES ? 0 : tree->per_block < (int)MOST_SMALL ? (uint32_t)tree->per_block : MOST_SMALL;
     tree->lanes = (tree->words * tree->per_block + LANES - 1) / LANES * LANES;
     size_t head = sizeof(struct block_head) + (sizeof(uint64_t) + sizeof(uint32_t)) * (size_t)tree->per_block;
     tree->block_words = 2 * tree->lanes + (int32_t)((head + 63) / 64 * 8);
@@ -75,6 +80,7 @@ static void tree_destroy(struct tree *tree)
     for (uint32_t i = 0; i < tree->n_nodes; i++)
         free(tree->nodes[i].cells);
     free(tree->nodes);
+    free(tree->small);
     free(tree->blocks);
     free(tree->rules);
     free(tree->seen);
@@ -99,10 +105,11 @@ static struct tree *tree_new(const struct fpt_table *t)
         tree_destroy(tree);
         return NULL;
     }
-    plan_blocks(tree);
+    plan_leaves(tree);
     plan_lanes(tree, t->key_words);
 #if defined(__x86_64__)
-    tree->wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("bmi2");
+    tree->wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("bmi2") &&
+                 !plain;
 #endif
     return tree;
 }
@@ -174,29 +181,25 @@ static int by_rank(const void *a, const void *b, void *tree)
 
 /* ---- rebuilding ---- */
 
-struct list {
-    uint32_t *slots;
-    uint32_t n;
-};
+void list_slot(struct tree *tree, uint32_t slot, struct list *into)
+{
+    if (tree->seen[slot] != tree->walk)
+        into->slots[into->n++] = slot;
+    tree->seen[slot] = tree->walk;
+}
 
 static void collect(struct tree *tree, uint32_t ref, struct list *into)
 {
-    if (ref & TO_NODE) {
-        const struct node *node = &tree->nodes[ref & ~TO_NODE];
-        for (uint32_t i = 0; i < 1u << node->bits; i++)
-            if (node->cells[i].ref)
-                collect(tree, node->cells[i].ref, into);
-        if (node->rest.ref)
-            collect(tree, node->rest.ref, into);
+    if (!(ref & TO_NODE)) {
+        leaf_walk(tree, ref, into);
         return;
     }
-    for (; ref; ref = block_head(tree, ref)->next)
-        for (uint32_t i = 0; i < block_head(tree, ref)->count; i++) {
-            uint32_t slot = block_slot(tree, ref)[i];
-            if (tree->seen[slot] != tree->walk)
-                into->slots[into->n++] = slot;
-            tree->seen[slot] = tree->walk;
-        }
+    const struct node *node = &tree->nodes[ref & ~TO_NODE];
+    for (uint32_t i = 0; i < 1u << node->bits; i++)
+        if (node->cells[i].ref)
+            collect(tree, node->cells[i].ref, into);
+    if (node->rest.ref)
+        collect(tree, node->rest.ref, into);
 }
 
 /* The subtree anew from its entries. false when memory is short. */
@@ -252,23 +255,16 @@ static bool add_below(struct tree *tree, uint32_t *ref, uint32_t slot, int depth
     if (*ref & TO_NODE) {
         uint32_t number = *ref & ~TO_NODE;
         struct node *node = &tree->nodes[number];
-        bool grown = ++node->count > GROWN * node->built + (uint32_t)tree->per_block;
+        bool grown = ++node->count > GROWN * node->built + LANES;
         return add_to_node(tree, number, slot, depth + 1) && (!grown || rebuild(tree, ref, depth));
     }
-    if (!chain_add(tree, ref, slot))
-        return false;
-    uint32_t retry = block_head(tree, *ref)->retry;
-    if (chain_count(tree, *ref) <= (retry ? retry : (uint32_t)tree->per_block))
-        return true;
-    return rebuild(tree, ref, depth);
+    return leaf_add(tree, ref, slot) && (!leaf_overfull(tree, *ref) || rebuild(tree, ref, depth));
 }
 
 static bool remove_below(struct tree *tree, uint32_t *ref, uint32_t slot, int depth)
 {
-    if (!(*ref & TO_NODE)) {
-        chain_remove(tree, ref, slot);
-        return true;
-    }
+    if (!(*ref & TO_NODE))
+        return leaf_remove(tree, ref, slot);
     uint32_t number = *ref & ~TO_NODE, fixed, open;
     struct node *node = &tree->nodes[number];
     bool shrunk = --node->count < node->built / SHRUNK, done = true;

@@ -9,14 +9,18 @@
 #include "tables_core.h"
 
 #define LANES 8             /* words compared at once */
-#define TO_NODE 0x80000000u /* in a cell's ref */
+/* A reference: 0: nothing; TO_NODE | number; entries side by side: how many << SMALL_SHIFT | the first; else a chain's first
+ * block. */
+#define TO_NODE 0x80000000u
+#define MOST_SMALL 7u
+#define SMALL_SHIFT 28
+#define SMALL_NUMBER ((1u << SMALL_SHIFT) - 1)
 #define MOST_DEPTH 40
 #define MOST_BITS 16        /* picked by a node */
-#define CHECK_BITS 16
 
 struct cell_of_node {
-    uint32_t ref; /* 0: nothing; TO_NODE | node; else the first block of a chain */
-    uint16_t value, care; /* of the node's check bits */
+    uint32_t ref;
+    uint16_t value, care; /* of the node's check: the sixteen bits from one place on */
 };
 
 /* Bits taken out of two words of the packed key, the first word's lowest. */
@@ -25,16 +29,17 @@ struct picked {
 };
 
 struct node {
-    struct picked pick, check;
+    struct picked pick;
     struct cell_of_node *cells;
     struct cell_of_node rest;
     uint32_t count, built; /* entries below, now and when the bits were chosen */
-    uint8_t word[2], check_word[2];
-    uint8_t shift, check_shift; /* bits of the first word */
+    uint8_t word[2];
+    uint8_t shift; /* bits of the first word */
+    uint8_t check_word, check_at;
     uint8_t bits;               /* picked in all */
     uint8_t spare;              /* an entry may leave so many of them open before it goes to the rest */
 };
-_Static_assert(sizeof(struct node) == 64, "a node is one cache line");
+_Static_assert(sizeof(struct node) <= 64, "a node is at most one cache line");
 
 /* Behind a block's words: value[lanes], care[lanes], then this, then rank[per_block], slot[per_block]. */
 struct block_head {
@@ -45,10 +50,13 @@ struct block_head {
 
 struct tree {
     int32_t words;      /* of a packed key */
-    int32_t per_block;  /* entries in a block */
+    int32_t per_block;  /* entries in a block of a chain */
     int32_t lanes;      /* words of the entries in a block, rounded up to LANES */
     int32_t block_words;
     uint8_t agree[256]; /* lanes that differ -> entries that agree; for words <= LANES */
+    uint32_t few;       /* so many entries may lie side by side: value[n], care[n], rank[n], slot[n], from a new line on */
+    uint64_t *small;    /* their memory; line 0 is not used */
+    uint32_t n_small, small_room, free_small[5]; /* lines; free ones by how many there are together */
     uint64_t *blocks;   /* number 0 is not used */
     uint32_t n_blocks, block_room, free_block;
     struct node *nodes;
@@ -68,12 +76,28 @@ struct tree {
     int32_t n_sources;
 };
 
+/* Entries met on a walk. */
+struct list {
+    uint32_t *slots;
+    uint32_t n;
+};
+
 static inline uint64_t *rule_value(const struct tree *tree, uint32_t slot)
 {
     return tree->rules + (size_t)slot * (size_t)(2 * tree->words + 1);
 }
 static inline uint64_t *rule_care(const struct tree *tree, uint32_t slot) { return rule_value(tree, slot) + tree->words; }
 static inline uint64_t rule_rank(const struct tree *tree, uint32_t slot) { return rule_care(tree, slot)[tree->words]; }
+
+static inline uint32_t small_count(uint32_t ref) { return ref >> SMALL_SHIFT & 7; }
+static inline uint64_t *small_at(const struct tree *tree, uint32_t number)
+{
+    return tree->small + (size_t)number * LANES;
+}
+static inline uint32_t *small_slots(const struct tree *tree, uint64_t *few, uint32_t n)
+{
+    return (uint32_t *)(few + n * (2 * (uint32_t)tree->words + 1));
+}
 
 static inline uint64_t *block_value(const struct tree *tree, uint32_t block)
 {
@@ -105,9 +129,14 @@ static inline uint64_t extract(uint64_t word, uint64_t mask)
     return out;
 }
 
-static inline uint32_t take_bits(const struct picked *from, const uint8_t *word, uint32_t shift, const uint64_t *words)
+static inline uint32_t picked_bits(const struct node *node, const uint64_t *words)
 {
-    return (uint32_t)(extract(words[word[0]], from->mask[0]) | extract(words[word[1]], from->mask[1]) << shift);
+    return (uint32_t)(extract(words[node->word[0]], node->pick.mask[0]) |
+                      extract(words[node->word[1]], node->pick.mask[1]) << node->shift);
+}
+static inline uint16_t check_bits(const struct node *node, const uint64_t *words)
+{
+    return (uint16_t)(words[node->check_word] >> node->check_at);
 }
 
 void tree_pack(const struct tree *tree, const uint64_t *key, int32_t key_words, uint64_t *packed);
@@ -118,6 +147,15 @@ void chain_remove(struct tree *tree, uint32_t *first, uint32_t slot);
 void chain_free(struct tree *tree, uint32_t first);
 uint32_t chain_count(const struct tree *tree, uint32_t first);
 bool chain_make(struct tree *tree, const uint32_t *slots, uint32_t n, uint32_t *first); /* slots: best first */
+
+/* tables_tree_leaf.c. false when memory is short; the leaf is as before then. */
+bool leaf_make(struct tree *tree, const uint32_t *slots, uint32_t n, uint32_t *ref); /* slots: best first */
+bool leaf_add(struct tree *tree, uint32_t *ref, uint32_t slot);
+bool leaf_remove(struct tree *tree, uint32_t *ref, uint32_t slot);
+void leaf_free(struct tree *tree, uint32_t ref);
+bool leaf_overfull(const struct tree *tree, uint32_t ref); /* a node may do better by now */
+void leaf_walk(struct tree *tree, uint32_t ref, struct list *into);
+void list_slot(struct tree *tree, uint32_t slot, struct list *into); /* tables_tree.c: once in a walk */
 
 /* tables_tree_choose.c. Room to work in, given back by free(). */
 struct choice *choice_new(void);

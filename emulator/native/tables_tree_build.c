@@ -5,7 +5,7 @@
 void subtree_free(struct tree *tree, uint32_t ref)
 {
     if (!(ref & TO_NODE)) {
-        chain_free(tree, ref);
+        leaf_free(tree, ref);
         return;
     }
     struct node *node = &tree->nodes[ref & ~TO_NODE];
@@ -44,15 +44,15 @@ static uint32_t new_node(struct tree *tree)
 
 bool route(const struct tree *tree, const struct node *node, uint32_t slot, uint32_t *fixed, uint32_t *open)
 {
-    *fixed = take_bits(&node->pick, node->word, node->shift, rule_value(tree, slot));
-    *open = ~take_bits(&node->pick, node->word, node->shift, rule_care(tree, slot)) & ((1u << node->bits) - 1);
+    *fixed = picked_bits(node, rule_value(tree, slot));
+    *open = ~picked_bits(node, rule_care(tree, slot)) & ((1u << node->bits) - 1);
     return __builtin_popcount(*open) > node->spare;
 }
 
 void narrow(const struct tree *tree, const struct node *node, struct cell_of_node *cell, uint32_t slot)
 {
-    uint16_t value = (uint16_t)take_bits(&node->check, node->check_word, node->check_shift, rule_value(tree, slot));
-    uint16_t care = (uint16_t)take_bits(&node->check, node->check_word, node->check_shift, rule_care(tree, slot));
+    uint16_t value = check_bits(node, rule_value(tree, slot));
+    uint16_t care = check_bits(node, rule_care(tree, slot));
     if (!cell->ref) {
         cell->value = value;
         cell->care = care;
@@ -159,11 +159,11 @@ static bool build_node(struct tree *tree, const struct node *chosen, const uint3
 bool build(struct tree *tree, const uint32_t *slots, uint32_t n, int depth, uint32_t *ref)
 {
     struct node chosen;
-    if (n > (uint32_t)tree->per_block && depth < MOST_DEPTH && choose_bits(tree, slots, n, &chosen))
+    if (n > tree->few && n > 1 && depth < MOST_DEPTH && choose_bits(tree, slots, n, &chosen))
         return build_node(tree, &chosen, slots, n, depth, ref);
-    if (!chain_make(tree, slots, n, ref))
+    if (!leaf_make(tree, slots, n, ref))
         return false;
-    if (n)
-        block_head(tree, *ref)->retry = n > (uint32_t)tree->per_block ? 2 * n : (uint32_t)tree->per_block;
+    if (n > tree->few)
+        block_head(tree, *ref)->retry = 2 * n;
     return true;
 }

@@ -160,19 +160,23 @@ static bool fits_words(const uint16_t *bits, int n, uint32_t bit)
     return true;
 }
 
+static bool may_pick(const struct choice *c, uint32_t bit)
+{
+    for (int i = 0; i < c->n_picked; i++)
+        if (c->picked[i] == bit)
+            return false;
+    return fits_words(c->picked, c->n_picked, bit);
+}
+
 /* Returns the decisions that remain. */
-static double pick_all(struct choice *c, uint32_t n)
+static double pick_best(struct choice *c, uint32_t n)
 {
     double cost = c->n * c->logs[c->n];
     while (c->n_picked < MOST_BITS && 1u << c->n_picked < 2 * n && c->n_pairs > 1) {
         int best = -1;
         double least = cost - LEAST_GAIN * c->n_pairs;
         for (int k = 0; k < c->n_candidates; k++) {
-            uint32_t bit = c->candidates[k].bit;
-            bool taken = !fits_words(c->picked, c->n_picked, bit);
-            for (int i = 0; i < c->n_picked && !taken; i++)
-                taken = c->picked[i] == bit;
-            double found = taken ? cost : cost_with(c, bit);
+            double found = may_pick(c, c->candidates[k].bit) ? cost_with(c, c->candidates[k].bit) : cost;
             if (found < least) {
                 least = found;
                 best = k;
@@ -185,31 +189,39 @@ static double pick_all(struct choice *c, uint32_t n)
     return cost;
 }
 
-static void set_bits(struct picked *into, uint8_t *word, uint8_t *shift, const uint16_t *bits, int n)
+static void set_picked(struct node *node, const uint16_t *bits, int n)
 {
-    word[0] = word[1] = n ? (uint8_t)(bits[0] >> 6) : 0;
+    node->word[0] = node->word[1] = n ? (uint8_t)(bits[0] >> 6) : 0;
     for (int i = 0; i < n; i++) {
         uint8_t at = (uint8_t)(bits[i] >> 6);
-        if (at != word[0])
-            word[1] = at;
-        into->mask[at != word[0]] |= (uint64_t)1 << (bits[i] & 63);
+        if (at != node->word[0])
+            node->word[1] = at;
+        node->pick.mask[at != node->word[0]] |= (uint64_t)1 << (bits[i] & 63);
     }
-    *shift = (uint8_t)__builtin_popcountll(into->mask[0]);
+    node->shift = (uint8_t)__builtin_popcountll(node->pick.mask[0]);
 }
 
-/* The best candidates that were not picked: by them a cell tells that it has nothing for a key. */
-static void choose_checks(const struct choice *c, struct node *node)
+/* The sixteen bits in a row that save the most decisions of their own, picked ones aside: by them a cell tells that it has
+ * nothing for a key. */
+static void choose_check(const struct choice *c, struct node *node)
 {
-    uint16_t bits[CHECK_BITS];
-    int n = 0;
-    for (int k = 0; k < c->n_candidates && n < CHECK_BITS; k++) {
-        bool taken = !fits_words(bits, n, c->candidates[k].bit);
-        for (int i = 0; i < c->n_picked && !taken; i++)
-            taken = c->picked[i] == c->candidates[k].bit;
-        if (!taken)
-            bits[n++] = c->candidates[k].bit;
+    double most = 0, all = c->n * c->logs[c->n];
+    for (int k = 0; k < c->n_candidates; k++) { /* a row begins with a good bit */
+        uint32_t first = c->candidates[k].bit;
+        double saved = 0;
+        for (int i = 0; i < c->n_candidates; i++) {
+            uint32_t bit = c->candidates[i].bit;
+            bool picked = (bit >> 6 == node->word[0] && node->pick.mask[0] >> (bit & 63) & 1) ||
+                          (bit >> 6 == node->word[1] && node->pick.mask[1] >> (bit & 63) & 1);
+            if (!picked && bit >= first && bit < first + 16 && bit >> 6 == first >> 6)
+                saved += all - c->candidates[i].cost > 0 ? all - c->candidates[i].cost : 0;
+        }
+        if (saved > most) {
+            most = saved;
+            node->check_word = (uint8_t)(first >> 6);
+            node->check_at = (uint8_t)(first & 63);
+        }
     }
-    set_bits(&node->check, node->check_word, &node->check_shift, bits, n);
 }
 
 struct choice *choice_new(void)
@@ -233,13 +245,13 @@ bool choose_bits(const struct tree *tree, const uint32_t *slots, uint32_t n, str
             find_candidates(c);
         c->n_picked = 0;
         c->spare = spare;
-        double cost = pick_all(c, n);
+        double cost = pick_best(c, n);
         if (!c->n_picked || (node->bits && cost >= least))
             continue;
         least = cost;
         *node = (struct node){.bits = (uint8_t)c->n_picked, .spare = (uint8_t)spare};
-        set_bits(&node->pick, node->word, &node->shift, c->picked, c->n_picked);
-        choose_checks(c, node);
+        set_picked(node, c->picked, c->n_picked);
+        choose_check(c, node);
     }
     return node->bits > 0;
 }

@@ -1,17 +1,12 @@
 /* The search of the ternary tree, included twice by tables_tree_find.c: FORM(name) names this form's functions, TAKE(word, mask)
  * moves the bits under a mask together, DIFFER(key, value, care) tells which of LANES words differ,
+ * DIFFER_FEW(key, value, care, n) which of the first n <= LANES words,
  * PACK(tree, key, key_words, packed) packs a key of up to LANES words into as many, repeated. */
 
-static inline uint32_t FORM(position)(const struct node *node, const uint64_t *key, bool one_word)
+static inline uint32_t FORM(position)(const struct node *node, const uint64_t *key)
 {
-    uint32_t low = (uint32_t)TAKE(key[node->word[0]], node->pick.mask[0]);
-    return one_word ? low : low | (uint32_t)TAKE(key[node->word[1]], node->pick.mask[1]) << node->shift;
-}
-
-static inline uint32_t FORM(checked)(const struct node *node, const uint64_t *key, bool one_word)
-{
-    uint32_t low = (uint32_t)TAKE(key[node->check_word[0]], node->check.mask[0]);
-    return one_word ? low : low | (uint32_t)TAKE(key[node->check_word[1]], node->check.mask[1]) << node->check_shift;
+    return (uint32_t)(TAKE(key[node->word[0]], node->pick.mask[0]) |
+                      TAKE(key[node->word[1]], node->pick.mask[1]) << node->shift);
 }
 
 /* Which of the block's entries agree with the packed key, which fills LANES words where it has no more than them. */
@@ -41,6 +36,30 @@ static inline void FORM(scan)(const struct fpt_table *t, uint32_t block, const s
         }
 }
 
+/* The best of few entries side by side, without a branch that depends on whether one agrees. */
+static inline void FORM(scan_small)(const struct fpt_table *t, uint32_t ref, const struct wanted_key *key, struct best *best)
+{
+    const struct tree *tree = t->tree;
+    const uint32_t n = small_count(ref), lanes = n * (uint32_t)tree->words;
+    uint64_t *few = small_at(tree, ref & SMALL_NUMBER);
+    uint32_t agree = tree->agree[DIFFER_FEW(key->packed, few, few + lanes, lanes)] & ((1u << n) - 1);
+    while (t->has_range && agree && !slot_matches(t, small_slots(tree, few, n)[__builtin_ctz(agree)], key->words))
+        agree &= agree - 1;
+    int at = __builtin_ctz(agree | 1u << (n - 1));
+    uint64_t rank = few[2 * lanes + (uint32_t)at] | -(uint64_t)(agree == 0), old = best->rank;
+    uint32_t slot = small_slots(tree, few, n)[at], old_slot = best->slot;
+    best->rank = rank < old ? rank : old;
+    best->slot = rank < old ? slot : old_slot;
+}
+
+static inline void FORM(scan_leaf)(const struct fpt_table *t, uint32_t ref, const struct wanted_key *key, struct best *best)
+{
+    if (small_count(ref))
+        FORM(scan_small)(t, ref, key, best);
+    else
+        FORM(scan)(t, ref, key, best);
+}
+
 static inline bool FORM(passes)(const struct cell_of_node *cell, uint32_t check)
 {
     return (cell->ref != 0) & (((cell->value ^ check) & cell->care) == 0);
@@ -50,15 +69,15 @@ static void FORM(search)(const struct fpt_table *t, uint32_t ref, const struct w
 {
     while (ref & TO_NODE) {
         const struct node *node = &t->tree->nodes[ref & ~TO_NODE];
-        uint32_t check = FORM(checked)(node, key->packed, false);
-        const struct cell_of_node *cell = &node->cells[FORM(position)(node, key->packed, false)];
+        uint32_t check = check_bits(node, key->packed);
+        const struct cell_of_node *cell = &node->cells[FORM(position)(node, key->packed)];
         if (FORM(passes)(&node->rest, check))
             FORM(search)(t, node->rest.ref, key, best);
         if (!FORM(passes)(cell, check))
             return;
         ref = cell->ref;
     }
-    FORM(scan)(t, ref, key, best);
+    FORM(scan_leaf)(t, ref, key, best);
 }
 
 static uint32_t FORM(find)(const struct fpt_table *t, const uint64_t *key)
@@ -74,124 +93,87 @@ static uint32_t FORM(find)(const struct fpt_table *t, const uint64_t *key)
     return best.slot;
 }
 
-/* Notes what a cell leads to, without a branch that depends on the key: nodes and chains apart. */
-static inline __attribute__((always_inline)) void FORM(note)(const struct cell_of_node *cell, uint32_t check, uint32_t key,
-                                                             struct noted *noted)
-{
-    uint64_t item = (uint64_t)key << 32 | cell->ref;
-    uint32_t passed = FORM(passes)(cell, check), deeper = cell->ref >> 31;
-    noted->items[noted->n] = noted->chains[noted->n_chains] = item;
-    noted->n += passed & deeper;
-    noted->n_chains += passed & ~deeper;
-}
-
-/* One node for all keys. */
-static inline __attribute__((always_inline)) void FORM(visit)(const struct node *node, const struct wanted_key *keys, int n,
-                                                              bool one_pick, bool one_check, struct work *work)
-{
-    const struct node own = *node;
-    struct noted noted = noted_so_far(work);
-    for (int i = 0; i < n; i++) {
-        const uint64_t *packed = keys[i].packed;
-        FORM(note)(&own.cells[FORM(position)(&own, packed, one_pick)], FORM(checked)(&own, packed, one_check), (uint32_t)i,
-                   &noted);
-    }
-    if (own.rest.ref && !(own.rest.ref & TO_NODE))
-        for (int i = 0; i < n; i++)
-            FORM(note)(&own.rest, FORM(checked)(&own, keys[i].packed, one_check), (uint32_t)i, &noted);
-    work->n = noted.n;
-    work->n_chains = noted.n_chains;
-}
-
 /* All keys along the way from the root over every rest, which nearly all of them take. */
-static void FORM(visit_spine)(const struct fpt_table *t, const struct wanted_key *keys, int n, struct best *best, struct work *work)
+static void FORM(visit_spine)(const struct fpt_table *t, const struct batch *batch, struct best *best, struct work *work)
 {
-    for (uint32_t ref = t->tree->root; ref & TO_NODE; ref = t->tree->nodes[ref & ~TO_NODE].rest.ref) {
+    uint32_t ref = t->tree->root;
+    for (; ref & TO_NODE; ref = t->tree->nodes[ref & ~TO_NODE].rest.ref) {
         const struct node *node = &t->tree->nodes[ref & ~TO_NODE];
-        bool one_pick = !node->pick.mask[1], one_check = !node->check.mask[1];
-        if (!has_room(work, 2 * n)) {
-            for (int i = 0; i < n; i++)
-                FORM(search)(t, ref, &keys[i], &best[i]);
+        if (work->n_found + 2 * FPT_CHUNK > MOST_FOUND) {
+            for (int i = 0; i < batch->n; i++)
+                FORM(search)(t, ref, &batch->keys[i], &best[i]);
             return;
         }
-        if (one_pick && one_check)
-            FORM(visit)(node, keys, n, true, true, work);
-        else if (one_pick)
-            FORM(visit)(node, keys, n, true, false, work);
-        else
-            FORM(visit)(node, keys, n, false, false, work);
+        work->n_found += FORM(visit)(node, batch, work->found + work->n_found);
     }
 }
 
-/* One step down for every node noted. */
-static void FORM(step)(const struct fpt_table *t, const struct wanted_key *keys, struct best *best, struct work *work)
+/* One step down for every node. */
+static void FORM(step)(const struct fpt_table *t, const struct batch *batch, struct best *best, struct work *work)
 {
-    const uint64_t *items = work->items[work->turn];
-    uint32_t n = work->n;
-    for (uint32_t i = 0; i < n; i++)
-        __builtin_prefetch(&t->tree->nodes[(uint32_t)items[i] & ~TO_NODE]);
-    work->turn ^= 1;
-    work->n = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        const struct node *node = &t->tree->nodes[(uint32_t)items[i] & ~TO_NODE];
-        uint32_t key = (uint32_t)(items[i] >> 32), check = FORM(checked)(node, keys[key].packed, false);
-        struct noted noted = noted_so_far(work);
-        if (!has_room(work, 2)) {
-            FORM(search)(t, (uint32_t)items[i], &keys[key], &best[key]);
+    for (uint32_t i = 0; i < work->n_nodes; i++) {
+        uint32_t ref = (uint32_t)work->nodes[i], number = (uint32_t)(work->nodes[i] >> 32);
+        const struct node *node = &t->tree->nodes[ref & ~TO_NODE];
+        const uint64_t *packed = batch->keys[number].packed;
+        if (work->n_found + 2 > MOST_FOUND) {
+            FORM(search)(t, ref, &batch->keys[number], &best[number]);
             continue;
         }
-        FORM(note)(&node->cells[FORM(position)(node, keys[key].packed, false)], check, key, &noted);
-        FORM(note)(&node->rest, check, key, &noted);
-        work->n = noted.n;
-        work->n_chains = noted.n_chains;
+        struct cell_of_node cells[2] = {node->cells[FORM(position)(node, packed)], node->rest};
+        for (int k = 0; k < 2; k++) {
+            work->found[work->n_found] = (uint64_t)number << 32 | cells[k].ref;
+            work->n_found += FORM(passes)(&cells[k], check_bits(node, packed));
+        }
     }
 }
 
-/* A chain of one block without branches that depend on whether something matches. */
-static inline void FORM(scan_block)(const struct fpt_table *t, uint64_t item, const struct wanted_key *keys, struct best *best)
+/* Compares what was found with its keys; the nodes among it are kept for a step further. */
+static void FORM(scan_found)(const struct fpt_table *restrict t, const struct batch *restrict batch, struct best *restrict best,
+                             struct work *restrict work)
 {
-    const struct tree *tree = t->tree;
-    uint32_t block = (uint32_t)item, key = (uint32_t)(item >> 32);
-    if (t->has_range || block_head(tree, block)->next) {
-        FORM(scan)(t, block, &keys[key], &best[key]);
-        return;
+    work->n_nodes = 0;
+    for (uint32_t i = 0; i < work->n_found; i++) {
+        uint32_t ref = (uint32_t)work->found[i], number = (uint32_t)(work->found[i] >> 32);
+        if (ref & TO_NODE)
+            work->nodes[work->n_nodes++] = work->found[i];
+        else
+            FORM(scan_leaf)(t, ref, &batch->keys[number], &best[number]);
     }
-    uint32_t agree = FORM(agreeing)(tree, block, keys[key].packed), at = agree ? (uint32_t)__builtin_ctz(agree) : 0;
-    struct best *own = &best[key];
-    uint64_t rank = agree ? block_rank(tree, block)[at] : UINT64_MAX;
-    uint32_t slot = block_slot(tree, block)[at];
-    own->slot = rank < own->rank ? slot : own->slot;
-    own->rank = rank < own->rank ? rank : own->rank;
+    work->n_found = 0;
 }
 
-static void FORM(search_many)(const struct fpt_table *t, const struct wanted_key *keys, int n, struct best *best)
+static void FORM(search_many)(const struct fpt_table *t, const struct batch *batch, struct best *best)
 {
     struct work work;
-    work.n = work.n_chains = work.turn = 0;
-    uint32_t root = t->tree->root;
-    FORM(visit_spine)(t, keys, n, best, &work);
-    while (work.n)
-        FORM(step)(t, keys, best, &work);
-    for (uint32_t i = 0; i < work.n_chains; i++)
-        ask_for_block(t->tree, (uint32_t)work.chains[i]);
-    for (uint32_t i = 0; i < work.n_chains; i++)
-        FORM(scan_block)(t, work.chains[i], keys, best);
-    for (int i = 0; i < n && root && !(root & TO_NODE); i++)
-        FORM(scan)(t, root, &keys[i], &best[i]);
+    work.n_found = 0;
+    FORM(visit_spine)(t, batch, best, &work);
+    while (work.n_found) {
+        ask_for_found(t->tree, &work);
+        FORM(scan_found)(t, batch, best, &work);
+        FORM(step)(t, batch, best, &work);
+    }
 }
 
-static void FORM(find_many)(const struct fpt_table *t, const uint64_t *keys, int n, uint32_t *slots)
+static void FORM(find_many)(const struct fpt_table *t, const uint64_t *keys, int stride, int n, uint32_t *slots)
 {
     uint64_t packed[FPT_CHUNK][LANES];
-    struct wanted_key wanted[FPT_CHUNK];
+    struct batch batch; /* not cleared: most of it is not used */
     struct best best[FPT_CHUNK];
+    batch.n = n;
+    batch.n_words = t->tree->words;
     for (int i = 0; i < n; i++) {
-        wanted[i] = (struct wanted_key){packed[i], keys + i * t->key_words};
+        batch.keys[i] = (struct wanted_key){packed[i], keys + i * stride};
         best[i] = (struct best){UINT64_MAX, NO_SLOT};
-        PACK(t->tree, wanted[i].words, t->key_words, packed[i]);
+        PACK(t->tree, keys + i * stride, t->key_words, packed[i]);
     }
-    if (n > 0)
-        FORM(search_many)(t, wanted, n, best);
+    for (int word = 0; word < batch.n_words; word++)
+        for (int i = 0; i < n; i++)
+            batch.columns[word][i] = packed[i][word];
+    if (t->tree->root & TO_NODE)
+        FORM(search_many)(t, &batch, best);
+    else
+        for (int i = 0; i < n; i++)
+            FORM(scan_leaf)(t, t->tree->root, &batch.keys[i], &best[i]);
     for (int i = 0; i < n; i++)
         slots[i] = best[i].slot;
 }
