@@ -148,10 +148,10 @@ def measure(program: str, switch: str, echo: str, n: int, batch: int) -> tuple[f
     result = compile_file(P4 / f"{program}.p4")
     if result.json is None:
         raise RuntimeError(f"{program}.p4 does not compile: {result.text()}")
-    info = read_p4info(result.p4info.SerializeToString()) if hasattr(result.p4info, "SerializeToString") else result.p4info
+    info = read_p4info(result.p4info.SerializeToString())
     best = [float("inf"), float("inf")]
     with P4Switch(switch, timeout=60) as client, ExitStack() as open_:
-        client.set_pipeline(info, json.dumps(result.json).encode() if isinstance(result.json, dict) else result.json)
+        client.set_pipeline(info, json.dumps(result.json).encode())
         found = updates(program, from_p4info(info), n)
         election = p4r.Uint128(low=client.election.election_id)
         inserts = requests(found, batch, election, p4r.Update.INSERT)

@@ -36,8 +36,11 @@ def _lpm(width: int, where: str) -> Decoder:
     full = (1 << width) - 1
 
     def decode(m: Any) -> KeyPart:
-        length = m.lpm.prefix_len
-        value = unsigned(m.lpm.value, width, where)
+        part = m.lpm
+        data, length = part.value, part.prefix_len
+        value = int.from_bytes(data, "big")
+        if value > full or not data:
+            unsigned(data, width, where)
         if not 0 < length <= width:
             raise invalid(
                 f"{where}: prefix length {length} is not in 1..{width}",
@@ -54,9 +57,15 @@ def _lpm(width: int, where: str) -> Decoder:
 
 
 def _ternary(width: int, where: str) -> Decoder:
+    full, of_mask = (1 << width) - 1, f"{where}, mask"
+
     def decode(m: Any) -> KeyPart:
-        value = unsigned(m.ternary.value, width, where)
-        mask = unsigned(m.ternary.mask, width, f"{where}, mask")
+        part = m.ternary
+        data, bits = part.value, part.mask
+        value, mask = int.from_bytes(data, "big"), int.from_bytes(bits, "big")
+        if value > full or mask > full or not data or not bits:
+            unsigned(data, width, where)
+            unsigned(bits, width, of_mask)
         if not mask:
             raise invalid(f"{where}: the mask is zero", "leave the field out to match anything")
         if value & ~mask:
@@ -124,11 +133,13 @@ class KeyCodec:
         self.widths: list[int] = [0] * len(fields)
         self._blank: list[KeyPart | None] = [None] * len(fields)
         self._decoders: dict[int, tuple[int, str, Decoder]] = {}
+        self.translated = False  # whether a part differs from what P4Info says of it
         self._encoders: list[tuple[int, MatchField, Translator | None]] = []
         for field, position in zip(fields, positions):
             where = f"field {field.name} of {owner}"
             inner = widths[position] if widths is not None else field.bitwidth or None
             translator = translations.of(field, inner)
+            self.translated |= translator is not None
             width = self.widths[position] = inner or 32
             self._blank[position] = anything(field.kind, width)
             decode = (

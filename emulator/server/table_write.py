@@ -49,6 +49,13 @@ class Snapshot:
     meter: Any
 
 
+def _canonical(info: Table, control: Any, codec: KeyCodec) -> bool:
+    """Whether the codec's keys are the switch's own: the same kinds of match, and nothing translated."""
+    kinds = {field.name: "ternary" if field.kind == "optional" else field.kind for field in info.fields}
+    own = {key.name: "ternary" if key.kind == "optional" else key.kind for key in control.spec.keys}
+    return bool(own) and kinds == own and len(own) == len(info.fields) == len(control.spec.keys) and not codec.translated
+
+
 class BoundTable:
     """One table: its P4Info, its control, its codecs. `profile` is set for tables with an action profile."""
 
@@ -70,6 +77,7 @@ class BoundTable:
         self.profile = profile
         self.default_extra = _NO_EXTRA
         self._needs_priority = info.needs_priority
+        self._canonical = _canonical(info, control, codec)
         self._usable = {number for number, scope in info.scopes.items() if scope.name in ("ANY", "TABLE_ONLY")}
 
     # -- finding ---------------------------------------------------------------------------------------------
@@ -133,7 +141,7 @@ class BoundTable:
             if call.action_id not in self._usable:
                 self.actions.check_scope(self.info, call.action_id, default=False)
             name, args = self.actions.decode(call)
-            handle = self.control.insert(key, name, args, priority)
+            handle = self.control.insert(key, name, args, priority, canonical=self._canonical)
         else:
             handle = self._insert_indirect(which, action, key, priority)
         self._apply_extras(handle, entry)

@@ -91,15 +91,24 @@ class Table:
     # --- Entries ---
 
     def insert(
-        self, key: Sequence[Any], action: str, args: Sequence[int] = (), priority: int = 0, *, ttl_us: int = 0
+        self,
+        key: Sequence[Any],
+        action: str,
+        args: Sequence[int] = (),
+        priority: int = 0,
+        *,
+        ttl_us: int = 0,
+        canonical: bool = False,
     ) -> int:
         """Adds an entry and returns its handle. A key part may also be a plain integer (that value only) or
-        None (anything). Among matching entries the larger priority wins, then the older one."""
+        None (anything). Among matching entries the larger priority wins, then the older one. canonical: the key is what
+        `checked_key` would give."""
         if self.profile is not None:
             raise ControlError("invalid", f"table {self.name} has an action profile: its entries name members")
         self._changeable()
         action_id, values = self.checked_action(action, args)
-        entry = self._add(self.checked_key(key), priority, action_id, values, ttl_us=ttl_us)
+        found = tuple(key) if canonical else self.checked_key(key)
+        entry = self._add(found, priority, action_id, values, ttl_us=ttl_us)
         self.changed(self, "insert", entry)
         return entry.handle
 
