@@ -8,6 +8,7 @@ from typing import Any
 from controller.p4rt.protos import p4r
 from controller.p4rt.status import Code
 from emulator.switch.errors import ControlError
+from emulator.switch.meters import COUNTS
 
 from .bound import Bound
 from .errors import Refused
@@ -62,6 +63,9 @@ def carry_over(old: Bound, new: Bound) -> None:
         other = new.control.registers.get(name)
         if other is not None and (other.size, other.bitwidth) == (register.size, register.bitwidth):
             other.data[...] = register.data
+    for name, meter in old.control.meters.items():
+        if name in new.control.meters and new.control.meters[name].size == meter.size:
+            new.control.meters[name].data[:, COUNTS:] = meter.data[:, COUNTS:]
 
 
 def _updates(old: Bound) -> Iterator[Any]:
@@ -89,4 +93,5 @@ def _pointless(entity: Any, old: Bound, new: Bound) -> bool:
     table = old.tables[entry.table_id]
     spec = table.control.spec.default
     program = (None, ()) if spec is None else (table.control.model.actions[spec.action].name, spec.args)
-    return table.control.default == program or table.profile is not None
+    plain = not entry.metadata and not entry.controller_metadata
+    return (plain and table.control.default == program) or table.profile is not None

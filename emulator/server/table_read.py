@@ -21,6 +21,8 @@ class TableReader:
     def _chosen(self, pattern: Any) -> list[BoundTable]:
         if pattern.table_id:
             found = self._bound.find("table", self._bound.tables, pattern.table_id)
+            if pattern.HasField("time_since_last_hit") and not found.info.idle_timeout:
+                raise invalid(f"table {found.info.name} has no idle timeout", "leave time_since_last_hit out")
             return [found] if self.sees(pattern.table_id) else []
         if pattern.match or pattern.priority:
             raise invalid("a match or priority without a table", "set table_id, or leave them out")

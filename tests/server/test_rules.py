@@ -112,6 +112,9 @@ def test_default_entries_keep_metadata_until_reset(rules: Any) -> None:
     client.modify(TableEntry("Ig.by_kind", action=to(4), is_default=True, metadata=b"m"))
     (row,) = client.read(TableEntry("Ig.by_kind", is_default=True))
     assert (row.metadata, row.action) == (b"m", to(4))
+    rules.client.set_pipeline(rules.p4info, rules.json, action="RECONCILE_AND_COMMIT")
+    assert client.read_one(TableEntry("Ig.by_kind", is_default=True)) == row
+    assert refused(client.read_one, TableEntry("Ig.by_kind", since_last_hit_ns=0))[0] == Code.INVALID_ARGUMENT
     client.modify(TableEntry("Ig.by_kind", is_default=True))
     (row,) = client.read(TableEntry("Ig.by_kind", is_default=True))
     assert (row.metadata, row.action.name) == (b"", "Ig.drop")
@@ -149,6 +152,8 @@ def test_colours_are_counted(live: Any, engine: str) -> None:
     direct.direct_meter_entry.table_entry.table_id = client.schema.tables["metered"].id
     direct.direct_meter_entry.counter_data.SetInParent()
     assert ask(direct).direct_meter_entry.counter_data.green.packet_count == 5
+    client.set_pipeline(found.p4info, found.json, action="RECONCILE_AND_COMMIT")
+    assert ask(cell).meter_entry.counter_data == data
     cell.meter_entry.counter_data.green.packet_count = 1
     with pytest.raises(P4RuntimeError) as caught:
         client.client.write([p4r.Update(type=2, entity=cell)], client.election)
