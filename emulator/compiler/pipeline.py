@@ -13,7 +13,7 @@ from .inline_program import inline_program
 from .parse_decl import parse
 from .passes.dead_code import remove_dead_code
 from .passes.dead_stores import remove_dead_stores
-from .passes.forward import forward_temporaries
+from .passes.deep import cut_deep_expressions
 from .passes.propagate import propagate
 from .source import CompileError, Diagnostics
 
@@ -21,10 +21,10 @@ Watch = Callable[[str, Any], None]
 Pass = tuple[str, Callable[[ir.Program], ir.Program]]
 
 CORE_PASSES: list[Pass] = [
-    ("forward", forward_temporaries),
     ("propagate", propagate),
     ("dead-stores", remove_dead_stores),
-    ("dead-code", remove_dead_code),    # last: the others make more of it
+    ("dead-code", remove_dead_code),    # behind the others, which make more of it
+    ("deep", cut_deep_expressions),
 ]
 """Run in this order on the core program; each is (name, function)."""
 

@@ -44,6 +44,15 @@ ROWS: list[Row] = [
                "transition select(b.lookahead<bit<24>>()[23:16]) { 5: q; _: accept; } }"
                "state q { b.advance(8); b.advance((bit<32>)h.h.b * 8 - 8); transition accept; }",
     ), (0, "0302030407"), "01020304050607"),
+    ("500 operators", small(ig="apply { h.h.a = " + " ^ ".join(["h.h.b", "h.h.a"] * 251) + "; }"),
+     (0, "03020304"), SHORT),
+    ("500 conditions", small(ig="apply { if (" + " && ".join(["h.h.b == 2", "h.h.a != 7"] * 250) + ") h.h.a = 9; }"),
+     (0, "09020304"), SHORT),
+    ("400 variables", small(ig="apply { bit<8> t0 = h.h.a; " + "".join(
+        f"bit<8> t{k} = t{k - 1} + h.h.b;" for k in range(1, 400)) + " h.h.a = t399; }"), (0, "1f020304"), SHORT),
+    ("256 numbers in one", small(
+        top="header big_t { bit<2048> z; }", hdr="big_t z;",
+        ig="apply { h.z.setValid(); h.z.z = " + " ++ ".join(["h.h.a"] * 256) + "; }"), (0, SHORT + "01" * 256), SHORT),
     ("two instances of one control", small(
         before="control c(inout bit<8> x) { action a() { x = x + 1; } table t { actions = { a; } default_action = a; } "
                "apply { t.apply(); } }",
