@@ -86,8 +86,8 @@ class Client:
 
     def _registers(self, message: dict[str, Any]) -> None:
         region = self._region(message)
-        cells = self.app.plane.registers(region, str(message.get("array")))
-        self.send({"ok": True, "lanes": cells.shape[0], "cells": cells.shape[1]}, cells.astype("<u8").tobytes())
+        cells = self.app.plane.registers(region, [str(name) for name in message.get("arrays", [])])
+        self.send({"ok": True, "shape": cells.shape}, cells.astype("<u8").tobytes())
 
     def _removed(self, message: dict[str, Any]) -> None:
         """With what each worker has sent the master waits for an answer; without, its query has failed and it does not."""

@@ -220,22 +220,22 @@ class QueryPlane:
 
     # -- registers ---------------------------------------------------------------------------------------------
 
-    def registers(self, region: Region, array: str) -> np.ndarray:
-        """(16, cells) uint64 of the lanes' register array, such as "owner" or "add.mantissa".
+    def registers(self, region: Region, arrays: Sequence[str]) -> np.ndarray:
+        """(arrays, 16, cells) uint64 of the lanes' register arrays, such as "owner" or "add.mantissa", in one read.
 
         Raises SwitchLost where the switch does not have the query: then its registers are not the query's either."""
         with self.lock:
             switch = self._connected()
-            names = Names(region.operator, switch.schema).lanes([array])
-            whole = region.cells == switch.schema.registers[names[0]].size
+            names = Names(region.operator, switch.schema)
+            whole = region.cells == names.cells
             chosen = [None] if whole else range(region.first, region.first + region.cells)
-            entries = [RegisterEntry(name, cell).encode(switch.schema) for name in names for cell in chosen]
+            entries = [RegisterEntry(name, cell).encode(switch.schema) for name in names.lanes(arrays) for cell in chosen]
             found = cells(switch.client.read_bytes(entries))
-            if len(found) != LANES * region.cells:
-                raise SwitchLost(f"the switch gave {len(found)} cells of register {array}, not {LANES * region.cells}")
+            if len(found) != len(arrays) * LANES * region.cells:
+                raise SwitchLost(f"the switch gave {len(found)} cells of {', '.join(arrays)}, not {LANES * region.cells} each")
             if switch.read_one(TableEntry(QUERIES, {"query": region.query})) is None:
                 raise SwitchLost("the switch has forgotten the query; it was restarted")
-            return found.reshape(LANES, region.cells)
+            return found.reshape(len(arrays), LANES, region.cells)
 
 
 __all__ = ["CODES", "P4RuntimeError", "QueryPlane", "SwitchLost", "Wanted"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -45,7 +46,7 @@ class Control:
         try:
             while line := self._stream.readline(MAX_LINE):
                 message = decode(line)
-                body = self._stream.read(8 * int(message["lanes"]) * int(message["cells"])) if "lanes" in message else b""
+                body = self._stream.read(8 * math.prod(message["shape"])) if "shape" in message else b""
                 with self._changed:
                     if message.get("event") == "lost":
                         self.lost = str(message.get("reason"))
@@ -89,10 +90,10 @@ class Control:
         })  # fmt: skip
         return Installed(answer["query"], answer["cells"], tuple(answer["before"]), answer["window"])
 
-    def registers(self, query: int, array: str) -> np.ndarray:
-        """(16, cells) uint64."""
-        answer, body = self._ask({"op": "registers", "query": query, "array": array})
-        return np.frombuffer(body, "<u8").reshape(answer["lanes"], answer["cells"])
+    def registers(self, query: int, arrays: Sequence[str]) -> np.ndarray:
+        """(arrays, 16, cells) uint64."""
+        answer, body = self._ask({"op": "registers", "query": query, "arrays": list(arrays)})
+        return np.frombuffer(body, "<u8").reshape(answer["shape"])
 
     def remove(self, query: int, sent: Sequence[int]) -> None:
         """sent: packets of each worker."""

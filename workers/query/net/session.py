@@ -19,6 +19,8 @@ from workers.query.pack import LANES
 
 LOADING_PHASE = ("join", "having")
 """Operators whose first phase only fills the switch's registers."""
+TOGETHER = {"group_sum": ("owner", "count", "inexact", "add.exponent", "add.mantissa", "add.special")}
+"""Arrays that are all read when a query of the operator ends."""
 
 
 @dataclass
@@ -53,7 +55,7 @@ class NetSession:
         phase = NetPhase(self, operator, installed)
         try:
             self.receiver.expect(installed.query, phase.code, installed.before)
-            yield NetRack(self, installed), phase
+            yield NetRack(self, operator, installed), phase
         except BaseException:
             self.control.forget(installed.query)
             raise
@@ -66,16 +68,23 @@ class NetRack:
     """The registers of an installed query."""
 
     session: NetSession
+    operator: str
     installed: Installed
+    _read: dict[str, np.ndarray] = field(default_factory=dict)
 
     def region(self, query: int) -> Installed:
         return self.installed
 
     def registers(self, region: Installed, name: str) -> np.ndarray:
-        """(16, cells) of the lanes' register array; zeros where nothing was pruned."""
+        """(16, cells) of the lanes' register array; zeros where nothing was pruned. An operator's arrays are read
+        together, when the first is asked for."""
         if not self.session.pruning:
             return np.zeros((LANES, 1), np.uint64)
-        return self.session.control.registers(region.query, name)
+        if name not in self._read:
+            wanted = TOGETHER.get(self.operator, (name,))
+            wanted = wanted if name in wanted else (name,)
+            self._read |= zip(wanted, self.session.control.registers(region.query, wanted), strict=True)
+        return self._read[name]
 
 
 class NetPhase:
