@@ -115,7 +115,7 @@ def test_error_details_fit_an_ordinary_client(live: Any, count: int, told: int) 
 
 
 PROGRAMS = ("03_acl_ternary", "05_registers", "06_counters", "07_meters", "08_multicast", "12_action_profile",
-            "13_action_selector", "11_digest")  # fmt: skip
+            "13_action_selector", "11_digest", "rules.p4")  # fmt: skip
 
 
 @pytest.mark.parametrize("case", PROGRAMS)
@@ -139,12 +139,12 @@ def test_random_batches_roll_back_to_what_was(live: Any, case: str) -> None:
 def random_update(rng: random.Random, client: Any) -> tuple[str, Any]:
     schema = client.schema
     kind = rng.choice(["INSERT", "MODIFY", "DELETE"])
-    makers: list[Any] = [lambda: MulticastGroup(rng.randrange(1, 4), (Replica(rng.randrange(4)),)),
-                         lambda: CloneSession(rng.randrange(1, 4), (Replica(rng.randrange(4)),))]  # fmt: skip
+    makers: list[Any] = [lambda: MulticastGroup(rng.randrange(1, 4), (random_replica(rng),)),
+                         lambda: CloneSession(rng.randrange(1, 4), (random_replica(rng),))]  # fmt: skip
     makers += [lambda t=t: random_entry(rng, schema, t) for t in schema.tables if t.fields]
-    makers += [lambda c=c: CounterEntry(c.name, rng.randrange(c.size), rng.randrange(9), rng.randrange(9))
+    makers += [lambda c=c: CounterEntry(c.name, some_cell(rng, c), rng.randrange(9), rng.randrange(9))
                for c in schema.counters]  # fmt: skip
-    makers += [lambda m=m: MeterEntry(m.name, rng.randrange(m.size), MeterRates(1, 2, 3, rng.randrange(9)))
+    makers += [lambda m=m: MeterEntry(m.name, some_cell(rng, m), MeterRates(1, 2, 3, rng.randrange(9)))
                for m in schema.meters]  # fmt: skip
     makers += [lambda r=r: RegisterEntry(r.name, rng.randrange(r.size), rng.randrange(2) if not r.element.signed else 0)
                for r in schema.registers]  # fmt: skip
@@ -158,6 +158,15 @@ def random_update(rng: random.Random, client: Any) -> tuple[str, Any]:
     if isinstance(item, (CounterEntry, MeterEntry, RegisterEntry)):
         kind = "MODIFY"
     return kind, item
+
+
+def some_cell(rng: random.Random, array: Any) -> int | None:
+    """An index, or all of them."""
+    return None if rng.random() < 0.1 else rng.randrange(array.size)
+
+
+def random_replica(rng: random.Random) -> Replica:
+    return Replica(rng.randrange(4), 0, ((rng.randrange(4, 6), 1),) if rng.random() < 0.5 else ())
 
 
 def random_call(rng: random.Random, schema: Any, profile: Any) -> ActionCall:
@@ -179,4 +188,5 @@ def random_entry(rng: random.Random, schema: Any, table: Any) -> TableEntry:
         return TableEntry(table.name, match, MemberRef(rng.randrange(1, 5)), priority)
     action = schema.actions[rng.choice([i for i, s in table.scopes.items() if s.name != "DEFAULT_ONLY"])]
     call = ActionCall(action.name, {p.name: rng.randrange(2) for p in action.params})
-    return TableEntry(table.name, match, call, priority, metadata=rng.choice([b"", b"m"]))
+    kept = None if rng.random() < 0.2 else call
+    return TableEntry(table.name, match, kept, priority, metadata=rng.choice([b"", b"m"]))
