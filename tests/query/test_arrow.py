@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from workers.query import arrow
 from workers.query.errors import QueryError
@@ -89,3 +93,66 @@ def test_empty(rack, table) -> None:
 def test_errors(rack, table, column: str, says: str) -> None:
     with pytest.raises(QueryError, match=says):
         arrow.top(rack, table, column, 3)
+
+
+SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e300, -1e300, 1.0, 1.0 + 2**-40, None]
+names = st.sampled_from(["a", "b", "", "k", None]) | st.text(max_size=1)
+pairs = st.lists(st.tuples(names, st.sampled_from(SPECIAL) | st.floats(width=64, min_value=-1e290, max_value=1e290)),
+                 max_size=60)  # fmt: skip
+usual = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def plain(rows: list[tuple]) -> list[tuple]:
+    def one(value: object) -> object:
+        return "nan" if isinstance(value, float) and np.isnan(value) else value + 0.0 if isinstance(value, float) else value
+
+    return sorted((tuple(map(one, row)) for row in rows), key=repr)
+
+
+def values_of(found: pa.Table) -> list[tuple]:
+    return plain([tuple(row.values()) for row in found.to_pylist()])
+
+
+@usual
+@given(pairs, st.booleans())
+def test_nulls(rack, rows, smallest: bool) -> None:
+    """NULLs, NaN, infinities, zeros of both signs, numbers beyond binary32, any of them missing or alone."""
+    table = pa.table({"k": pa.array([r[0] for r in rows], pa.string()), "v": pa.array([r[1] for r in rows], pa.float64())})
+    best, direction = ("min", "ASC") if smallest else ("max", "DESC")
+
+    def expected(text: str) -> list[tuple]:
+        return values_of(sql(table, text))
+
+    found = arrow.group_extreme(rack, table, "k", "v", smallest=smallest)
+    assert values_of(found) == expected(f"SELECT k, {best}(v) FROM rows GROUP BY k")
+    text = f"SELECT v FROM rows ORDER BY v {direction} NULLS LAST LIMIT 5"
+    assert values_of(arrow.top(rack, table, "v", 5, smallest=smallest).select(["v"])) == expected(text)
+    assert values_of(arrow.group_count(rack, table, "k")) == expected("SELECT k, count(*) FROM rows GROUP BY k")
+    found = arrow.where_between(rack, table, "v", -1.0, 1e299)
+    assert values_of(found) == expected("SELECT * FROM rows WHERE v BETWEEN -1 AND 1e299")
+    assert plain([(v,) for v in arrow.distinct(rack, table, "k").to_pylist()]) == expected("SELECT DISTINCT k FROM rows")
+    wanted = pa.table({"k": pa.array(["a", None, "k"])})
+    found = arrow.semi_join(rack, table, "k", wanted, "k")
+    assert values_of(found) == expected("SELECT * FROM rows WHERE k IN ('a', 'k')")
+    sums(rack, table)
+
+
+def sums(rack: arrow.Rack, table: pa.Table) -> None:
+    groups: dict[str | None, list[float | None]] = {}
+    for key, value in zip(table["k"].to_pylist(), table["v"].to_pylist(), strict=True):
+        groups.setdefault(key, []).append(value)
+    found = arrow.group_sum(rack, table, "k", "v").to_pylist()
+    means = {row["key"]: row for row in arrow.group_mean(rack, table, "k", "v").to_pylist()}
+    assert {row["key"] for row in found} == set(groups) and len(found) == len(groups)
+    for row in found:
+        values = [v for v in groups[row["key"]] if v is not None]
+        assert row["count"] == len(values) and (row["sum"] is None) == (not values)
+        if values and np.isfinite(values).all():
+            exact = math.fsum(values)
+            assert abs(row["sum"] - exact) <= row["bound"]
+            mean = means[row["key"]]
+            assert abs(mean["mean"] - exact / len(values)) <= mean["bound"] + abs(exact) * 2.0**-52
+        elif values:
+            with np.errstate(invalid="ignore"):
+                expected = np.array([v for v in values if not np.isfinite(v)]).sum()
+            assert np.array_equal(row["sum"], expected, equal_nan=True)

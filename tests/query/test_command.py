@@ -14,6 +14,7 @@ from workers.query import cli, data
 from workers.query.compare import equal
 from workers.query.opponents import Way, wins_below
 from workers.query.plans import PLANS, Answer
+from workers.query.plot import RATES, kept, needed
 
 ALL = [(b, q) for b, plans in PLANS.items() for q in plans]
 
@@ -160,6 +161,17 @@ def test_link_rates() -> None:
     assert wins_below(own, other) == pytest.approx(8e9)
     assert own.seconds(7.9e9) < other.seconds(7.9e9) and own.seconds(8.1e9) > other.seconds(8.1e9)
     assert wins_below(other, own) == 0 and wins_below(Way(1e-6, 1, 1), other) is None
+
+
+def test_the_pruning_that_pays() -> None:
+    """The switch works 1 ms longer: at 8 Mbit/s that is 1000 bytes, so of 10,000 it must keep 6000 to beat 5000."""
+    ways = {"switch": {"work_seconds": 2e-3, "worker_bytes": 100, "master_bytes": 2500},
+            "unpruned": {"work_seconds": 2e-3, "worker_bytes": 100, "master_bytes": 10_000},
+            "ship": {"work_seconds": 1e-3, "worker_bytes": 100, "master_bytes": 5000},
+            "local": {"work_seconds": 1e-3, "worker_bytes": 100, "master_bytes": 50}}  # fmt: skip
+    assert kept(ways) == 0.75
+    assert np.interp(8e6, RATES, needed(ways, "ship")) == pytest.approx(0.6, abs=0.01)
+    assert np.isinf(needed(ways, "local")).all() and (needed(ways, "unpruned") == 0).all()
 
 
 def test_plot(tables, tmp_path: Path, capsys) -> None:

@@ -5,26 +5,25 @@ switch = Rack(workers=2)
 top(switch, table, "price", 10)                     # the rows of the ten greatest prices
 group_sum(switch, table, key="shop", value="price")  # columns key, sum, count, mean, bound
 
-Every function raises QueryError for a missing column, a wrong type or a null. Rows are dealt to the workers in
-equal runs; what comes back is exact but for sums, whose error is at most `bound`.
+Every function raises QueryError for a missing column or a wrong type. Rows are dealt to the workers in equal runs; what
+comes back is exact but for sums, whose error is at most `bound`. NULLs follow SQL: their rows go past the switch.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from workers.query import operators
+from workers.query import columns, operators
+from workers.query.columns import Keys, exact, narrowed, numeric
 from workers.query.errors import QueryError
 from workers.query.exchange import Link, Survivors
-from workers.query.floats import Narrowed, narrow
-from workers.query.keys import mix
-from workers.query.operators import Session, Sums
+from workers.query.operators import Session
 from workers.query.pack import Stream
 from workers.query.rack import Rack as Switch
 
@@ -46,70 +45,133 @@ class Rack:
 
 
 def top(rack: Rack, table: pa.Table, value: str, n: int, *, smallest: bool = False) -> pa.Table:
-    """The rows of the `n` greatest (smallest) values, ordered; NaN counts as greatest."""
-    narrowed, wide = _numbers(table, value)
-    found = operators.top(rack.session(), _deal(rack, None, narrowed.values), n, smallest=smallest)
-    rows = np.sort(_global(rack, found, len(table)))
-    keys = wide[rows]
-    nan = np.isnan(keys)
-    descending = np.lexsort((rows, keys if smallest else -keys, nan if smallest else ~nan))
-    return table.take(pa.array(rows[descending][:n]))
+    """The rows of the `n` greatest (smallest) values, ordered; NaN counts as greatest, NULLs come last in either order."""
+    wide, present = _numbers(table, value)
+    sent = _Sent(rack, np.flatnonzero(present))
+    found = operators.top(rack.session(), sent.deal(None, narrowed(wide)), n, smallest=smallest)
+    rows = np.sort(sent.places(found))
+    values = wide[rows]
+    nan = np.isnan(values)
+    ordered = np.lexsort((rows, values if smallest else -values, nan if smallest else ~nan))
+    return table.take(pa.array(np.concatenate([rows[ordered], np.flatnonzero(~present)])[:n]))
 
 
 def where_between(rack: Rack, table: pa.Table, value: str, low: float, high: float) -> pa.Table:
     """The rows with low <= value <= high, in the table's order."""
-    narrowed, wide = _numbers(table, value)
-    bounds = narrow(np.array([low, high], np.float64), "the bounds").values
-    found = operators.filtered(rack.session(), _deal(rack, None, narrowed.values), bounds[0], bounds[1])
-    rows = np.sort(_global(rack, found, len(table)))
+    wide, present = _numbers(table, value)
+    sent = _Sent(rack, np.flatnonzero(present))
+    bounds = narrowed(np.array([low, high], np.float64))
+    found = operators.filtered(rack.session(), sent.deal(None, narrowed(wide)), bounds[0], bounds[1])
+    rows = np.sort(sent.places(found))
     return table.take(pa.array(rows[(wide[rows] >= low) & (wide[rows] <= high)]))
 
 
 def distinct(rack: Rack, table: pa.Table, key: str) -> pa.Array:
-    """The different values of a column, in order of first appearance."""
+    """The different values of a column, NULL among them, in order of first appearance."""
     keys = _keys(table, key)
-    found = operators.distinct(rack.session(), _deal(rack, keys, None))
-    rows = np.sort(_global(rack, found, len(table)))
-    _, first = np.unique(keys[rows], return_index=True)
+    sent = _Sent(rack, np.flatnonzero(keys.codes >= 0))
+    found = operators.distinct(rack.session(), sent.deal(keys, None))
+    rows = np.sort(np.concatenate([sent.places(found), np.flatnonzero(keys.codes < 0)[:1]]))
+    _, first = np.unique(keys.codes[rows], return_index=True)
     return _column(table, key).take(pa.array(rows[np.sort(first)]))
 
 
 def group_extreme(rack: Rack, table: pa.Table, key: str, value: str, *, smallest: bool = False) -> pa.Table:
-    """Columns key and value: each key's greatest (smallest) value, in order of first appearance of a survivor."""
+    """Columns key and value: each key's greatest (smallest) value, NULL where it has none."""
     keys = _keys(table, key)
-    narrowed, wide = _numbers(table, value)
-    found = operators.extreme(rack.session(), _deal(rack, keys, narrowed.values), exact=narrowed.exact, smallest=smallest)
-    rows = np.sort(_global(rack, found, len(table)))
-    own = wide[rows]
-    nan = np.isnan(own)
-    best_last = np.lexsort((-own if smallest else own, ~nan if smallest else nan, keys[rows]))
-    sorted_keys = keys[rows][best_last]
-    last = np.append(sorted_keys[1:] != sorted_keys[:-1], True) if len(rows) else np.zeros(0, bool)
-    chosen = np.sort(rows[best_last][last])
-    return pa.table({"key": _column(table, key).take(pa.array(chosen)), "value": _column(table, value).take(pa.array(chosen))})
+    wide, present = _numbers(table, value)
+    through = present & (keys.codes >= 0)
+    sent = _Sent(rack, np.flatnonzero(through))
+    same = exact(_column(table, value).type)
+    found = operators.extreme(rack.session(), sent.deal(keys, narrowed(wide)), exact=same, smallest=smallest)
+    rows = np.sort(np.concatenate([sent.places(found), np.flatnonzero(~through)]))
+    left = pa.table({"key": _column(table, key), "value": _column(table, value)}).take(pa.array(rows))
+    connection = duckdb.connect()
+    connection.register("left_rows", left)
+    best = "min" if smallest else "max"
+    return connection.sql(f"SELECT key, {best}(value) AS value FROM left_rows GROUP BY key").to_arrow_table()
+
+
+def group_count(rack: Rack, table: pa.Table, key: str) -> pa.Table:
+    """Columns key and count: COUNT(*) by key."""
+    ones = pa.array(np.ones(len(table), np.int8))
+    counted = group_sum(rack, pa.table({"key": _column(table, key), "one": ones}), "key", "one")
+    return counted.select(["key", "count"])
+
+
+def group_mean(rack: Rack, table: pa.Table, key: str, value: str) -> pa.Table:
+    """Columns key, mean and bound: AVG(value) by key, NULL where it has no value; bound is that of the mean."""
+    total = group_sum(rack, table, key, value)
+    many = np.maximum(total["count"].to_numpy(), 1)
+    bound = total["bound"].to_numpy() / many + np.abs(np.nan_to_num(total["mean"].to_numpy())) * 2.0**-53
+    return pa.table({"key": total["key"], "mean": total["mean"], "bound": bound})
 
 
 def group_sum(rack: Rack, table: pa.Table, key: str, value: str) -> pa.Table:
-    """Columns key, sum, count, mean, bound: bound is the most by which `sum` may differ from the exact sum."""
+    """Columns key, sum, count (of values that are not NULL), mean, bound: the most by which `sum` may differ from the exact
+    sum. A group without values has the sum NULL."""
     keys = _keys(table, key)
-    narrowed, wide = _numbers(table, value)
-    cells, found = operators.summed(rack.session(), _deal(rack, keys, narrowed.values))
-    lost = 0.0 if narrowed.exact else max(narrowed.largest * 2.0**-24, 2.0**-150)
-    cells = Sums(cells.keys, cells.sums, cells.bounds + cells.counts * lost, cells.counts)
-    total = operators.merge(cells, found, wide[_global(rack, found, len(table))])
-    unique, first = np.unique(keys, return_index=True)
-    if len(unique) != len(total.keys):
-        raise QueryError("some groups did not come back from the switch; was it restarted?")
-    return pa.table({"key": _column(table, key).take(pa.array(first)), "sum": total.sums, "count": total.counts,
-                     "mean": total.sums / total.counts, "bound": total.bounds})  # fmt: skip
+    wide, present = _numbers(table, value)
+    small = narrowed(wide)
+    beyond = np.isinf(small) & np.isfinite(wide)
+    through = present & (keys.codes >= 0) & ~beyond
+    sent = _Sent(rack, np.flatnonzero(through))
+    cells, found = operators.summed(rack.session(), sent.deal(keys, small))
+    total = operators.merge(cells, found, wide[sent.places(found)])
+    unsent = np.flatnonzero(~through)
+    groups = len(keys.hashes) + bool((keys.codes < 0).any())
+    sums, bounds, counts = np.zeros(groups), np.zeros(groups), np.zeros(groups, np.int64)
+    order = np.argsort(keys.hashes)
+    at = order[np.searchsorted(keys.hashes, total.keys, sorter=order)] if len(total.keys) else np.zeros(0, np.int64)
+    if (keys.hashes[at] != total.keys).any():
+        raise QueryError("the switch gave back a key that nobody sent; was it restarted?")
+    finite = wide[through][np.isfinite(wide[through])]
+    lost = 0.0 if (small[through][np.isfinite(wide[through])] == finite).all() else \
+        max(float(np.abs(finite).max()) * 2.0**-24, 2.0**-150)
+    sums[at], counts[at], bounds[at] = total.sums, total.counts, total.bounds + total.counts * lost
+    loose: dict[int, list[float]] = {}
+    for row in unsent[present[unsent]].tolist():
+        loose.setdefault(int(keys.codes[row]), []).append(float(wide[row]))  # -1, the last, is the key NULL
+    for code, values in loose.items():
+        sums[code], counts[code] = _added([float(sums[code]), *values]), counts[code] + len(values)
+        bounds[code] += abs(sums[code]) * 2.0**-52 if math.isfinite(sums[code]) else 0.0
+    return _sums_table(table, key, keys, sums, counts, bounds)
+
+
+def _added(values: list[float]) -> float:
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):  # beyond binary64, or infinities of both signs
+        with np.errstate(all="ignore"):
+            return float(np.sum(values))
+
+
+def _sums_table(table: pa.Table, key: str, keys: Keys, sums: np.ndarray, counts: np.ndarray, bounds: np.ndarray) -> pa.Table:
+    group = np.where(keys.codes < 0, len(sums) - 1, keys.codes)
+    _, first = np.unique(group, return_index=True)
+    none = counts == 0
+    with np.errstate(invalid="ignore"):
+        mean = sums / np.maximum(counts, 1)
+    return pa.table({"key": _column(table, key).take(pa.array(first)), "sum": pa.array(sums, mask=none), "count": counts,
+                     "mean": pa.array(mean, mask=none), "bound": bounds})  # fmt: skip
 
 
 def semi_join(rack: Rack, table: pa.Table, key: str, other: pa.Table, other_key: str) -> pa.Table:
-    """The rows of `table` whose key is among those of `other`, in the table's order."""
+    """The rows of `table` whose key is among those of `other`, in the table's order. NULL equals nothing."""
     keys, build = _keys(table, key), _keys(other, other_key)
-    found = operators.joined(rack.session(), _deal(rack, build, None), _deal(rack, keys, None))
-    rows = np.sort(_global(rack, found, len(table)))
-    return table.take(pa.array(rows[np.isin(keys[rows], build)]))
+    kinds = _column(table, key).type, _column(other, other_key).type
+    if kinds[0] != kinds[1] and not all(map(pa.types.is_integer, kinds)):
+        raise QueryError(f"column {key} is of type {kinds[0]} and {other_key} of type {kinds[1]}; a join takes equal types")
+    sent, built = (_Sent(rack, np.flatnonzero(k.codes >= 0)) for k in (keys, build))
+    found = operators.joined(rack.session(), built.deal(build, None), sent.deal(keys, None))
+    rows = np.sort(sent.places(found))
+    if pa.types.is_integer(kinds[0]):
+        return table.take(pa.array(rows[np.isin(keys.hashes[keys.codes[rows]], build.hashes)]))
+    connection = duckdb.connect()
+    connection.register("probe", pa.table({"place": rows, "k": _column(table, key).take(pa.array(rows))}))
+    connection.register("build", pa.table({"k": _column(other, other_key)}))
+    kept = connection.sql("SELECT place FROM probe WHERE k IN (SELECT k FROM build) ORDER BY place").to_arrow_table()
+    return table.take(kept["place"])
 
 
 # ---- columns ----
@@ -118,59 +180,50 @@ def semi_join(rack: Rack, table: pa.Table, key: str, other: pa.Table, other_key:
 def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
     if name not in table.column_names:
         raise QueryError(f"the table has no column {name}; it has {', '.join(table.column_names)}")
-    if table[name].null_count:
-        raise QueryError(f"column {name} holds nulls, which cannot go through the switch")
     return table[name]
 
 
-def _numbers(table: pa.Table, name: str) -> tuple[Narrowed, np.ndarray]:
-    column = _column(table, name)
-    kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
-        raise QueryError(f"column {name} is of type {kind}, not a number")
-    values = (column.cast(pa.float64()) if pa.types.is_decimal(kind) else column).to_numpy()
-    return narrow(values, name), values.astype(np.float64)
+def _numbers(table: pa.Table, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """(values float64, present bool), 0 for NULL."""
+    if not numeric(_column(table, name).type):
+        raise QueryError(f"column {name} is of type {_column(table, name).type}, not a number")
+    return columns.numbers(_column(table, name), name)
 
 
-def _keys(table: pa.Table, name: str) -> np.ndarray:
-    """(n,) uint64. Integers by a bijection; others by a hash, with another salt if two values collide."""
-    column = _column(table, name)
-    if pa.types.is_integer(column.type):
-        return mix(column.to_numpy())
-    if pa.types.is_floating(column.type):
-        column = pc.add(column, 0.0)  # -0 becomes +0, which it equals
-    rows = pa.table({"k": column})
-    connection = duckdb.connect()
-    connection.register("rows", rows)
-    for salt in range(8):
-        hashes = connection.sql(f"SELECT hash(k, {salt}::INTEGER) AS h FROM rows").to_arrow_table()["h"].to_numpy()
-        pairs = pa.table({"h": hashes, "k": column}).group_by(["h", "k"]).aggregate([])
-        if len(pairs) == len(np.unique(hashes)):
-            return mix(hashes)
-    raise QueryError(f"values of column {name} collide under eight different hashes")
+def _keys(table: pa.Table, name: str) -> Keys:
+    """Raises QueryError if two different values have the same hash."""
+    found = columns.keys([_column(table, name).combine_chunks()])
+    if len(np.unique(found.hashes)) != len(found.hashes):
+        raise QueryError(f"two values of column {name} have the same 64-bit hash; it cannot go through the switch")
+    return found
 
 
 # ---- rows to workers and back ----
 
 
-def _cuts(rack: Rack, count: int) -> np.ndarray:
-    return np.arange(rack.workers + 1) * count // rack.workers
+@dataclass(frozen=True)
+class _Sent:
+    """The rows (n,) of a table that go through the switch, dealt in equal runs."""
+
+    rack: Rack
+    rows: np.ndarray
+
+    @property
+    def cuts(self) -> np.ndarray:
+        return np.arange(self.rack.workers + 1) * len(self.rows) // self.rack.workers
+
+    def deal(self, keys: Keys | None, values: np.ndarray | None) -> list[Stream]:
+        """keys, values: of all the table's rows."""
+        if len(self.rows) >= 1 << 32:
+            raise QueryError("a table has more rows than a 32-bit row id can name")
+        hashes = np.zeros(len(self.rows), np.uint64) if keys is None else keys.hashes[keys.codes[self.rows]]
+        small = np.zeros(len(self.rows), np.float32) if values is None else values[self.rows]
+        return [Stream(np.arange(high - low, dtype=np.uint32), hashes[low:high], small[low:high])
+                for low, high in pairwise(self.cuts)]  # fmt: skip
+
+    def places(self, found: Survivors) -> np.ndarray:
+        """The survivors' places in the whole table."""
+        return self.rows[self.cuts[found.workers.astype(np.int64)] + found.rows.astype(np.int64)]
 
 
-def _deal(rack: Rack, keys: np.ndarray | None, values: np.ndarray | None) -> list[Stream]:
-    count = len(keys) if keys is not None else len(values) if values is not None else 0
-    if count >= 1 << 32:
-        raise QueryError("a table has more rows than a 32-bit row id can name")
-    keys = np.zeros(count, np.uint64) if keys is None else keys
-    values = np.zeros(count, np.float32) if values is None else values
-    cuts = _cuts(rack, count)
-    return [Stream(np.arange(high - low, dtype=np.uint32), keys[low:high], values[low:high])
-            for low, high in pairwise(cuts)]  # fmt: skip
-
-
-def _global(rack: Rack, found: Survivors, count: int) -> np.ndarray:
-    """The survivors' places in the whole table."""
-    return _cuts(rack, count)[found.workers.astype(np.int64)] + found.rows.astype(np.int64)
-
-
-__all__ = ["Rack", "distinct", "group_extreme", "group_sum", "semi_join", "top", "where_between"]
+__all__ = ["Rack", "distinct", "group_count", "group_extreme", "group_mean", "group_sum", "semi_join", "top", "where_between"]

@@ -18,7 +18,9 @@ EXAMPLES = """examples:
   fpisa query --benchmark bdb --query topn --data /data/visits
   sudo fpisa query --benchmark tpch --query q20 --network mininet --rate 100 --opponents
 
-Queries of tpch: q3, q20. Of bdb: filter, topn, groupby, max, min, distinct, having, join.
+Queries of tpch: q3, q20. Of bdb: filter, topn, groupby, count, avg, max, min, distinct, having, join. Workers combine the
+rows of equal keys before they send them; q3, groupby, max, min, distinct, having and join with -rows after the name send
+every row.
 Networks: shm - switch, controller, master and workers are processes, frames pass through shared memory; mininet - the
 same over links of a Mininet star, whose rate --rate limits (needs root); memory - all in this process.
 The exit status is 0 if the answer is DuckDB's, 1 if it is not or the query failed, 2 for options that make no sense."""
@@ -72,7 +74,8 @@ def build_parser() -> Parser:
     parser.add_argument("--spark", action="store_true", help="time Spark on this machine too (needs pyspark and Java)")
     parser.add_argument("--opponents", action="store_true",
                         help="also: columns shipped to DuckDB, local pre-aggregation, a switch that drops nothing")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw time against link rate (implies --opponents)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw time against link rate, the pruning that pays, and phases (implies --opponents; "
+                        "--network memory)")
     parser.add_argument("--show", type=number(0, 10**6, int), default=10, metavar="N", help="rows to print (10)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     return parser
@@ -101,7 +104,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             tables = options.data or data.directory(options.benchmark, options.scale)
         report = _run(options, plan, tables)
         if options.plot is not None:
-            plot(f"{options.benchmark} {plan.name}, {options.workers} workers", report.opponents or {}, options.plot)
+            plot(f"{options.benchmark} {plan.name}, {options.workers} workers", report.opponents or {}, options.plot,
+                 report.phases)
     except (QueryError, OSError, PictureError) as error:
         return _fail(str(error))
     except MemoryError:
