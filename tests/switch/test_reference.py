@@ -333,3 +333,25 @@ def test_sections_nobody_reads_are_said(caplog: pytest.LogCaptureFixture) -> Non
     assert not caplog.messages
     load_model({**doc, "registrars": [], "config_options": {"x": 1}})
     assert len(caplog.messages) == 2 and "registrars" in caplog.messages[0] and "config_options" in caplog.messages[1]
+
+
+def test_a_wide_value_set_and_a_narrow_value() -> None:
+    """The key has 100 bits, though what stands in it is known to have 12."""
+    build = Builder()
+    build.header("h", [("wide", 100), ("pad", 4)])
+    build.doc["parse_vsets"].append({"name": "vs", "id": 0, "compressed_bitwidth": 100, "max_size": 4})
+    build.header("g", [("x", 8)])
+    to = [{"type": "parse_vset", "value": "vs", "mask": None, "next_state": "more"},
+          {"type": "default", "value": None, "mask": None, "next_state": None}]  # fmt: skip
+    ops = [do("extract", {"type": "regular", "value": "h"}),
+           do("set", field("h", "wide"), {"type": "lookahead", "value": [0, 12]})]  # fmt: skip
+    build.state("start", ops, [field("h", "wide")], to)
+    build.state("more", [do("extract", {"type": "regular", "value": "g"})])
+    run(build, do("remove_header", header("g")))
+
+    def setup(switch: Switch) -> None:
+        for value in (0x123, 5, 1 << 99):
+            switch.control.value_sets["vs"].add(value)
+
+    out = play(build, bytes(13) + b"\x12\x34", bytes(13) + b"\x00\x5f", bytes(13) + b"\x00\x00", setup=setup)
+    assert [len(data) for ((_, data),) in out] == [14, 14, 15]

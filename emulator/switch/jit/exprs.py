@@ -134,6 +134,7 @@ def _bitwise_low(g: Gen, op: str, a: Val, b: Val, bits: int) -> Val:
 
 def _and_const(g: Gen, e: x.Expr, mask: int) -> Val:
     if mask == 0:
+        exact(g, e)  # for what it may note
         return const(0)
     width = mask.bit_length()
     value = low(g, e, width)

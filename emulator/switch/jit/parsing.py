@@ -289,9 +289,10 @@ class ParserGen:
         """Members lie as rows of 64-bit words (each part from a fresh word) behind their number."""
         g = self.g
         words: list[tuple[Ref, int]] = []
-        for part, mask in zip(key, transition.masks or [-1] * len(key), strict=True):
-            bits = max(64, part.bits)
-            value = g.arith.widen(part, bits)
+        widths = g.model.value_sets[transition.value_set or 0].widths
+        for part, width, mask in zip(key, widths, transition.masks or [-1] * len(key), strict=True):
+            bits = 64 * -(-width // 64)
+            value = g.arith.modulo(part, bits)
             keep = (1 << bits) - 1 if mask < 0 else mask
             for k in range(bits // 64):
                 word = g.fn.trunc(g.fn.op("lshr", bits, value, 64 * k), bits, 64)
