@@ -46,10 +46,11 @@ async def entries(switch: fy.Switch) -> None:
 
 async def state(switch: fy.Switch) -> None:
     config = fy.P4MeterConfig(cir=1, cburst=2, pir=3, pburst=4)
+    backed = P4Replica(1, instance=1, backup_replicas=[P4BackupReplica(2, instance=5)])
     await switch.write([
         ~fy.P4MeterEntry("pace", index=1, config=config),
         ~fy.P4RegisterEntry("flags", index=2, data=True),
-        +fy.P4MulticastGroupEntry(1, replicas=(P4Replica(1, instance=1, backup_replicas=[P4BackupReplica(2, instance=5)]), P4Replica(4, instance=2))),
+        +fy.P4MulticastGroupEntry(1, replicas=(backed, P4Replica(4, instance=2))),
     ])  # fmt: skip
     none = fy.P4CounterData()
     zeros = fy.P4MeterCounterData(green=none, yellow=none, red=none)
