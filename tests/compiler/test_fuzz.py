@@ -21,6 +21,7 @@ from .fuzz_program import Generator
 from .harness import compile_text
 
 PROGRAMS = int(os.environ.get("FPISA_FUZZ_PROGRAMS", "40"))
+ENGINE = os.environ.get("FPISA_FUZZ_ENGINE", "interp")
 FIRST = int(os.environ.get("FPISA_FUZZ_SEED", "9000"))
 PACKETS = 4
 
@@ -40,7 +41,7 @@ def one(seed: int, folder: Path) -> Any:
     result = compile_text(program.text(), folder)
     if not result.ok:
         return result.text()
-    switch = Switch.load(result.json, engine="interp")
+    switch = Switch.load(result.json, engine=ENGINE)
     for _ in range(PACKETS):
         packet = bytes(rng.choice([0, 1, 2, 3, 255, rng.randrange(256)]) for _ in range(Generator.PACKET))
         wanted = Evaluator(program).send(packet)

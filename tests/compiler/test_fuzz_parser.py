@@ -14,6 +14,7 @@ from .fuzz_parser_model import ParserModel
 from .harness import compile_text
 
 PROGRAMS = int(os.environ.get("FPISA_FUZZ_PROGRAMS", "40"))
+ENGINE = os.environ.get("FPISA_FUZZ_ENGINE", "interp")
 FIRST = int(os.environ.get("FPISA_FUZZ_SEED", "5000"))
 PACKETS = 6
 
@@ -26,7 +27,7 @@ def test_random_parsers(number: int, tmp_path: Path) -> None:
     text = program_text(parsers)
     result = compile_text(text, tmp_path)
     assert result.ok, result.text()
-    switch, model = Switch.load(result.json, engine="interp"), ParserModel(parsers)
+    switch, model = Switch.load(result.json, engine=ENGINE), ParserModel(parsers)
     for _ in range(PACKETS):
         packet = bytes(rng.choice([0, 1, 2, 3, 0x55, 255, rng.randrange(256)]) for _ in range(rng.randrange(14)))
         wanted = model.send(packet)
