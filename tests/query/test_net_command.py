@@ -12,7 +12,10 @@ import pytest
 from tests.query.nets import Tables, make_tables
 from workers.query.cli import main
 from workers.query.net.launch import ALL, Rig, Setting, Task
+from workers.query.operators import Session
 from workers.query.plans import PLANS
+from workers.query.run import program_of
+from workers.query.source import Worker
 
 ROUGH = "in:loss=0.01,in:dup=0.01,in:reorder=0.05,out:loss=0.01,out:dup=0.01,out:reorder=0.05,seed=9"
 EVERY = [(b, q) for b, plans in PLANS.items() for q in plans]
@@ -92,6 +95,22 @@ def test_many_queries_share_a_switch(tables: Tables) -> None:
                     for n, (b, q) in enumerate(kinds)]  # fmt: skip
             for query in live:
                 assert query.wait(120.0)["answer_equal"]
+
+
+def test_the_program_of_a_query_has_its_operator(tables: Tables) -> None:
+    """So that a network can take the program of one operator."""
+    racks: dict = {}
+    for benchmark, query in EVERY:
+        plan, used = PLANS[benchmark][query], set()
+
+        class Watched(Session):
+            def rack(self, operator: str) -> object:
+                used.add(operator)  # noqa: B023
+                return super().rack(operator)
+
+        session = Watched(1, cells=64, racks=racks)
+        plan.run(session, [Worker(tables[benchmark], list(plan.needed), 0, 1)])
+        assert used == {program_of(query)}, query
 
 
 @pytest.mark.parametrize(

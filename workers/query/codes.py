@@ -12,3 +12,5 @@ WINDOW = 1024
 GUARD_BITS = 18
 MAX_QUERIES = 16
 MAX_WORKERS = 64
+ALL = "all"
+"""The program that has every operator."""

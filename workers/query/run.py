@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from workers.query import opponents
+from workers.query.codes import ALL
 from workers.query.compare import equal
 from workers.query.errors import QueryError
 from workers.query.exchange import Link
@@ -126,15 +127,21 @@ def run_network(plan: Plan, benchmark: str, data: Path, network: str, *, workers
 
 # A program of one operator starts faster than the one that has them all.
 OPERATOR_OF = {
-    "q3": "join", "q20": "group_sum", "groupby": "group_sum", "max": "group_extreme", "min": "group_extreme",
-    "filter": "filter", "topn": "topn", "distinct": "distinct", "having": "having", "join": "join",
+    "q3": "join", "q20": "group_sum", "groupby": "group_sum", "count": "group_sum", "avg": "group_sum",
+    "max": "group_extreme", "min": "group_extreme", "filter": "filter", "topn": "topn", "distinct": "distinct",
+    "having": "having", "join": "join",
 }  # fmt: skip
 
 
-def _setting(network: str, workers: int, query: str, rate_mbit: float | None, impair: str, cells: int | None) -> Any:
-    from workers.query.net.launch import ALL, Setting
+def program_of(query: str) -> str:
+    """The smallest program that has a query's operator; the one that has all for a query not known here."""
+    return OPERATOR_OF.get(query.removesuffix("-rows"), ALL)
 
-    setting = Setting(network, workers, OPERATOR_OF.get(query, ALL), rate_mbit, impair)
+
+def _setting(network: str, workers: int, query: str, rate_mbit: float | None, impair: str, cells: int | None) -> Any:
+    from workers.query.net.launch import Setting
+
+    setting = Setting(network, workers, program_of(query), rate_mbit, impair)
     return setting if cells is None else replace(setting, cells=cells, join_cells=cells)
 
 

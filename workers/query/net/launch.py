@@ -22,7 +22,7 @@ from emulator.topo.process import Child, stop_all
 from emulator.topo.shapes import star
 from emulator.topo.spec import TopologyError
 from emulator.topo.switches import free_port
-from workers.query.codes import GUARD_BITS, OPERATORS, PROGRAMS, WINDOW
+from workers.query.codes import ALL, GUARD_BITS, OPERATORS, PROGRAMS, WINDOW
 from workers.query.errors import QueryError
 from workers.query.net.native import Place, Timing
 from workers.query.pack import PORT, WORKER_PORT
@@ -36,8 +36,6 @@ MASTER_PORT = 18003
 """TCP, where a master in a network takes in its workers."""
 RING_SLOTS = 8192
 SWITCH_MAC, SWITCH_IP = "02:00:00:00:00:fe", "10.0.0.254"
-ALL = "all"
-"""The program that has every operator."""
 
 
 @dataclass(frozen=True)
