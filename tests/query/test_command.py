@@ -171,7 +171,7 @@ def test_the_pruning_that_pays() -> None:
             "local": {"work_seconds": 1e-3, "worker_bytes": 100, "master_bytes": 50}}  # fmt: skip
     assert kept(ways) == 0.75
     assert np.interp(8e6, RATES, needed(ways, "ship")) == pytest.approx(0.6, abs=0.01)
-    assert np.isinf(needed(ways, "local")).all() and (needed(ways, "unpruned") == 0).all()
+    assert np.isinf(needed(ways, "local")).all() and needed(ways, "unpruned").max() < 1e-9
 
 
 def test_plot(tables, tmp_path: Path, capsys) -> None:

@@ -6,14 +6,18 @@ from __future__ import annotations
 
 import math
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -302,3 +306,37 @@ def test_a_process_of_its_own() -> None:
     with pytest.raises(QueryError, match="HOST:PORT"):
         Switch.connect("nowhere", "t")
     assert executor.rungs(np.array([5, 9, 1, 7], np.uint32), 2) == [9, 7, 5]
+
+
+STREAM = """
+import sys, resource, pyarrow.parquet as pq
+from workers.query.absorb import absorb
+from workers.query.channel import Address
+from workers.query.executor import Work
+host, port, token, path, totals, counting = sys.argv[1:]
+work = Work(Address(host, int(port), token), int(totals), "group_sum", ("key",), "value")
+def batches():
+    for number, batch in enumerate(pq.ParquetFile(path).iter_batches(65536)):
+        if number == 4:
+            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        yield batch
+print(sum(batch.num_rows for batch in absorb(work, int(counting), batches(), 0)))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_a_table_beyond_memory(address: Address, tmp_path: Path) -> None:
+    """A partition is streamed: 192 MB of rows from Parquet cost a process under 50 MB more than the first 4 MB did."""
+    rng = np.random.default_rng(1)
+    schema = pa.schema([("key", pa.int64()), ("value", pa.float64())])
+    with pq.ParquetWriter(tmp_path / "rows.parquet", schema, compression="none") as writer:
+        for _ in range(12):
+            writer.write_table(pa.table([rng.integers(0, 50, 10**6), rng.random(10**6)], schema))
+    with installed(address, "group_sum") as (channel, counting), installed(address, "group_sum") as (_, totals):
+        words = [address.host, str(address.port), address.token, str(tmp_path / "rows.parquet"), str(totals), str(counting)]
+        done = subprocess.run([sys.executable, "-c", STREAM, *words], capture_output=True, text=True, check=True)
+        cells = _cells(channel, totals, counting)
+    first, _, last = map(int, done.stdout.split())
+    assert last - first < 50_000
+    assert 0 < sum(cells["count"].to_pylist()) <= 12 * 10**6

@@ -74,8 +74,8 @@ def build_parser() -> Parser:
     parser.add_argument("--spark", action="store_true", help="time Spark on this machine too (needs pyspark and Java)")
     parser.add_argument("--opponents", action="store_true",
                         help="also: columns shipped to DuckDB, local pre-aggregation, a switch that drops nothing")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw time against link rate, the pruning that pays, and phases (implies --opponents; "
-                        "--network memory)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw time against link rate, the pruning that pays, "
+                        "and phases (implies --opponents; --network memory)")
     parser.add_argument("--show", type=number(0, 10**6, int), default=10, metavar="N", help="rows to print (10)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     return parser
