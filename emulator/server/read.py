@@ -31,6 +31,12 @@ class Out:
         self.count += 1
         return self.response.entities.add()
 
+    def take(self) -> bytes:
+        """The response, serialised; an empty one is begun."""
+        data: bytes = self.response.SerializeToString()
+        self.response, self.count = p4r.ReadResponse(), 0
+        return data
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -72,8 +78,8 @@ class Reader:
             try:
                 for _ in self._steps(entity, out):
                     if out.count >= _CHUNK:
-                        answer.responses.append(out.response.SerializeToString())
-                        out, count = Out(), 0
+                        answer.responses.append(out.take())
+                        count = 0
                 answer.results.append(None)
             except Refused as refused:
                 del out.response.entities[count:]
@@ -81,7 +87,7 @@ class Reader:
                 answer.results.append(refused)
             self._bound.translations.rollback(mark)  # names that only a question had
         if out.count or not answer.responses:
-            answer.responses.append(out.response.SerializeToString())
+            answer.responses.append(out.take())
         return answer
 
     def _steps(self, entity: Any, out: Out) -> Iterator[None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.p4rt.entities import ActionCall, TableEntry
+from controller.p4rt.entities import ActionCall, RegisterEntry, TableEntry
 
 
 @pytest.mark.parametrize("engine", ["interp", "jit"])
@@ -53,3 +53,15 @@ def test_a_read_sees_a_write_whole_or_not_at_all(live: Any) -> None:
     done.set()
     reader.join(30)
     assert set(seen) <= {0, count} and seen
+    client.insert(*rows)
+    assert len(list(client.read(TableEntry(table.name), TableEntry()))) == 2 * count
+
+
+def test_arrays_longer_than_a_response(live: Any) -> None:
+    found = live("keys.p4")
+    client = found.client
+    found.device.switch.send(0, b"\x01\x02")
+    client.modify(RegisterEntry("large", 16384, 5), RegisterEntry("large", 0, 9))
+    cells = list(client.read(RegisterEntry("large")))
+    assert [cell.index for cell in cells] == list(range(40000))
+    assert {cell.index: cell.value for cell in cells if cell.value} == {0: 9, 16384: 5, 39999: 7}

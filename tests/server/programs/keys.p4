@@ -26,6 +26,7 @@ control Verify(inout headers_t hdr, inout meta_t meta) {
 }
 
 control Ig(inout headers_t hdr, inout meta_t meta, inout standard_metadata_t std) {
+    register<bit<32>>(40000) large;
     action to(bit<9> port) {
         std.egress_spec = port;
     }
@@ -40,7 +41,10 @@ control Ig(inout headers_t hdr, inout meta_t meta, inout standard_metadata_t std
         }
         actions = { to; NoAction; }
     }
-    apply { wild.apply(); }
+    apply {
+        wild.apply();
+        large.write(39999, 7);
+    }
 }
 
 control Eg(inout headers_t hdr, inout meta_t meta, inout standard_metadata_t std) {
