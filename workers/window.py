@@ -34,7 +34,7 @@ class Timing:
     """
 
     initial: float = 0.010
-    shortest: float = 0.002
+    shortest: float = 0.0005
     longest: float = 0.5
     deadline: float = 8.0
 
@@ -173,12 +173,15 @@ class Window:
     def _overtaken(self, now: float) -> NDArray[np.bool_]:
         """Slots whose chunk is lost as far as can be told: something sent well after it is answered, by count,
         or by time where few are in flight. Each time waits twice as long, from a time without a floor: here there is more
-        to go by than age."""
+        to go by than age. At the end nothing more is sent that could overtake: anything answered after it will
+        do then, and twice the time."""
         trip, age = self.trip, now - self.sent_at
         well_after = self.newest_order > self.order + OVERTAKEN_BY
         well_after |= self.newest_sent - self.sent_at > trip.timeout
-        patience = (trip.mean + trip.deviation) * np.exp2(np.minimum(self.tries, MAX_DOUBLINGS))
-        late = (self.newest_order > self.order) & well_after & (age > patience)
+        waits = self.tries + ~well_after
+        at_the_end = self.answered + np.count_nonzero(self.chunk_of != FREE) == self.total
+        patience = (trip.mean + trip.deviation) * np.exp2(np.minimum(waits, MAX_DOUBLINGS))
+        late = (self.newest_order > self.order) & (well_after | at_the_end) & (age > patience)
         return (self.chunk_of != FREE) & late & trip.measured
 
     def _renumber(self, slots: NDArray[np.int64]) -> None:

@@ -71,7 +71,7 @@ class NativeSeat:
     switch_port: int = 18000
     window: int = 0
     initial_timeout: float = 0.010
-    shortest_timeout: float = 0.002
+    shortest_timeout: float = 0.0005
     longest_timeout: float = 0.5
     deadline: float = 8.0
     resumable: bool = False

@@ -195,15 +195,16 @@ static double patience_ns(const struct lane *lane, uint32_t tries)
     return first * (double)(1u << (tries < MAX_DOUBLINGS ? tries : MAX_DOUBLINGS));
 }
 
-/* Something sent well after it is answered: by count, or by time where few are under way. Each time waits longer. */
+/* Something sent well after it is answered: by count, or by time where few are under way. Each time waits longer. At the end
+ * of an all-reduce nothing more is sent that could overtake: there anything answered after it will do, and twice the time. */
 static bool overtaken(const struct lane *lane, const struct flight *flight, uint64_t now)
 {
     double age = (double)(now - flight->sent_at), lead = (double)lane->newest_sent - (double)flight->sent_at;
     if (lane->newest_order <= flight->order || !lane->trip.measured)
         return false;
-    if (lane->newest_order <= flight->order + OVERTAKEN_BY && lead <= timeout_ns(lane))
-        return false;
-    return age > patience_ns(lane, flight->tries);
+    bool well_after = lane->newest_order > flight->order + OVERTAKEN_BY || lead > timeout_ns(lane);
+    bool at_the_end = lane->answered + lane->under_way == lane->total;
+    return (well_after || at_the_end) && age > patience_ns(lane, flight->tries + !well_after);
 }
 
 static int64_t send_later_again(struct lane *lane, struct flight *flight, uint64_t now)
