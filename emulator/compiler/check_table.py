@@ -5,7 +5,7 @@ from typing import Any
 
 from . import ast, check_call, check_expr
 from .checker import Checker, Sym
-from .types import UNKNOWN, ApplyResult, Bits, Enum, Object, Type, strip
+from .types import UNKNOWN, ApplyResult, Bits, Enum, Object, Type, is_scalar, strip
 from .values import Env
 
 _KNOWN = frozenset([
@@ -63,6 +63,10 @@ def _action(ck: Checker, ref: ast.ActionRef, actions: dict[str, Any]) -> None:
         ck.error(ref.pos, f"action {ref.name} is listed twice")
     actions[ref.name] = found
     directed = [p for p in found.params if p.direction]
+    for param in found.params:
+        kind = ck.type_of(param.type, Env(ck.globals))
+        if not param.direction and not is_scalar(kind) and kind is not UNKNOWN:
+            ck.error(param.pos, f"a table fills in numbers, bools and enums, not {param.name} of type {kind}")
     if ref.args is not None or directed:
         check_call.check_args(ck, directed, ref.args or (), ref.pos, ref.name, ck.env)
 

@@ -13,6 +13,11 @@ _STARTS = frozenset([
 ])
 
 
+_P4_14 = frozenset(["header_type", "field_list", "field_list_calculation", "calculated_field", "metadata", "counter",
+                    "register", "meter", "primitive_action", "action_profile", "action_selector", "parser_exception"])
+"""Words that begin a declaration of the older language; a name follows at once."""
+
+
 class DeclParser(ObjectParser):
     def program(self) -> ast.Program:
         decls: list[ast.Node] = []
@@ -37,6 +42,8 @@ class DeclParser(ObjectParser):
             return handler(self, notes)
         if self.at_type() or text == "void" or self._generic_result():
             return self._function_or_instance(notes)
+        if text in _P4_14 and self.is_name(1):
+            raise self.problem(self.pos(), f"'{text}' is P4_14; only P4_16 can be compiled")
         if self.is_name() and self.peek() in ("(", "<"):
             raise self.problem(self.pos(), f"type '{text}' is not declared")
         raise self.unexpected("a declaration")

@@ -79,6 +79,10 @@ REFUSED: dict[str, tuple[str, str]] = {
         ig="table t { key = { h.h.a : range; } actions = { NoAction; } const entries = { 3..1 : NoAction(); } } "
            "apply { t.apply(); }"), "the range 3..1 is empty"),
     "too large a register": (small(ig="register<bit<8>>(-1) r; apply { r.write(0, 1); }"), "more than the target holds"),
+    "a struct from the control plane": (small(
+        top="struct s_t { bit<8> a; }", ig="action a(s_t x) { } table t { actions = { a; } } apply { t.apply(); }"),
+        "a table fills in numbers, bools and enums, not x of type s_t"),
+    "the older language": (small(top="header_type h_t { fields { a : 8; } }"), "'header_type' is P4_14"),
     "operands of different widths": (full(ig="h.h.c = (bit<8>)(4w1 ++ 4w2 + 4w1);"), "the operands of '+' differ"),
     "shift of a bare number": (small(ig="apply { h.h.a = 1 << h.h.b; }"), "cannot be shifted by a run-time amount"),
     "variable of another state": (small(
