@@ -29,6 +29,7 @@ from emulator.compiler.api import compile_file
 from emulator.server.device import Device
 from emulator.server.program import SwitchOptions
 from emulator.server.service import Server
+from tests.e2e.stack import Stack, address, mac
 from tests.p4 import rig as p4
 from tests.p4.model import Job, Model, Program
 from tests.p4.model import Worker as Member
@@ -176,3 +177,24 @@ def test_programs_without_averages_refuse_such_jobs(stack: ExitStack, files: Any
         join(bench.path, request, 10)
     with pytest.raises(ValueError, match="integers has no average"):
         Options(format="int32", average=True)
+
+
+@pytest.mark.parametrize(("averages", "workers"), [(True, 3), pytest.param(False, 2, marks=pytest.mark.slow)])
+def test_the_command(files: Any, tmp_path: Path, averages: bool, workers: int) -> None:
+    """Switch, controller and workers as processes, the workers' engine in C."""
+    with Stack(tmp_path, files(averages), workers=workers) as stack:
+        members = [
+            stack.fpisa(
+                "worker", "--controller", stack.listen, "--job", "mean", "--workers", str(workers), "--average", "--json",
+                "--elements", str(ELEMENTS), "--slots", "32", "--size", "64K", "--repeats", "3",
+                "--memory", stack.socket_of(rank), "--mac", mac(rank), "--ip", address(rank),
+            )
+            for rank in range(workers)
+        ]  # fmt: skip
+        for member in members:
+            status = member.end()
+            if averages:
+                assert status == 0, member.said[-5:]
+                assert member.told[-1]["wrong"] == 0 and len(member.told[-1]["seconds"]) == 3
+            else:
+                assert status == 1 and "does not average; compile it with -DAVERAGE=1" in member.said[-1]
