@@ -108,7 +108,7 @@ def outline(fabric: Fabric, members: Iterable[Member]) -> dict[str, Post]:
         children.setdefault(home[member.rank], []).append(worker)
     posts: dict[str, Post] = {}
     used = {name for switch in home.values() for name in _up_to(fabric, switch, root)}
-    for name in sorted(used, key=lambda name: -len(fabric.chain(name))):  # the deepest first
+    for name in sorted(used, key=lambda name: (-len(fabric.chain(name)), name)):  # the deepest first
         below = sorted(children[name], key=lambda child: child.rank)
         parent = None if name == root else fabric.sites[name].parent
         posts[name] = Post(name, 0, tuple(below), parent, below[0].rank)
