@@ -4,91 +4,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import ast, extern_user, fold, ir
+from . import ast, extern_packet, extern_user, fold, ir
 from .context import Context
-from .stores import copy_value, places, store
-from .types import BOOL, INT, Bits, Object, Struct, Tuple, Type, Varbit, is_header, storage_type, strip, width_of
+from .extern_args import Args, into_field
+from .stores import store
+from .types import BOOL, INT, Bits, Object, Struct, Type, storage_type, strip, width_of
 from .values import (
-    ChoiceV,
-    DynHeaderV,
     Env,
     ExternV,
-    HeaderRV,
-    HeaderV,
-    StackEndV,
     StackV,
     StringV,
-    StructV,
-    TupleV,
     TypeV,
-    UnionEndV,
 )
 
 MAX_SIZE = 1 << 31
 HASH_NAMES = ["crc32", "crc32_custom", "crc16", "crc16_custom", "random", "identity", "csum16", "xor16"]
-
-
-class Args:
-    """The arguments of one call, by parameter name; evaluated when asked for."""
-
-    def __init__(self, cx: Context, decl: Any, expr: ast.Call, env: Env) -> None:
-        from .inline_call import match_args
-
-        self.cx = cx
-        self.env = env
-        self.pos = expr.pos
-        self.pairs = {p.name: (p, a) for p, a in match_args(decl.params, expr.args)}
-
-    def has(self, name: str) -> bool:
-        return self.pairs.get(name, (None, None))[1] is not None
-
-    def expr(self, name: str) -> ast.Expr:
-        found = self.pairs[name][1]
-        assert found is not None
-        return found
-
-    def value(self, name: str, kind: Type | None = None) -> Any:
-        from .inline_expr import expression
-
-        return expression(self.cx, self.expr(name), kind)
-
-    def scalar(self, name: str, kind: Type | None = None) -> ir.Expr:
-        from .convert import as_scalar
-
-        return as_scalar(self.cx, self.value(name, kind), self.expr(name).pos)
-
-    def several(self, *wanted: tuple[str, Type | None]) -> list[Any]:
-        """Values of several arguments; one read before a later one's side effects keeps the value it had."""
-        from .inline_expr import ordered
-
-        given = [(name, kind) for name, kind in wanted if self.has(name)]
-        given.sort(key=lambda item: list(self.pairs).index(item[0]))
-        values = ordered(self.cx, [self.expr(name) for name, _ in given], [kind for _, kind in given])
-        found = {name: value for (name, _), value in zip(given, values)}
-        return [found.get(name) for name, _ in wanted]
-
-    def scalars(self, *wanted: tuple[str, Type | None]) -> list[ir.Expr]:
-        from .convert import as_scalar
-
-        return [as_scalar(self.cx, v, self.expr(name).pos) for v, (name, _) in zip(self.several(*wanted), wanted)]
-
-    def target(self, name: str) -> Any:
-        from .inline_call import target
-
-        return target(self.cx, self.expr(name))
-
-    def constant(self, name: str) -> int:
-        return self.cx.constant(self.expr(name))
-
-
-def into_field(cx: Context, place: Any, make: Callable[[ir.Field], None], kind: Type | None = None) -> None:
-    """Have a primitive write a field; where the place is not one (a slice, say), by way of a temporary."""
-    if isinstance(place, ir.Field):
-        make(place)
-        return
-    temp = cx.temp(kind if kind is not None else place.type)
-    make(temp)
-    store(cx, place, temp)
 
 
 # -- functions ------------------------------------------------------------------------------------------------------
@@ -356,97 +286,12 @@ def _direct_meter(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> Non
         store(cx, place, instance.result)
 
 
-def _extract(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
-    variable = args.has("variableFieldSizeInBits")
-    place = _place(cx, args.expr("variableSizeHeader" if variable else "hdr")) if _has_value(expr) else None
-    if place is None:
-        kind = cx.type_of(expr.type_args[0]) if expr.type_args else None
-        if kind is None:
-            raise cx.fail(expr.pos, "extract(_) needs the type of the header: extract<T>(_)")
-        place = cx.storage.make("skipped", kind)
-    header = _extract_target(cx, place, expr)
-    if variable and not any(isinstance(strip(t), Varbit) for t in place.type.fields.values()):
-        raise cx.fail(expr.pos, f"{place.type} has no varbit field, so extract takes no length")
-    if variable:
-        cx.prim("extract_VL", header, args.scalar("variableFieldSizeInBits", Bits(32)))
-    else:
-        cx.prim("extract", header)
-    if isinstance(header, ir.HeaderArg) and isinstance(place, (DynHeaderV, ChoiceV)):
-        store(cx, place, HeaderV(place.type, header.name))
-
-
-def _has_value(expr: ast.Call) -> bool:
-    return bool(expr.args) and expr.args[0].value is not None
-
-
-def _place(cx: Context, expr: ast.Expr) -> Any:
-    from .inline_call import fix_index
-    from .inline_expr import unsettled
-
-    return fix_index(cx, unsettled(cx, expr))
-
-
-def _extract_target(cx: Context, place: Any, expr: ast.Call) -> Any:
-    if isinstance(place, HeaderV):
-        return ir.HeaderArg(place.name)
-    if isinstance(place, StackEndV):
-        return ir.LastHeaderArg(place.stack.name)
-    if isinstance(place, UnionEndV):
-        return ir.UnionMemberArg(place.stack.name, place.member)
-    if isinstance(place, (DynHeaderV, ChoiceV)):  # the element is known only at run time: by way of another header
-        return ir.HeaderArg(cx.storage.make("extracted", place.type).name)
-    raise cx.fail(expr.pos, "only a header can be extracted")
-
-
-def _lookahead(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> Any:
-    kind = cx.type_of(expr.type_args[0])
-    width = width_of(kind)
-    temp = cx.temp(Bits(width))
-    cx.assign(temp, ir.Lookahead(0, width, Bits(width)))
-    return from_bits(cx, temp, kind, width)
-
-
-def from_bits(cx: Context, bits: ir.Expr, kind: Type, top: int) -> Any:
-    """A value of type `kind` cut out of `bits`, its first bit being bit top-1."""
-    real = strip(kind)
-    if isinstance(real, Struct):
-        fields = {}
-        for name, field_kind in real.fields.items():
-            fields[name] = from_bits(cx, bits, field_kind, top)
-            top -= width_of(field_kind)
-        return HeaderRV(real, fields) if is_header(real) else StructV(real, fields)
-    if isinstance(real, Tuple):
-        items = []
-        for member in real.members:
-            items.append(from_bits(cx, bits, member, top))
-            top -= width_of(member)
-        return TupleV(real, items)
-    width = width_of(real)
-    part = fold.slice_of(bits, top - 1, top - width)
-    if real is BOOL:
-        return fold.binary("!=", part, fold.const(0, part.type), BOOL)
-    return fold.cast(part, storage_type(real))
-
-
-def _advance(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
-    cx.prim("advance", args.scalar("sizeInBits", Bits(32)))
-
-
-def _length(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> ir.Expr:
-    """The packet's length in bytes, which the target tells as metadata."""
-    return ir.Field("standard_metadata", "packet_length", Bits(32))
-
-
-def _emit(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
-    cx.prim("emit", args.value("hdr", cx.type_of(expr.type_args[0]) if expr.type_args else None))
-
-
 _METHODS: dict[tuple[str, str], Callable[[Context, ExternV, Args, ast.Call], Any]] = {
     ("register", "read"): _register_read, ("register", "write"): _register_write, ("counter", "count"): _count,
     ("direct_counter", "count"): _direct_count, ("meter", "execute_meter"): _execute_meter,
-    ("direct_meter", "read"): _direct_meter, ("packet_in", "extract"): _extract,
-    ("packet_in", "lookahead"): _lookahead, ("packet_in", "advance"): _advance, ("packet_in", "length"): _length,
-    ("packet_out", "emit"): _emit,
+    ("direct_meter", "read"): _direct_meter, ("packet_in", "extract"): extern_packet.extract,
+    ("packet_in", "lookahead"): extern_packet.lookahead, ("packet_in", "advance"): extern_packet.advance,
+    ("packet_in", "length"): extern_packet.length, ("packet_out", "emit"): extern_packet.emit,
 }
 
-__all__ = ["Args", "call_function", "call_method", "construct", "copy_value", "from_bits", "places", "scalars_of"]
+__all__ = ["Args", "call_function", "call_method", "construct", "scalars_of"]

@@ -4,20 +4,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import ast, externs, fold, inline_expr, ir
+from . import ast, externs, inline_expr, inline_method, ir
 from .context import Context, Frame
-from .convert import coerce, validity
+from .convert import coerce
 from .inline_init import clear, may_run_again, written_first
 from .naming import object_path
-from .stores import copy_value, header_arg, invalidate, overlap, places, store, touches, type_of_value
-from .types import BOOL, INT, VOID, Object, Tuple, Type, TypeVar, is_scalar, least_width, substitute, unify, width_of
+from .stores import copy_value, invalidate, overlap, places, store, touches, type_of_value
+from .types import INT, VOID, Object, Tuple, Type, TypeVar, is_scalar, substitute, unify
 from .values import (
     ActionV,
-    ApplyV,
     ChoiceV,
     DynHeaderV,
     Env,
-    ExternV,
     FunctionV,
     HeaderRV,
     HeaderV,
@@ -27,7 +25,6 @@ from .values import (
     SavedV,
     StackV,
     StructV,
-    TableV,
     TupleV,
     TypeV,
     UnionV,
@@ -47,7 +44,7 @@ def call(cx: Context, expr: ast.Call, want: Type | None = None) -> Any:
     if isinstance(func, ActionV):
         return call_action(cx, func, expr)
     if isinstance(func, MethodV):
-        return _call_method(cx, func, expr, want)
+        return inline_method.call_method(cx, func, expr, want)
     raise cx.fail(expr.pos, "this cannot be called")
 
 
@@ -332,64 +329,6 @@ def leave(cx: Context) -> None:
             return
         frame = frame.parent
     cx.emit(ir.Exit(cx.pos))
-
-
-# -- methods --------------------------------------------------------------------------------------------------------
-def _call_method(cx: Context, method: MethodV, expr: ast.Call, want: Type | None) -> Any:
-    base, name = inline_expr.settled(cx, method.base), method.name
-    if isinstance(base, ExternV):
-        return externs.call_method(cx, base, name, expr, want)
-    if isinstance(base, TableV) and name == "apply":
-        return ApplyV(base, expr)
-    if isinstance(base, InstanceV) and name == "apply":
-        return apply_control(cx, base, expr.args, expr.pos)
-    if isinstance(base, StackV) and name in ("push_front", "pop_front"):
-        count = cx.constant(expr.args[0].value) if expr.args and expr.args[0].value else 1
-        cx.prim("push" if name == "push_front" else "pop", ir.StackArg(base.name), ir.Raw(count))
-        return None
-    if isinstance(base, ChoiceV) and name in ("isValid", "setValid", "setInvalid"):
-        return _choice_method(cx, base, name, expr, want)
-    if name == "isValid":
-        return validity(cx, base)
-    if name in ("setValid", "setInvalid"):
-        cx.prim("add_header" if name == "setValid" else "remove_header", header_arg(base))
-        return None
-    if name in _SIZES:
-        kind = base.type if isinstance(base, TypeV) else type_of_value(base)
-        return ir.Const(_SIZES[name](kind) if kind is not None else 0, INT)
-    raise cx.fail(expr.pos, f"there is no method {name} here")
-
-
-def _choice_method(cx: Context, base: ChoiceV, name: str, expr: ast.Call, want: Type | None) -> Any:
-    """A method of one of several unions or members: the parts' own, under conditions on the index."""
-    runs = [cx.collect(lambda p=p: _call_method(cx, MethodV(p, name), expr, want)) for p in base.parts]  # type: ignore[misc]
-    if name == "isValid":
-        return inline_expr.choice_member(base, [value for _, value in runs], BOOL)
-    code = tuple(runs[-1][0])
-    for number in range(len(runs) - 2, -1, -1):
-        cond = fold.equal(base.index, fold.const(number, base.index.type))
-        code = (ir.If(cond, tuple(runs[number][0]), code, cx.pos),)
-    cx.out.extend(code)
-    return None
-
-
-_SIZES: dict[str, Callable[[Type], int]] = {
-    "minSizeInBits": least_width, "maxSizeInBits": width_of,
-    "minSizeInBytes": lambda t: (least_width(t) + 7) // 8, "maxSizeInBytes": lambda t: (width_of(t) + 7) // 8,
-}
-
-
-def apply_member(cx: Context, result: ApplyV, name: str, pos: int) -> Any:
-    """t.apply().hit and .miss as values."""
-    from . import inline_table
-
-    if name not in ("hit", "miss"):
-        return MethodV(result, name)
-    temp = cx.temp(BOOL)
-    hit = (ir.Assign(temp, fold.boolean(name == "hit"), cx.pos),)
-    miss = (ir.Assign(temp, fold.boolean(name == "miss"), cx.pos),)
-    inline_table.apply_table(cx, result, (("__HIT__", hit), ("__MISS__", miss)))
-    return temp
 
 
 # -- constructors ---------------------------------------------------------------------------------------------------
