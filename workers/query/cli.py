@@ -178,6 +178,8 @@ def _print(says: str, report: Any, show: int) -> None:
     )
     if report.spark_seconds is not None:
         console.print(f"Spark {report.spark_seconds:.3f} s with cached tables, {report.spark_uncached_seconds:.3f} s from files")
+        if report.cached_seconds is not None:
+            console.print(f"we {report.cached_seconds:.3f} s with cached tables, {report.seconds:.3f} s from files")
     if report.opponents:
         console.print(_ways(report.opponents))
     if report.links:
