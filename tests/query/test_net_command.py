@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -139,6 +144,39 @@ def test_a_column_that_is_missing_or_of_a_wrong_type(tables: Tables, tmp_path: P
     assert main(options) == 1
     error = capsys.readouterr().err
     assert "not a number" in error and error.count("\n") == 1
+
+
+def children_of(pid: int) -> list[int]:
+    """Living child processes, from /proc."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == pid and fields[0] != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs util-linux's setpriv")
+def test_a_command_that_is_killed_takes_its_processes_with_it(tables: Tables) -> None:
+    command = subprocess.Popen([sys.executable, "-m", "fpisa.cli", "query", "--query", "q3", "--data", str(tables["tpch"]),
+                                "--workers", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    until = time.monotonic() + 60.0
+    while len(pids := children_of(command.pid)) < 4 and time.monotonic() < until:
+        time.sleep(0.02)
+    command.kill()
+    command.wait()
+    assert len(pids) == 4  # switch, controller, master, worker
+    while not all(map(gone, pids)) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert all(map(gone, pids))
 
 
 def test_nothing_is_left_behind(tables: Tables) -> None:

@@ -83,9 +83,17 @@ def program(setting: Setting, folder: Path) -> tuple[Path, Path]:
     return config, p4info
 
 
+def ends_with_parent() -> list[str]:
+    """What to put before a command so that it ends when this process does, even by force. In a Mininet network the next
+    network ends what a crashed one left."""
+    tool = shutil.which("setpriv")
+    return [tool, "--pdeathsig", "TERM", "--"] if tool is not None else []
+
+
 class Rig:
     """A switch with its controller, and room for masters and workers. A context manager: all of its processes end with
-    it. They start side by side and wait for each other. Every method raises QueryError."""
+    it, or with the thread that started them. They start side by side and wait for each other. Every method raises
+    QueryError."""
 
     def __init__(self, setting: Setting) -> None:
         if setting.network not in NETWORKS:
@@ -144,7 +152,7 @@ class Rig:
             if self.network is not None:
                 host = None if number is None else f"h{number + 1}"
                 return self.network.start(name, command, host=host, **options)
-            child = Child(name, command, self.folder / f"{name}.log", **options)
+            child = Child(name, command, self.folder / f"{name}.log", wrap=ends_with_parent(), **options)
         except TopologyError as error:
             raise QueryError(str(error)) from None
         self.children.append(child)
