@@ -165,9 +165,10 @@ def gone(pid: int) -> bool:
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs util-linux's setpriv")
-def test_a_command_that_is_killed_takes_its_processes_with_it(tables: Tables) -> None:
+def test_a_command_that_is_killed_takes_its_processes_with_it(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> None:
     command = subprocess.Popen([sys.executable, "-m", "fpisa.cli", "query", "--query", "q3", "--data", str(tables["tpch"]),
-                                "--workers", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+                                "--workers", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               env={**os.environ, "TMPDIR": str(tmp_path_factory.mktemp("k"))})  # fmt: skip
     until = time.monotonic() + 60.0
     while len(pids := children_of(command.pid)) < 4 and time.monotonic() < until:
         time.sleep(0.02)
