@@ -237,7 +237,10 @@ def _run(cx: Context, body: ast.Block | Callable[[Env], None], env: Env) -> None
 
 def _copy_in(cx: Context, values: list[tuple[ast.Param, Any]], env: Env,
              by_reference: bool, shared: dict[str, Any], body: Any = None) -> list[tuple[Any, Any]]:
-    """Bind the parameters; what is not bound to the argument itself comes back as (argument, copy) to copy out."""
+    """Bind the parameters; what is not bound to the argument itself comes back as (argument, copy) to copy out.
+
+    One member of a union is copied: what is done to it on the way would show in the other members.
+    """
     used = [places(v.place if isinstance(v, SavedV) else v) if v is not None else set() for _, v in values]
     outputs: list[tuple[Any, Any]] = []
     fresh: list[tuple[str, Any]] = []
@@ -257,7 +260,8 @@ def _copy_in(cx: Context, values: list[tuple[ast.Param, Any]], env: Env,
             continue
         written = param.direction in ("out", "inout")
         rivals = [used[i] for i, (p, _) in enumerate(values) if i != number and p.direction in ("out", "inout")]
-        free = by_reference and not any(overlap(cx, used[number], r) for r in rivals)
+        free = by_reference and not any(overlap(cx, used[number], r) for r in rivals) and not (
+            written and isinstance(value, HeaderV) and value.union is not None and cx.pipeline != "parser")
         if free and _nameable(value, written):
             if param.direction == "out":
                 fresh.append((param.name, value))

@@ -44,6 +44,10 @@ ROWS: list[Row] = [
                "transition select(b.lookahead<bit<24>>()[23:16]) { 5: q; _: accept; } }"
                "state q { b.advance(8); b.advance((bit<32>)h.h.b * 8 - 8); transition accept; }",
     ), (0, "0302030407"), "01020304050607"),
+    ("a member of a union as argument", full(
+        top=UNION + " void f(inout u1_t a) { a.setValid(); a = {#}; }", hdrs="h_t h; Un u;",
+        ig="h.u.y = {0x1234}; f(h.u.x);", dep="b.emit(h);",
+    ), (0, IN + "1234"), IN),
     ("500 operators", small(ig="apply { h.h.a = " + " ^ ".join(["h.h.b", "h.h.a"] * 251) + "; }"),
      (0, "03020304"), SHORT),
     ("500 conditions", small(ig="apply { if (" + " && ".join(["h.h.b == 2", "h.h.a != 7"] * 250) + ") h.h.a = 9; }"),
