@@ -1,6 +1,7 @@
 /* Looking a batch's keys up together, before its packets are processed. Where a key's fields usually lie in the packet is
  * known beforehand; so the keys of a whole batch are guessed, and what they lead to is asked for from memory at once instead of
- * one packet after the other waiting for it. A wrong guess costs time only: whoever reads a row compares the key. */
+ * one packet after the other waiting for it. A wrong guess costs time only: whoever reads a row compares the key.
+ * Requests go to the second-level cache (locality 2), which takes more of them at once than the first. */
 #include "pipeline.h"
 #include "tables_core.h"
 #include <stdlib.h>

@@ -78,21 +78,21 @@ COUNTS_BITS void blocks_ahead(struct fpt_table *t, const uint64_t *keys, int str
     for (int i = 0; i < n; i++) {
         slots[i] = b->root[keys[i * stride] >> 16];
         if (slots[i] & TO_BLOCK)
-            __builtin_prefetch(block_of(b, slots[i]));
+            __builtin_prefetch(block_of(b, slots[i]), 0, 2);
     }
     for (int i = 0; i < n; i++) {
         if (slots[i] & TO_BLOCK)
             slots[i] = answer(block_of(b, slots[i]), keys[i * stride] >> 8 & 0xff);
         if (slots[i] & TO_BLOCK) {
             deeper[n_deeper++] = (uint32_t)i;
-            __builtin_prefetch(block_of(b, slots[i]));
+            __builtin_prefetch(block_of(b, slots[i]), 0, 2);
         } else
-            __builtin_prefetch(slot_entry(t, --slots[i]));
+            __builtin_prefetch(slot_entry(t, --slots[i]), 0, 2);
     }
     for (int k = 0; k < n_deeper; k++) {
         uint32_t i = deeper[k];
         slots[i] = answer(block_of(b, slots[i]), keys[i * stride] & 0xff) - 1;
-        __builtin_prefetch(slot_entry(t, slots[i]));
+        __builtin_prefetch(slot_entry(t, slots[i]), 0, 2);
     }
 }
 

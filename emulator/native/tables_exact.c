@@ -42,7 +42,7 @@ void exact_ask(const struct fpt_table *t, const uint64_t *keys, int n, uint32_t 
     const struct index *index = &t->exact;
     for (int i = 0; i < n; i++) {
         hashes[i] = t->key_words == 1 ? hash_words(keys + i, 1) : hash_words(keys + i * t->key_words, t->key_words);
-        __builtin_prefetch(&index->cells[hashes[i] & index->mask]);
+        __builtin_prefetch(&index->cells[hashes[i] & index->mask], 0, 2);
     }
 }
 
@@ -55,7 +55,7 @@ void exact_ahead(const struct fpt_table *t, const uint32_t *hashes, int n, uint6
             if (index->cells[at].tag == hashes[i]) {
                 struct fpt_entry *entry = slot_entry(t, index->cells[at].slot_plus_1 - 1);
                 rows[i] = (uint64_t)(uintptr_t)entry;
-                __builtin_prefetch(entry);
+                __builtin_prefetch(entry, 0, 2);
                 break;
             }
     }

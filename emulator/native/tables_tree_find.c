@@ -33,9 +33,9 @@ static void ask_for_found(const struct tree *tree, const struct work *work)
     for (uint32_t i = 0; i < work->n_found; i++) {
         uint32_t ref = (uint32_t)work->found[i], n = small_count(ref);
         const uint64_t *first = small_at(tree, ref & SMALL_NUMBER);
-        __builtin_prefetch(first);
-        __builtin_prefetch(first + LANES * (uint32_t)(n > 1));
-        __builtin_prefetch(first + 2 * LANES * (uint32_t)(n > 2));
+        __builtin_prefetch(first, 0, 2);
+        __builtin_prefetch(first + LANES * (uint32_t)(n > 1), 0, 2);
+        __builtin_prefetch(first + 2 * LANES * (uint32_t)(n > 2), 0, 2);
     }
 }
 
@@ -200,5 +200,5 @@ void tree_ahead(struct fpt_table *t, const uint64_t *keys, int stride, int n, ui
         for (int i = 0; i < n; i++)
             slots[i] = tree_find(t, keys + i * stride);
     for (int i = 0; i < n; i++)
-        __builtin_prefetch(slot_entry(t, slots[i]));
+        __builtin_prefetch(slot_entry(t, slots[i]), 0, 2);
 }
