@@ -70,8 +70,13 @@ class Listener:
 
 
 class Peer:
-    def __init__(self, port: int) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), 20)
+    def __init__(self, port: int, unread: int = 0) -> None:
+        """unread: bytes that wait for this peer at most, before the other side's do."""
+        self.sock = socket.socket()
+        if unread:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, unread)
+        self.sock.settimeout(20)
+        self.sock.connect(("127.0.0.1", port))
         self.lines = self.sock.makefile("rb")
 
     def say(self, data: bytes | JoinRequest) -> None:
@@ -213,7 +218,7 @@ def test_a_peer_that_reads_nothing_is_dropped(listener: Any, monkeypatch: pytest
     """Its answers fill the socket and then the buffer; the controller keeps no more than that."""
     monkeypatch.setattr("controller.listen.drained.__defaults__", (0.2,))
     found = listener()
-    peer = Peer(found.port)
+    peer = Peer(found.port, unread=4096)
     with pytest.raises(OSError):
         while True:
             peer.say(b'{"op": 5}\n' * 1000)

@@ -308,6 +308,10 @@ def test_names_stand_for_ports(live: Any) -> None:
         packet = heard.get(timeout=WAIT)
         assert (packet.metadata["port"], packet.metadata["vlan"]) == (name, 0x123)
         assert packet.payload == frame(10, 0x123)
+    settled: queue.Queue[Any] = queue.Queue()
+    client.on_election = settled.put
+    client._send(client.election.request())  # answered after the packets before it
+    settled.get(timeout=WAIT)
     assert [found for found, _ in rules.outputs] == [7, 31]
     wide = TableEntry("Ig.by_vlan", {"vlan": 4096, "kind": 1}, entry.action, 1)
     assert refused(client.insert, wide)[0] == Code.INVALID_ARGUMENT
