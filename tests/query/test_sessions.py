@@ -65,6 +65,18 @@ def test_extreme_and_distinct(numbers, seed, loss, smallest, distinct) -> None:
 
 
 @usual
+@given(values, groups, losses, st.sampled_from(SPECIAL), st.sampled_from(SPECIAL))
+def test_filter(numbers, seed, loss, low, high) -> None:
+    """Exactly the rows between, zeros equal and NaN above all, each once; of one lane's worth of rows or none."""
+    parts, _, column = table(numbers, seed)
+    found = operators.filtered(session(loss, seed), parts, np.float32(low), np.float32(high))
+    least, most = (int(o) for o in order(np.array([low, high], np.float32)))
+    cut = len(parts[0])
+    expected = [n for n, o in enumerate(order(column).tolist()) if least <= o <= most]
+    assert sorted((found.workers * cut + found.rows).astype(int).tolist()) == expected
+
+
+@usual
 @given(values, groups, losses, st.integers(1, 400))
 def test_sums(numbers, seed, loss, distinct) -> None:
     parts, keys, column = table(numbers, seed, distinct)
