@@ -11,6 +11,8 @@ import pyarrow as pa
 from workers.query import operators, sql
 from workers.query.answers import Answer, fetch, hashed, master, streams, sums
 from workers.query.errors import QueryError
+from workers.query.exchange import Survivors
+from workers.query.floats import order
 from workers.query.keys import unmix
 from workers.query.operators import Session
 from workers.query.source import Scanned, Worker
@@ -83,11 +85,20 @@ def scan_query(session: Session, workers: Sequence[Worker]) -> Answer:
 def top(session: Session, workers: Sequence[Worker]) -> Answer:
     """NULLs sort last: they are asked for only where there are too few numbers."""
     scanned = [w.scan("uservisits", value="adRevenue", where="adRevenue IS NOT NULL") for w in workers]
-    found = operators.top(session, streams(scanned), 100)
+    found = greatest(operators.top(session, streams(scanned), 100), 100)
     rows = fetch(workers, found, "uservisits", "destURL, adRevenue, sourceIP")
     if sum(map(len, streams(scanned))) < 100:
         rows = pa.concat_tables([rows.drop(["row_id"]), *[w.select(NULLS) for w in workers]])
     return Answer(master(uservisits=rows).sql(sql.TOPN).to_arrow_table(), fetched=len(rows))
+
+
+def greatest(found: Survivors, n: int) -> Survivors:
+    """Those with the n greatest values, ties with the last included: only they are worth fetching."""
+    if len(found) <= n:
+        return found
+    orders = order(found.values)
+    kept = orders >= np.partition(orders, -n)[-n]
+    return Survivors(found.workers[kept], found.rows[kept], found.keys[kept], found.values[kept])
 
 
 NULLS = ("SELECT destURL, adRevenue, sourceIP FROM uservisits WHERE adRevenue IS NULL "
