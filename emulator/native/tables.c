@@ -41,7 +41,7 @@ void fpt_lookup_many(struct fpt_table *t, int64_t n, const uint64_t *keys, uint3
 static void choose_find(struct fpt_table *t)
 {
     if (t->kind == FPT_EXACT)
-        t->find = t->key_words == 1 ? exact_find_1 : exact_find;
+        t->find = t->key_words == 1 ? exact_find_1 : t->key_words == 2 ? exact_find_2 : exact_find;
     else if (t->kind == FPT_TERNARY)
         t->find = tree_find;
     else if (t->flat_valid)

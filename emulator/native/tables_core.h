@@ -154,6 +154,7 @@ int32_t exact_link(struct fpt_table *t, uint32_t slot);
 void exact_unlink(struct fpt_table *t, uint32_t slot);
 uint32_t exact_find(struct fpt_table *t, const uint64_t *key);
 uint32_t exact_find_1(struct fpt_table *t, const uint64_t *key);
+uint32_t exact_find_2(struct fpt_table *t, const uint64_t *key);
 
 int32_t tuple_link(struct fpt_table *t, uint32_t slot); /* lpm */
 void tuple_unlink(struct fpt_table *t, uint32_t slot);

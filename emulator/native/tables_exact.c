@@ -11,6 +11,12 @@ static inline bool equal_word(const struct fpt_table *t, uint32_t slot, const vo
     return slot_value(t, slot)[0] == *(const uint64_t *)key;
 }
 
+static inline bool equal_pair(const struct fpt_table *t, uint32_t slot, const void *key)
+{
+    const uint64_t *value = slot_value(t, slot), *words = key;
+    return ((value[0] ^ words[0]) | (value[1] ^ words[1])) == 0;
+}
+
 uint32_t exact_find(struct fpt_table *t, const uint64_t *key)
 {
     return index_find(&t->exact, t, hash_words(key, t->key_words), equal_value, key);
@@ -19,6 +25,11 @@ uint32_t exact_find(struct fpt_table *t, const uint64_t *key)
 uint32_t exact_find_1(struct fpt_table *t, const uint64_t *key)
 {
     return index_find(&t->exact, t, hash_words(key, 1), equal_word, key);
+}
+
+uint32_t exact_find_2(struct fpt_table *t, const uint64_t *key)
+{
+    return index_find(&t->exact, t, hash_words(key, 2), equal_pair, key);
 }
 
 int32_t exact_link(struct fpt_table *t, uint32_t slot)
