@@ -249,8 +249,11 @@ def _method(ck: Checker, func: ast.Member, expr: ast.Call, want: Type | None) ->
         count = expr.args[0].value
         if count is not None:
             check_expr.value(ck, count)
-            if ck.known(count) is None:
+            known = ck.known(count)
+            if known is None:
                 return ck.error(count.pos, f"the argument of {func.name} must be known at compile time")
+            if isinstance(known.value, int) and known.value < 0:
+                return ck.error(count.pos, f"{func.name} takes a number of elements, not {known.value}")
         check_writable(ck, func.base)
         return VOID
     return ck.error(func.pos, f"{base} has no method {func.name}")

@@ -8,6 +8,7 @@ from .checker import Checker, Sym
 from .types import UNKNOWN, ApplyResult, Bits, Enum, Object, Type, is_scalar, strip
 from .values import Env
 
+LARGEST_TABLE = 1 << 31
 _KNOWN = frozenset([
     "size", "implementation", "counters", "meters", "support_timeout", "largest_priority_wins",
     "priority_delta", "idle_timeout",
@@ -44,6 +45,8 @@ def _key(ck: Checker, key: ast.KeyElement) -> Type:
     used_match_kind(ck, key)
     kind = check_expr.value(ck, key.expr)
     real = strip(kind)
+    if isinstance(real, Bits) and real.width == 0:
+        return ck.error(key.expr.pos, "a key needs at least one bit; this field has none")
     if kind is UNKNOWN or isinstance(real, (Bits, Enum)) or str(real) in ("bool", "error"):
         return kind
     if str(real) == "int":
@@ -144,6 +147,14 @@ def _property(ck: Checker, prop: ast.Property) -> None:
     elif prop.name in ("size", "priority_delta") and kind is not UNKNOWN and ck.known(prop.value) is None and \
             not check_call._mentions_ctor(ck, prop.value):
         ck.error(prop.value.pos, f"'{prop.name}' must be known at compile time")
+    elif prop.name == "size" and kind is not UNKNOWN:
+        _size(ck, prop)
+
+
+def _size(ck: Checker, prop: ast.Property) -> None:
+    known = ck.known(prop.value)
+    if known is not None and isinstance(known.value, int) and not 0 <= known.value <= LARGEST_TABLE:
+        ck.error(prop.value.pos, f"a table has 0 to {LARGEST_TABLE} entries, not {known.value}")
 
 
 __all__ = ["Sym", "check_table", "used_match_kind"]

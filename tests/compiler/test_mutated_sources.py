@@ -113,6 +113,20 @@ def test_broken_sources_are_refused_with_a_word_or_run(tmp_path: Path) -> None:
     assert 10 < compiled < 140, "mutations that change nothing, or everything, find nothing"
 
 
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        (SMALL[2].replace("bit<16> w", "bit<0> w"), "a key needs at least one bit"),
+        (SMALL[2].replace("size = 16", "size = -1"), "a table has 0 to 2147483648 entries, not -1"),
+        (SMALL[5].replace("push_front(1)", "push_front(-1)"), "push_front takes a number of elements, not -1"),
+    ],
+    ids=["key of no bits", "negative size", "negative push"],
+)
+def test_what_only_the_switch_had_refused(program: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.p4").write_text(program)
+    assert message in compile_file(tmp_path / "broken.p4").text()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_broken_sources_at_length(tmp_path: Path) -> None:
