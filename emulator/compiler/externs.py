@@ -35,6 +35,8 @@ def _mark_to_drop(cx: Context, args: Args, expr: ast.Call) -> None:
 
 
 def _verify(cx: Context, args: Args, expr: ast.Call) -> None:
+    if cx.pipeline != "parser":
+        raise cx.fail(expr.pos, "verify can only be called in a parser")
     cond, code = args.scalars(("check", None), ("toSignal", None))
     if isinstance(cond, ir.Const) and cond.value:
         return

@@ -20,7 +20,9 @@ from .harness import source
 GOLDEN = sorted((Path(__file__).resolve().parents[1] / "golden").glob("*/program.p4"))
 FIRST = int(os.environ.get("FPISA_FUZZ_SEED", "20261121"))
 NUMBERS = ("0", "1", "2", "255", "8w3", "-1", "4w15", "16w7", "1000", "32s1", "true", "(hdr.h.a)", "0x", "9w")
-OPERATORS = tuple(["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "==", "!=", "<", ">", "&&", "||", "++", "|+|", "|-|", "&&&", "..", "?"])
+OPERATORS = (
+    "+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "==", "!=", "<", ">", "&&", "||", "++", "|+|", "|-|", "&&&", "..", "?",
+)
 NAME, NUMBER = re.compile(r"\b[A-Za-z_]\w*"), re.compile(r"\b\d\w*")
 OPERATOR = re.compile(r"(?<= )(?:" + "|".join(re.escape(o) for o in OPERATORS) + r")(?= )")
 STATEMENT = re.compile(r"[^;{}]+;")
@@ -119,8 +121,9 @@ def test_broken_sources_are_refused_with_a_word_or_run(tmp_path: Path) -> None:
         (SMALL[2].replace("bit<16> w", "bit<0> w"), "a key needs at least one bit"),
         (SMALL[2].replace("size = 16", "size = -1"), "a table has 0 to 2147483648 entries, not -1"),
         (SMALL[5].replace("push_front(1)", "push_front(-1)"), "push_front takes a number of elements, not -1"),
+        (SMALL[0].replace("hdr.h.a =", "verify(hdr.h.a == 1, error.NoMatch); hdr.h.a ="), "verify can only be called in a parser"),
     ],
-    ids=["key of no bits", "negative size", "negative push"],
+    ids=["key of no bits", "negative size", "negative push", "verify in a control"],
 )
 def test_what_only_the_switch_had_refused(program: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "broken.p4").write_text(program)
