@@ -121,7 +121,7 @@ def test_broken_sources_are_refused_with_a_word_or_run(tmp_path: Path) -> None:
         (SMALL[2].replace("bit<16> w", "bit<0> w"), "a key needs at least one bit"),
         (SMALL[2].replace("size = 16", "size = -1"), "a table has 0 to 2147483648 entries, not -1"),
         (SMALL[5].replace("push_front(1)", "push_front(-1)"), "push_front takes a number of elements, not -1"),
-        (SMALL[0].replace("hdr.h.a =", "verify(hdr.h.a == 1, error.NoMatch); hdr.h.a ="), "verify can only be called in a parser"),
+        (SMALL[0].replace("hdr.h.a =", "verify(hdr.h.a == 1, error.NoMatch); hdr.h.a ="), "can only be called in a parser"),
     ],
     ids=["key of no bits", "negative size", "negative push", "verify in a control"],
 )
