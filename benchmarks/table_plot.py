@@ -1,4 +1,4 @@
-"""Cost of a packet against the size of its table, as a picture."""
+"""Cost of a packet against what grows, as a picture."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 
-def plot(costs: dict[str, dict[int, float]], path: Path) -> None:
-    """costs: per curve's name, nanoseconds a packet by entries. The path's ending decides the format."""
+def plot(costs: dict[str, dict[int, float]], path: Path, unit: str = "entries", of: str = "table size") -> None:
+    """costs: per curve's name, nanoseconds a packet by number of `unit`. The path's ending decides the format."""
     figure, axes = pyplot.subplots(figsize=(7, 4))
     for name, found in costs.items():
         axes.plot(list(found), list(found.values()), marker="o", label=name)
-    axes.set(xscale="log", xlabel="entries", ylabel="ns a packet", ylim=(0, None), title="Cost against table size")
+    axes.set(xscale="log", xlabel=unit, ylabel="ns a packet", ylim=(0, None), title=f"Cost against {of}")
     axes.grid(alpha=0.3)
     axes.legend()
     path.parent.mkdir(parents=True, exist_ok=True)
