@@ -9,7 +9,6 @@ workers (benchmarks.dataplane), FPISA's floats and SwitchML's integers. Each fig
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import dataplane
+from benchmarks.show import show, tell
 from benchmarks.table_plot import plot
 from emulator.compiler.api import compile_file
 from emulator.switch.jit.batches import Batch
@@ -127,17 +127,7 @@ def main() -> int:
     parser.add_argument("--plots", type=Path, default=Path("results"), help="folder of the two pictures")
     words = parser.parse_args()
     headers, elements = ([int(n) for n in text.split(",")] for text in (words.headers, words.elements))
-    try:
-        rows = run(lambda text: print(text, file=sys.stderr), headers, elements, words.plots)
-    except RuntimeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    if words.json:
-        print(json.dumps(rows))
-        return 0
-    for name, found in rows.items():
-        print(f"{name}: {found['value']:.0f} {found['unit']} ({found['against']})")
-    return 0
+    return show(lambda: run(tell, headers, elements, words.plots), words.json)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ one moment to the next.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.show import show, tell
 from workers.compare.plan import AGGREGATORS, KB, MB, Aggregator, CompareError, Setting
 from workers.compare.rig import Rig
 from workers.compare.row import Row
@@ -106,17 +106,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--rounds", type=int, default=5, help="of each measurement")
     options = parser.parse_args()
-    try:
-        rows = run(lambda text: print(text, file=sys.stderr), options.rounds)
-    except RuntimeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps(rows))
-        return 0
-    for name, found in rows.items():
-        print(f"{name}: {found['value']:,.3f} {found['unit']} (goal {found['goal']}; {found['against']})")
-    return 0
+    return show(lambda: run(tell, options.rounds), options.json)
 
 
 if __name__ == "__main__":

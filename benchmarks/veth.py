@@ -12,7 +12,6 @@ program: admission, slot, addition, normalising, reply.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import struct
 import sys
@@ -26,6 +25,7 @@ import numpy as np
 
 from benchmarks import dataplane
 from benchmarks.namespaces import isolated, veth
+from benchmarks.show import show, tell
 from emulator.native import lib_and_ffi
 from emulator.native.engine import NativeEngine, NativeSeat
 from emulator.switch.ports import Interface
@@ -216,17 +216,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="pairs of switch and forwarder")
     options = parser.parse_args()
-    try:
-        rows = run(lambda text: print(text, file=sys.stderr), options.seconds, options.rounds)
-    except RuntimeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps(rows))
-        return 0
-    for name, found in rows.items():
-        print(f"{name}: {found['value']:,.3f} {found['unit']} ({found['against']})")
-    return 0
+    return show(lambda: run(tell, options.seconds, options.rounds), options.json)
 
 
 if __name__ == "__main__":

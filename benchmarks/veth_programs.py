@@ -8,7 +8,6 @@ Set-up and way of comparing are those of benchmarks.veth; packets of 64 bytes th
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 from benchmarks import pipelines
 from benchmarks.namespaces import isolated, veth
 from benchmarks.pipeline_tables import Filled, frame
+from benchmarks.show import show, tell
 from benchmarks.veth import SLOTS, Rate, Rows, forwarder_rate, load, row, running
 from emulator.switch.ports import Interface
 
@@ -91,17 +91,7 @@ def main() -> int:
     if unknown:
         print(f"error: there is no program {unknown[0]}; programs are {', '.join(ENTRIES)}", file=sys.stderr)
         return 2
-    try:
-        rows = run(lambda text: print(text, file=sys.stderr), words.programs.split(","), words.seconds, words.rounds)
-    except RuntimeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    if words.json:
-        print(json.dumps(rows))
-        return 0
-    for name, found in rows.items():
-        print(f"{name}: {found['value']:,.3f} {found['unit']} ({found['against']})")
-    return 0
+    return show(lambda: run(tell, words.programs.split(","), words.seconds, words.rounds), words.json)
 
 
 if __name__ == "__main__":
