@@ -24,6 +24,7 @@ METER_COUNTS = 64
 
 def call(g: Gen, kind: int, site: int, a: Ref, b: Ref) -> str:
     """The callback: i64 (i32 kind, i32 site, i64 a, i64 b, ptr scratch)."""
+    g.recall.outside()
     args = [f"i32 {kind}", f"i32 {site}", f"i64 {g.fn.ref(a, 64)}", f"i64 {g.fn.ref(b, 64)}"]
     return g.fn.call("i64", g.address("extern"), [*args, f"ptr {g.address('scratch')}"])
 

@@ -23,13 +23,25 @@ FEW = 32
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of a program's register. row: pointer to its row; offset: bytes from there; bits, align: of its memory."""
+    """A cell of a program's register. row: pointer to its row of `stride` bytes; offset: bytes from there; bits, align: of
+    its memory."""
 
     register: int
     row: str
+    stride: int
     offset: int
     bits: int
     align: int
+
+    @property
+    def line(self) -> int:
+        """Offset of the neighbours that are read with it."""
+        return self.offset // VECTOR * VECTOR
+
+    @property
+    def readable(self) -> bool:
+        """Whether that is within the row, and cells do not straddle its ends."""
+        return self.bits in (32, 64) and self.line + VECTOR <= self.stride
 
 
 @dataclass(slots=True)
@@ -58,8 +70,13 @@ class Recall:
         for ref in [r for r, cell in self.holding.items() if cell.register == register]:
             del self.holding[ref]
 
+    def outside(self) -> None:
+        """Python is about to run, which can write any register."""
+        self.fetch_all()
+        self.holding.clear()
+
     def holds(self, ref: Ref, cell: Cell) -> None:
-        if isinstance(ref, str):
+        if isinstance(ref, str) and cell.readable:
             self.holding[ref] = cell
 
     def leave(self, values: dict[Var, Val], labels: tuple[str, ...]) -> None:
@@ -85,7 +102,7 @@ class Recall:
     def _load(self, cell: Cell) -> str:
         """Neighbours are read as one vector: LLVM would have to find them together first, and does not always."""
         lanes = VECTOR * 8 // cell.bits
-        start = cell.offset // VECTOR * VECTOR
+        start = cell.line
         kind = f"<{lanes} x i{cell.bits}>"
         key = (cell.row, start, cell.bits)
         if key not in self.vectors:

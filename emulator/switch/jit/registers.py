@@ -54,7 +54,7 @@ def write_register(g: Gen, register: int, index: Val, value: Val) -> None:
     pointer = g.fn.gep(row, place.offset)
     g.recall.written(register)
     g.fn.store(f"i{place.cell}", g.fn.ref(ref, place.cell), pointer, place.align, g.tag(f"r{register}"))
-    g.recall.holds(ref, Cell(register, row, place.offset, place.cell, place.align))
+    g.recall.holds(ref, Cell(register, row, place.stride, place.offset, place.cell, place.align))
 
 
 def count(g: Gen, counter: int, index: Val, size: int) -> None:

@@ -64,7 +64,7 @@ class Arith:
     def __init__(self, fn: Function):
         self.fn = fn
         self._differences: dict[Ref, tuple[Val, Val, Val]] = {}
-        self._greater: dict[Ref, tuple[Ref, Ref]] = {}
+        self._greater: dict[Ref, tuple[Val, Val]] = {}
 
     # --- containers ---
 
@@ -325,7 +325,7 @@ class Arith:
         name = {"==": "eq", "!=": "ne"}.get(op) or prefix + {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}[op]
         ref = self.fn.icmp(name, bits, self.widen(a, bits), self.widen(b, bits))
         if op in (">", "<"):
-            self._greater[ref] = (a.ref, b.ref) if op == ">" else (b.ref, a.ref)
+            self._greater[ref] = (a, b) if op == ">" else (b, a)
         return ref
 
     def select(self, cond: Ref, a: Val, b: Val) -> Val:
@@ -347,7 +347,7 @@ class Arith:
         if one is None or other is None or (one[0], one[1]) != (other[1], other[0]):
             return None
         x, y, up = one
-        if self._greater.get(cond) != (x.ref, y.ref) or max(x.hi - y.lo, y.hi - x.lo) > min(a.hi, b.hi):
+        if self._greater.get(cond) != (x, y) or max(x.hi - y.lo, y.hi - x.lo) > min(a.hi, b.hi):
             return None
         down = other[2]
         return self.made(self.fn.select(cond, up.bits, up.ref, down.ref), up.bits, 0, max(x.hi - y.lo, y.hi - x.lo, 0))
