@@ -9,13 +9,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .hosts import Host, Hosts
+from .hosts import Host, Hosts, read_json
 from .session import Member, WireError
 
 
@@ -190,9 +189,4 @@ def _site(item: Any, where: str) -> Site:
 
 def read(path: str | Path) -> Fabric:
     """Raises OSError or ValueError."""
-    text = Path(path).read_text(encoding="utf-8")
-    try:
-        raw = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON: {error}") from None
-    return from_dict(raw, str(path))
+    return from_dict(read_json(path), str(path))

@@ -62,11 +62,15 @@ def from_dict(raw: Any, name: str = "hosts") -> Hosts:
     return Hosts(own.mac, own.ip, by_ip)
 
 
-def read(path: str | Path) -> Hosts:
-    """Raises OSError or ValueError."""
+def read_json(path: str | Path) -> Any:
+    """Raises OSError or ValueError, which names the file."""
     text = Path(path).read_text(encoding="utf-8")
     try:
-        raw = json.loads(text)
+        return json.loads(text)
     except ValueError as error:
         raise ValueError(f"{path}: not JSON: {error}") from None
-    return from_dict(raw, str(path))
+
+
+def read(path: str | Path) -> Hosts:
+    """Raises OSError or ValueError."""
+    return from_dict(read_json(path), str(path))

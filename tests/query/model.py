@@ -54,6 +54,7 @@ class Model:
         return survivors, taken
 
     def row(self, lane: int, row: Row, second: bool) -> tuple[bool, bool]:
+        """(passes, absorbed) of one row: what each operator's model below says."""
         raise NotImplementedError
 
 
