@@ -43,6 +43,8 @@ def expr(e: Any) -> str:
         return f"{e.union}.isValid()"
     if isinstance(e, ir.DynHeaderArg):
         return f"{e.stack}[{expr(e.index)}]"
+    if isinstance(e, ir.Returned):
+        return "returns:"
     if isinstance(e, ir.Raw):
         return repr(e.value)
     if isinstance(e, tuple):

@@ -101,14 +101,17 @@ def primitive(exprs: ExprEmitter, stmt: ir.Stmt, field_lists: dict[int, int]) ->
         return {"op": "assign", "parameters": [exprs.place(stmt.target), exprs.param(stmt.value)]}
     assert isinstance(stmt, ir.Prim)
     args: list[Any] = []
+    more: Json = {}
     for arg in stmt.args:
-        if isinstance(arg, ir.Raw) and isinstance(arg.value, tuple):
+        if isinstance(arg, ir.Returned):
+            more["returns"] = arg.count
+        elif isinstance(arg, ir.Raw) and isinstance(arg.value, tuple):
             args.append(short_hex(field_lists[arg.value[1]]))
         else:
             args.append(exprs.argument(arg))
     if stmt.op in ("log_msg",) and len(args) == 1:
         args.append({"type": "parameters_vector", "value": []})
-    return {"op": stmt.op, "parameters": args}
+    return {"op": stmt.op, "parameters": args, **more}
 
 
 def action_code(exprs: ExprEmitter, body: Iterable[ir.Stmt], field_lists: dict[int, int]) -> list[Json]:

@@ -25,7 +25,7 @@ HASH_NAMES = ["crc32", "crc32_custom", "crc16", "crc16_custom", "random", "ident
 def call_function(cx: Context, decl: ast.ExternFunction, expr: ast.Call, want: Type | None) -> Any:
     handler = _FUNCTIONS.get(decl.name)
     if handler is None:
-        return extern_user.user_call(cx, decl, decl.name, [], expr)
+        return extern_user.user_call(cx, decl, decl.name, [], expr, want)
     cx.program.calls_externs = cx.program.calls_externs or cx.pipeline != "parser"
     return handler(cx, Args(cx, decl, expr, cx.env), expr)
 
@@ -247,7 +247,11 @@ def call_method(cx: Context, base: ExternV, name: str, expr: ast.Call, want: Typ
         raise cx.fail(expr.pos, f"{decl.name} has no method {name}")
     if handler is None:
         method = choose(cx, methods, expr)
-        return extern_user.user_call(cx, method, f"_{decl.name}_{name}", [ir.ObjectArg("extern", base.name)], expr)
+        scope = Env(cx.globals)
+        for param, arg in zip(decl.type_params, base.type.args):
+            scope.set(param.name, TypeV(arg))
+        front = [ir.ObjectArg("extern", base.name)]
+        return extern_user.user_call(cx, method, f"_{decl.name}_{name}", front, expr, want, scope)
     return handler(cx, base, Args(cx, choose(cx, methods, expr), expr, cx.env), expr)
 
 

@@ -151,6 +151,13 @@ class ObjectArg:
 
 
 @node
+class Returned:
+    """The next `count` arguments are fields that take what an extern of the program returns."""
+
+    count: int
+
+
+@node
 class Raw:
     """A parameter of the JSON file as it is."""
 

@@ -7,9 +7,13 @@ class Ring:                           # extern Ring { Ring(bit<32> size); void p
 def twice(result, value):             # extern void twice(out bit<16> result, in bit<16> value);
     result.value = 2 * value.value
 
-switch = Switch.load("prog.json", externs={"Ring": Ring, "twice": twice})
+def half(value):                      # extern bit<16> half(in bit<16> value);
+    return value.value // 2
 
-A number arrives as a Cell, whatever its direction: the JSON does not tell which are out. What is stored in it counts where the
+switch = Switch.load("prog.json", externs={"Ring": Ring, "twice": twice, "half": half})
+
+In the JSON a call is a primitive `_Ring_push` or `twice`; where it returns something, a member "returns" says how many of its parameters,
+the first behind the instance, are the fields that take it (a struct has one for each number in it, returned as a tuple). A number arrives as a Cell, whatever its direction: the JSON does not tell which are out. What is stored in it counts where the
 argument is a field. Conditions arrive as bool, structs as tuples of int, strings as str. A constructor gets the extern's
 attributes by name.
 """
@@ -68,6 +72,15 @@ def read_file(path: str | Path) -> dict[str, Any]:
     return found
 
 
+def _several(name: str, returned: Any, results: int) -> Sequence[Any]:
+    """What a call returned, as `results` numbers."""
+    if results < 2:
+        return (returned,) * results
+    if not isinstance(returned, (tuple, list)) or len(returned) != results:
+        raise ValueError(f"{name} returned {returned!r} where {results} numbers are wanted")
+    return returned
+
+
 class Externs:
     """The instances of one switch. event counts calls that failed."""
 
@@ -90,11 +103,16 @@ class Externs:
             except Exception as error:
                 raise ModelError(f"extern {instance.name} of type {instance.type} cannot be made: {error}") from None
 
-    def call(self, instance: str | None, name: str, arguments: Sequence[Any]) -> None:
-        """Calls a method or a function. One that raises is counted, and logged the first time."""
+    def call(self, instance: str | None, name: str, arguments: Sequence[Any], results: int = 0) -> None:
+        """Calls a method or a function. One that raises is counted, and logged the first time.
+
+        results: so many cells, the first, take what it returns; the others are its arguments.
+        """
         try:
             function = self._kinds[name] if instance is None else getattr(self._objects[instance], name)
-            function(*arguments)
+            returned = function(*arguments[results:])
+            for cell, value in zip(arguments[:results], _several(name, returned, results), strict=True):
+                cell.value = value
             for cell in arguments:
                 if isinstance(cell, Cell):
                     cell.value = cell.fitting(int(cell.value))

@@ -38,6 +38,7 @@ CORE: dict[str, tuple[str, ...]] = {
     "register_read": ("lvalue", "register", "data"),
     "register_write": ("register", "data", "data"),
     "truncate": ("data",),
-    "call_extern": ("instance", "name", "arguments"),  # an extern in Python (externs.py); arguments: lvalue, data, bool, str
+    "call_extern": ("instance", "name", "results", "arguments"),  # an extern in Python (externs.py)
+    # arguments: lvalue, data, bool, str, vector; the first `results` of them are lvalues that take what it returns
 }
 """What engines implement, after loading."""

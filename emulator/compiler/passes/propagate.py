@@ -225,7 +225,7 @@ def _written(stmt: ir.Stmt) -> set[Place]:
     inputs = INPUTS.get(stmt.op, ())
     out: set[Place] = set()
     for number, arg in enumerate(stmt.args):
-        if number in inputs or isinstance(arg, (ir.Raw, ir.ObjectArg, ir.Const)):
+        if number in inputs or isinstance(arg, (ir.Raw, ir.Returned, ir.ObjectArg, ir.Const)):
             continue
         if isinstance(arg, ir.Expr):
             out |= _place(arg)

@@ -177,12 +177,12 @@ class Actions:
 
         return log
 
-    def _call_extern(self, instance: str | None, name: str, arguments: tuple[Any, ...]) -> Step:
+    def _call_extern(self, instance: str | None, name: str, results: int, arguments: tuple[Any, ...]) -> Step:
         makers = [self._extern_argument(argument) for argument in arguments]
 
         def run(p: Phv, a: Args) -> None:
             values = [make(p, a) for make, _ in makers]
-            self.control.externs.call(instance, name, values)
+            self.control.externs.call(instance, name, values, results)
             for cell, (_, store) in zip(values, makers):
                 if store is not None:
                     store(p, a, cell.value)

@@ -32,7 +32,7 @@ def extern(site: Site, scratch: np.ndarray, externs: Externs) -> None:
     values: list[Any] = []
     places: list[tuple[Cell, int, int]] = []
     at = 0
-    instance, *shape = site.shape
+    instance, results, *shape = site.shape
     for kind, what, *rest in shape:
         if kind == "text":
             values.append(what)
@@ -45,7 +45,7 @@ def extern(site: Site, scratch: np.ndarray, externs: Externs) -> None:
         else:
             values.append(tuple(found) if kind == "tuple" else bool(found[0]) if kind == "bool" else Cell(found[0]))
         at += sum(bits for bits, _ in what) // 8
-    externs.call(instance, site.text, values)
+    externs.call(instance, site.text, values, results)
     for cell, at, bits in places:
         value = cell.value & ((1 << bits) - 1)
         scratch[at : at + bits // 8] = np.frombuffer(value.to_bytes(bits // 8, "little"), np.uint8)

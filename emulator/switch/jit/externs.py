@@ -43,7 +43,7 @@ def log_msg(g: Gen, text: str, values: tuple[x.Expr, ...]) -> None:
     call(g, LOG, g.site(Site("log_msg", text, shape)), 0, 0)
 
 
-def call_extern(g: Gen, instance: str | None, name: str, arguments: tuple[Any, ...]) -> None:
+def call_extern(g: Gen, instance: str | None, name: str, results: int, arguments: tuple[Any, ...]) -> None:
     """An extern in Python: arguments go through scratch memory, and what it leaves in fields comes back there."""
     from emulator.switch.jit import primitives
 
@@ -66,7 +66,7 @@ def call_extern(g: Gen, instance: str | None, name: str, arguments: tuple[Any, .
         else:
             shape.append((kind, tuple(parts)))
         at += sum(bits for bits, _ in parts) // 8
-    call(g, CALL, g.site(Site("extern", name, (instance, *shape))), 0, 0)
+    call(g, CALL, g.site(Site("extern", name, (instance, results, *shape))), 0, 0)
     for at, bits, target, bounds in back:
         ref = g.fn.load(f"i{bits}", g.fn.gep(g.address("scratch"), at), 4)
         primitives.store(g, target, Val(ref, bits, *bounds))

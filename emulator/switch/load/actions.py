@@ -85,7 +85,8 @@ def load_primitive(raw: Any, where: str, scope: Scope, names: Names) -> Primitiv
     ):
         op = f"{op}_union_stack"
     if (found := resolve(op, names.externs)) is not None:
-        return _call_extern(*found, args, f"{where} ({op})", scope, names)
+        results = natural(raw, "returns", where, 0)
+        return _call_extern(*found, args, results, f"{where} ({op})", scope, names)
     kinds = None if op == "call_extern" else CORE.get(op)
     if kinds is None:
         fail(where, f"there is no primitive {op!r} (an extern? Switch.load takes those in Python)")
@@ -96,7 +97,10 @@ def load_primitive(raw: Any, where: str, scope: Scope, names: Names) -> Primitiv
     return step
 
 
-def _call_extern(kind: str | None, name: str, args: list, where: str, scope: Scope, names: Names) -> Primitive:
+def _call_extern(
+    kind: str | None, name: str, args: list, results: int, where: str, scope: Scope, names: Names
+) -> Primitive:
+    """results: how many of the arguments, the first, take what the call returns."""
     instance = None
     if kind is not None:
         first = args[0] if args and isinstance(args[0], dict) else {}
@@ -104,7 +108,11 @@ def _call_extern(kind: str | None, name: str, args: list, where: str, scope: Sco
         if first.get("type") != "extern" or not isinstance(instance, str) or names.extern_types.get(instance) != kind:
             fail(where, f"its first argument is no extern instance of type {kind}")
         args = args[1:]
-    return Primitive("call_extern", (instance, name, tuple(_extern_argument(a, where, scope) for a in args)))
+    if results > len(args):
+        fail(where, f"it returns {results} numbers, but has only {len(args)} arguments to take them")
+    for arg in args[:results]:
+        lvalue(arg, scope, where)
+    return Primitive("call_extern", (instance, name, results, tuple(_extern_argument(a, where, scope) for a in args)))
 
 
 def _extern_argument(value: Any, where: str, scope: Scope) -> Any:
