@@ -12,10 +12,11 @@ def half(value):                      # extern bit<16> half(in bit<16> value);
 
 switch = Switch.load("prog.json", externs={"Ring": Ring, "twice": twice, "half": half})
 
-In the JSON a call is a primitive `_Ring_push` or `twice`; where it returns something, a member "returns" says how many of its parameters,
-the first behind the instance, are the fields that take it (a struct has one for each number in it, returned as a tuple). A number arrives as a Cell, whatever its direction: the JSON does not tell which are out. What is stored in it counts where the
-argument is a field. Conditions arrive as bool, structs as tuples of int, strings as str. A constructor gets the extern's
-attributes by name.
+In the JSON a call is a primitive `_Ring_push` or `twice`; where it returns something, a member "returns" says how many of
+its parameters, the first behind the instance, are the fields that take it (a struct has one for each number in it, returned
+as a tuple). A number arrives as a Cell, whatever its direction: the JSON does not tell which are out. What is stored in it
+counts where the argument is a field. Conditions arrive as bool, structs as tuples of int, strings as str. A constructor gets
+the extern's attributes by name.
 """
 
 from __future__ import annotations
