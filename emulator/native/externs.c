@@ -145,37 +145,51 @@ uint64_t fpx_append(uint8_t *to, uint64_t at, const uint8_t *from, uint64_t bits
     return at + bits;
 }
 
-enum { METER_SET, CIR, CBURST, PIR, PBURST, CTOKENS, PTOKENS, LAST };
+enum { METER_KIND, CIR, CBURST, PIR, PBURST, CTOKENS, PTOKENS, LAST };
+enum { NOT_CONFIGURED, TWO_RATES, ONE_RATE };
+enum { GREEN, YELLOW, RED };
 #define MICRO ((__int128)1000000)
 
-static int64_t refilled(int64_t tokens, int64_t rate, int64_t burst, int64_t elapsed)
+static int64_t least(__int128 tokens, int64_t burst)
 {
-    __int128 full = MICRO * burst, now = tokens + (__int128)rate * elapsed;
-    return (int64_t)(now < full ? now : full);
+    __int128 full = MICRO * burst;
+    return (int64_t)(tokens < full ? tokens : full);
 }
 
-uint32_t fpx_meter(int64_t *row, int64_t cost, int64_t now_us)
+/* RFC 2698, colour-blind: the peak bucket first, then the committed one. */
+static uint32_t two_rates(int64_t *row, __int128 earned, int64_t elapsed, __int128 cost)
 {
-    if (!row[METER_SET])
-        return 0;
+    row[CTOKENS] = least(earned, row[CBURST]);
+    row[PTOKENS] = least(row[PTOKENS] + (__int128)row[PIR] * elapsed, row[PBURST]);
+    if (row[PTOKENS] < cost)
+        return RED;
+    row[PTOKENS] -= (int64_t)cost;
+    if (row[CTOKENS] < cost)
+        return YELLOW;
+    row[CTOKENS] -= (int64_t)cost;
+    return GREEN;
+}
+
+/* RFC 2697, colour-blind: what the committed bucket cannot hold flows into the excess bucket. */
+static uint32_t one_rate(int64_t *row, __int128 earned, __int128 cost)
+{
+    row[CTOKENS] = least(earned, row[CBURST]);
+    row[PTOKENS] = least(row[PTOKENS] + (earned - row[CTOKENS]), row[PBURST]);
+    int bucket = row[CTOKENS] >= cost ? CTOKENS : PTOKENS;
+    if (row[bucket] < cost)
+        return RED;
+    row[bucket] -= (int64_t)cost;
+    return bucket == CTOKENS ? GREEN : YELLOW;
+}
+
+uint32_t fpx_meter(int64_t *row, int64_t units, int64_t now_us)
+{
+    if (row[METER_KIND] == NOT_CONFIGURED)
+        return GREEN;
     int64_t last = row[LAST], elapsed = last >= 0 && now_us > last ? now_us - last : 0;
-    int64_t committed = refilled(row[CTOKENS], row[CIR], row[CBURST], elapsed);
-    int64_t peak = refilled(row[PTOKENS], row[PIR], row[PBURST], elapsed);
-    uint32_t colour = 0;
-    cost *= (int64_t)MICRO;
-    if (peak < cost)
-        colour = 2;
-    else {
-        peak -= cost;
-        if (committed < cost)
-            colour = 1;
-        else
-            committed -= cost;
-    }
-    row[CTOKENS] = committed;
-    row[PTOKENS] = peak;
+    __int128 earned = row[CTOKENS] + (__int128)row[CIR] * elapsed, cost = MICRO * units;
     row[LAST] = now_us > last ? now_us : last;
-    return colour;
+    return row[METER_KIND] == ONE_RATE ? one_rate(row, earned, cost) : two_rates(row, earned, elapsed, cost);
 }
 
 uint64_t fpx_draw(struct fpx_random *source, uint64_t span)

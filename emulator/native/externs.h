@@ -28,8 +28,8 @@ uint64_t fpx_hash(struct fpx_hash_spec *spec, const uint8_t *data, uint64_t n);
  * the one behind it), and returns the number of bits now in `to`. */
 uint64_t fpx_append(uint8_t *to, uint64_t at, const uint8_t *from, uint64_t bits);
 
-/* row: eight words as in emulator/switch/meters.py. cost: bytes, or 1. Returns 0 green, 1 yellow, 2 red. */
-uint32_t fpx_meter(int64_t *row, int64_t cost, int64_t now_us);
+/* row: eight words as in emulator/switch/meters.py. units: bytes, or 1. Returns 0 green, 1 yellow, 2 red. */
+uint32_t fpx_meter(int64_t *row, int64_t units, int64_t now_us);
 
 /* Numbers drawn beforehand; `refill` draws `count` new ones. */
 struct fpx_random {

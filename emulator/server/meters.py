@@ -7,22 +7,22 @@ from typing import Any
 from controller.p4rt.schema import Meter
 from emulator.switch.meters import MAX_BURST, MAX_RATE
 
-from .errors import invalid, unimplemented
+from .errors import invalid
 
+_EXCESS = "SINGLE_RATE_THREE_COLOR"
 _MAX_COUNT = (1 << 63) - 1
 
 
 def check_rates(config: Any, info: Meter | None = None) -> None:
     """Refuse rates that no meter can have, or that a meter of this kind cannot (RFC 2697 and 2698)."""
-    limits = (("cir", MAX_RATE), ("cburst", MAX_BURST), ("pir", MAX_RATE), ("pburst", MAX_BURST))
+    bursts = [(name, MAX_BURST) for name in ("cburst", "pburst", "eburst")]
+    limits = (("cir", MAX_RATE), ("pir", MAX_RATE), *bursts)
     for name, limit in limits:
         value = getattr(config, name)
         if not 0 <= value <= limit:
             raise invalid(f"meter: {name} {value} is not in 0..{limit}", "rates are per second, bursts in units")
     kind = info.type if info is not None else "TWO_RATE_THREE_COLOR"
-    if config.eburst:
-        if kind == "SINGLE_RATE_THREE_COLOR":
-            raise unimplemented("meter: an excess burst is not supported", "leave eburst 0: no packet is yellow")
+    if config.eburst and kind != _EXCESS:
         raise invalid("meter: eburst is set", "only a meter of one rate and three colours has it; use pburst")
     if kind != "TWO_RATE_THREE_COLOR" and (config.pir, config.pburst) != (config.cir, config.cburst):
         raise invalid(
@@ -43,14 +43,18 @@ def check_cleared(data: Any) -> None:
             raise invalid(f"meter: the {colour} counter cannot be set", "send zeros to clear all three")
 
 
-def set_rates(meter: Any, index: int, message: Any) -> None:
-    """Set cell `index` from a message that may have a `config` or `meter_config`; without one it is green."""
+def set_rates(meter: Any, index: int, message: Any, info: Meter | None = None) -> None:
+    """Set cell `index` from a message that may have a `config` or `meter_config`; without one it is green. info: P4Info's,
+    which says how the rates are meant."""
     name = "config" if "config" in message.DESCRIPTOR.fields_by_name else "meter_config"
     if not message.HasField(name):
         meter.unset(index)
         return
     config = getattr(message, name)
-    meter.set_rates(index, config.cir, config.cburst, config.pir, config.pburst)
+    if info is not None and info.type == _EXCESS:
+        meter.set_single_rate(index, config.cir, config.cburst, config.eburst)
+    else:
+        meter.set_rates(index, config.cir, config.cburst, config.pir, config.pburst)
 
 
 def fill_rates(meter: Any, index: int, config: Any) -> bool:
@@ -59,6 +63,7 @@ def fill_rates(meter: Any, index: int, config: Any) -> bool:
     if rates is None:
         return False
     config.cir, config.cburst, config.pir, config.pburst = rates
+    config.eburst = meter.excess_burst(index)
     config.SetInParent()
     return True
 

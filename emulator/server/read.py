@@ -17,25 +17,66 @@ from .state_write import index_of
 from .table_read import TableReader
 
 _CHUNK = 1000  # entities in one response: far below gRPC's 4 MiB default, whatever the entity
-_CELLS = 16384  # of a register in one response, which are some twenty bytes each
+_BYTES = 1 << 20  # of entities that come as bytes
+_CELLS = 32768  # of a register at a time, which are some twenty bytes each
 
 
 class Out:
-    """The response being filled. `add` gives the next entity to fill in place, which saves a copy of each."""
+    """The response being filled. `add` gives the next entity to fill in place, which saves a copy of each; `add_bytes` takes
+    entities serialised: responses one after the other are one response."""
 
     def __init__(self) -> None:
         self.response = p4r.ReadResponse()
-        self.count = 0
+        self.count = 0  # entities in it
+        self.parts: list[bytes] = []  # what comes before it
+        self.size = 0  # of those
 
     def add(self) -> Any:
         self.count += 1
         return self.response.entities.add()
 
+    def add_bytes(self, data: bytes) -> None:
+        if self.count:
+            self._pack()
+        self.parts.append(data)
+        self.size += len(data)
+
+    def _pack(self) -> None:
+        data = self.response.SerializeToString()
+        self.parts.append(data)
+        self.size += len(data)
+        self.response, self.count = p4r.ReadResponse(), 0
+
+    @property
+    def full(self) -> bool:
+        return self.count >= _CHUNK or self.size >= _BYTES
+
+    @property
+    def empty(self) -> bool:
+        return not self.count and not self.parts
+
     def take(self) -> bytes:
         """The response, serialised; an empty one is begun."""
-        data: bytes = self.response.SerializeToString()
-        self.response, self.count = p4r.ReadResponse(), 0
+        if self.count or not self.parts:
+            self._pack()
+        data = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+        self.parts, self.size = [], 0
         return data
+
+    def mark(self) -> tuple[int, int]:
+        return len(self.parts), self.count
+
+    def cut(self, mark: tuple[int, int]) -> None:
+        """Takes back what came after `mark`."""
+        parts, count = mark
+        if len(self.parts) > parts:
+            self.response = p4r.ReadResponse()
+            if count:  # it was packed since, with what came after
+                self.response.MergeFromString(self.parts[parts])
+            self.parts = self.parts[:parts]
+            self.size = sum(map(len, self.parts))
+        del self.response.entities[count:]
+        self.count = count
 
 
 @dataclass(frozen=True)
@@ -74,19 +115,18 @@ class Reader:
         self._sees = self._tables.sees = sees or _everything
         answer, out = Answer([], []), Out()
         for entity in entities:
-            count, mark = out.count, self._bound.translations.mark()
+            before, mark = out.mark(), self._bound.translations.mark()
             try:
                 for _ in self._steps(entity, out):
-                    if out.count >= _CHUNK:
+                    if out.full:
                         answer.responses.append(out.take())
-                        count = 0
+                        before = out.mark()
                 answer.results.append(None)
             except Refused as refused:
-                del out.response.entities[count:]
-                out.count = count
+                out.cut(before)
                 answer.results.append(refused)
             self._bound.translations.rollback(mark)  # names that only a question had
-        if out.count or not answer.responses:
+        if not out.empty or not answer.responses:
             answer.responses.append(out.take())
         return answer
 
@@ -225,8 +265,7 @@ def _whole(register_id: int, data: Any, out: Out) -> Iterator[None]:
     """All cells of an array of at most 64 bits."""
     for first in range(0, len(data), _CELLS):
         values = data[first : first + _CELLS]
-        out.response.MergeFromString(response_bytes(register_id, first, values))
-        out.count += len(values)
+        out.add_bytes(response_bytes(register_id, first, values))
         yield
 
 

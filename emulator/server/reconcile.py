@@ -9,6 +9,7 @@ from controller.p4rt.protos import p4r
 from controller.p4rt.status import Code
 from emulator.switch.errors import ControlError
 from emulator.switch.meters import COUNTS
+from emulator.switch.table import DEFAULT_SLOT
 
 from .bound import Bound
 from .errors import Refused
@@ -63,9 +64,20 @@ def carry_over(old: Bound, new: Bound) -> None:
         other = new.control.registers.get(name)
         if other is not None and (other.size, other.bitwidth) == (register.size, register.bitwidth):
             other.data[...] = register.data
+    for number, table in new.tables.items():
+        if number in old.tables:
+            _carry_default(old.tables[number].control, table.control)
     for name, meter in old.control.meters.items():
         if name in new.control.meters and new.control.meters[name].size == meter.size:
             new.control.meters[name].data[:, COUNTS:] = meter.data[:, COUNTS:]
+
+
+def _carry_default(old: Any, new: Any) -> None:
+    """Direct counter and meter of a default entry, constant ones included."""
+    if old.direct_counter is not None and new.direct_counter is not None:
+        new.direct_counter.write(DEFAULT_SLOT, *old.direct_counter.read(DEFAULT_SLOT))
+    if old.direct_meter is not None and new.direct_meter is not None and old.direct_meter.kind == new.direct_meter.kind:
+        new.direct_meter.data[DEFAULT_SLOT] = old.direct_meter.data[DEFAULT_SLOT]
 
 
 def _updates(old: Bound) -> Iterator[Any]:

@@ -76,7 +76,7 @@ def write_meter(kind: str, message: Any, info: Meter, control: Any) -> Undo:
         check_cleared(message.counter_data)
     before = control.data[cells.start : cells.stop].copy()
     for index in cells:
-        set_rates(control, index, message)
+        set_rates(control, index, message, info)
         if message.HasField("counter_data"):
             control.clear_counts(index)
     return lambda: _put_rows(control, cells, before)

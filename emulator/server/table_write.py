@@ -9,29 +9,12 @@ from controller.p4rt.schema import Meter, Table
 from emulator.switch.errors import ControlError
 
 from .actions import ActionCodec
-from .errors import Refused, denied, invalid, not_found, unimplemented
+from .entry_extras import NO_EXTRA, Direct, DirectResources, Extra, extra_of
+from .errors import Refused, denied, invalid, not_found
 from .match import KeyCodec
-from .meters import check_cleared, check_rates, set_rates
 from .profiles import OneShot, Profile
-from .state_write import DONE
+from .table_default import DefaultEntry
 from .undo import Undo
-
-
-@dataclass(frozen=True)
-class Extra:
-    """What the switch does not need to know of an entry but a controller wants back; kept in Entry.metadata."""
-
-    metadata: bytes = b""
-    controller_metadata: int = 0
-    idle_timeout_ns: int = 0
-
-
-_NO_EXTRA = Extra()
-
-
-def extra_of(entry: Any) -> Extra:
-    """The Extra of a switch entry."""
-    return entry.metadata or _NO_EXTRA
 
 
 @dataclass(frozen=True)
@@ -45,8 +28,7 @@ class Snapshot:
     member: int | None
     group: int | None
     extra: Extra
-    counter: tuple[int, int] | None
-    meter: Any
+    direct: Direct
 
 
 def _canonical(info: Table, control: Any, codec: KeyCodec) -> bool:
@@ -69,13 +51,13 @@ class BoundTable:
         meter: Meter | None = None,
     ) -> None:
         """meter: P4Info's, of the table's direct meter."""
-        self.meter = meter
         self.info = info
         self.control = control
         self.codec = codec
         self.actions = actions
         self.profile = profile
-        self.default_extra = _NO_EXTRA
+        self.direct = DirectResources(info, control, meter)
+        self.default = DefaultEntry(info, control, actions, self.direct, fixed=profile is not None)
         self._needs_priority = info.needs_priority
         self._canonical = _canonical(info, control, codec)
         self._usable = {number for number, scope in info.scopes.items() if scope.name in ("ANY", "TABLE_ONLY")}
@@ -119,7 +101,7 @@ class BoundTable:
         if entry.is_const:
             raise invalid("is_const is set by the P4 program only", "leave it out")
         if entry.is_default_action:
-            return self._write_default(kind, entry)
+            return self.default.write(kind, entry)
         if kind == "MODIFY":
             return self._modify(entry)
         if self.info.is_const:
@@ -243,93 +225,33 @@ class BoundTable:
             self.profile.one_shots.destroy(shot)
         return shot
 
-    # -- default entries -------------------------------------------------------------------------------------
-
-    def _write_default(self, kind: str, entry: Any) -> Undo:
-        name = self.info.name
-        if kind != "MODIFY":
-            raise invalid(f"the default entry of table {name} cannot be {DONE[kind]}", "use MODIFY")
-        if entry.match or entry.priority:
-            raise invalid(f"the default entry of table {name} has no match and no priority", "leave them out")
-        hanging = ("counter_data", "meter_config", "meter_counter_data", "time_since_last_hit")
-        if entry.idle_timeout_ns or any(entry.HasField(one) for one in hanging):
-            raise invalid(
-                f"the default entry of table {name} has no direct counter, direct meter or timeout",
-                "leave them out",
-            )
-        if self.profile is not None:
-            raise unimplemented(
-                f"table {name} has an action profile; its default entry cannot be set", "leave it as it is"
-            )
-        before, args = self.control.default
-        extra = self.default_extra
-        if not entry.HasField("action"):
-            self._refuse_const_default()
-            self.control.reset_default()
-            self.default_extra = _NO_EXTRA
-            return lambda: self._set_default(before, args, extra)
-        if entry.action.WhichOneof("type") != "action":
-            raise invalid(f"the default entry of table {name} needs an action", "set TableEntry.action.action")
-        self.actions.check_scope(self.info, entry.action.action.action_id, default=True)
-        self._refuse_const_default()
-        self.control.set_default(*self.actions.decode(entry.action.action))
-        self.default_extra = Extra(entry.metadata, entry.controller_metadata)
-        return lambda: self._set_default(before, args, extra)
-
-    def _refuse_const_default(self) -> None:
-        if self.info.const_default_action_id:
-            raise denied(f"the default action of table {self.info.name} is constant", "it is fixed in the P4 program")
-
-    def _set_default(self, action: str | None, args: tuple[int, ...], extra: Extra) -> None:
-        self.default_extra = extra
-        if action is None:
-            self.control.reset_default()
-        else:
-            self.control.set_default(action, args)
-
     # -- what hangs on an entry --------------------------------------------------------------------------------
 
     def _check_extras(self, entry: Any) -> None:
-        info = self.info
-        if entry.HasField("meter_config") and not info.direct_meter_id:
-            raise invalid(f"table {info.name} has no direct meter", "leave meter_config out")
-        if entry.HasField("counter_data") and not info.direct_counter_id:
-            raise invalid(f"table {info.name} has no direct counter", "leave counter_data out")
         if entry.idle_timeout_ns:
-            if not info.idle_timeout:
+            if not self.info.idle_timeout:
                 raise invalid(
-                    f"table {info.name} has no idle timeout",
+                    f"table {self.info.name} has no idle timeout",
                     "give it support_timeout = true in the P4 program",
                 )
             if entry.idle_timeout_ns < 0:
                 raise invalid("idle_timeout_ns is negative", "0 turns the timeout off")
         if entry.HasField("time_since_last_hit"):
             raise invalid("time_since_last_hit cannot be written", "leave it out")
-        if entry.HasField("meter_config"):
-            check_rates(entry.meter_config, self.meter)
-        if entry.HasField("meter_counter_data"):
-            if not info.direct_meter_id:
-                raise invalid(f"table {info.name} has no direct meter", "leave meter_counter_data out")
-            check_cleared(entry.meter_counter_data)
+        self.direct.check(entry)
 
     def _apply_extras(self, handle: int, message: Any) -> None:
         """Set everything beside key and action; each has been checked. Unset fields mean none."""
         entry = self.control.entry(handle)
-        if self.info.direct_meter_id:
-            set_rates(self.control.direct_meter, entry.slot, message)
-            if message.HasField("meter_counter_data"):
-                self.control.direct_meter.clear_counts(entry.slot)
-        if self.info.direct_counter_id and message.HasField("counter_data"):
-            data = message.counter_data
-            self.control.direct_counter.write(entry.slot, data.packet_count, data.byte_count)
+        self.direct.write(entry.slot, message)
         if message.metadata or message.controller_metadata or message.idle_timeout_ns:
             extra = Extra(message.metadata, message.controller_metadata, message.idle_timeout_ns)
             self._set_extra(entry, extra)
         elif entry.metadata is not None:
-            self._set_extra(entry, _NO_EXTRA)
+            self._set_extra(entry, NO_EXTRA)
 
     def _set_extra(self, entry: Any, extra: Extra) -> None:
-        entry.metadata = None if extra == _NO_EXTRA else extra
+        entry.metadata = None if extra == NO_EXTRA else extra
         entry.ttl_us = -(-extra.idle_timeout_ns // 1000)
 
     # -- undoing -----------------------------------------------------------------------------------------------
@@ -344,8 +266,7 @@ class BoundTable:
             entry.member,
             entry.group,
             extra_of(entry),
-            control.direct_counter.read(entry.slot) if control.direct_counter is not None else None,
-            control.direct_meter.data[entry.slot].copy() if control.direct_meter is not None else None,
+            Direct.of(control, entry.slot),
         )
 
     def _restore(self, handle: int, before: Snapshot, old_shot: OneShot | None) -> None:
@@ -388,7 +309,4 @@ class BoundTable:
     def _put_back(self, handle: int, before: Snapshot) -> None:
         entry, control = self.control.entry(handle), self.control
         self._set_extra(entry, before.extra)
-        if before.counter is not None:
-            control.direct_counter.write(entry.slot, *before.counter)
-        if before.meter is not None:
-            control.direct_meter.data[entry.slot] = before.meter
+        before.direct.put(control, entry.slot)

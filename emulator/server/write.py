@@ -8,6 +8,7 @@ from typing import Any
 from controller.p4rt.protos import p4r
 from controller.p4rt.status import Code
 from emulator.switch.errors import ControlError
+from emulator.switch.table import DEFAULT_SLOT
 
 from . import state_write
 from .bound import Bound
@@ -136,7 +137,9 @@ class Writer:
         if resource is None:
             raise invalid(f"table {table.info.name} has no direct {what}", "use another table")
         if entry.is_default_action:
-            raise invalid(f"the default entry has no direct {what}", "name an entry by its match")
+            if entry.match or entry.priority:
+                raise invalid(f"the default entry of table {table.info.name} has no match and no priority", "leave them out")
+            return table, DEFAULT_SLOT
         return table, table.control.entry(table.find(entry)).slot
 
     def _direct_counter(self, kind: str, message: Any) -> Undo:
@@ -152,12 +155,12 @@ class Writer:
     def _direct_meter(self, kind: str, message: Any) -> Undo:
         table, slot = self._direct(kind, message, "meter")
         if message.HasField("config"):
-            check_rates(message.config, self._bound.schema.direct_meters.by_id.get(table.info.direct_meter_id))
+            check_rates(message.config, table.direct.meter)
         if message.HasField("counter_data"):
             check_cleared(message.counter_data)
         meter = table.control.direct_meter
         before = meter.data[slot].copy()
-        set_rates(meter, slot, message)
+        set_rates(meter, slot, message, table.direct.meter)
         if message.HasField("counter_data"):
             meter.clear_counts(slot)
 

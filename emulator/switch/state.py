@@ -159,7 +159,7 @@ def _plain(register: Register) -> np.ndarray:
 
 
 def _rows(item: Counter | Meter) -> int:
-    return item.size if item.table is None else min(item.size, 1024)
+    return item.size if item.table is None else max(1, min(item.size, 1024))  # a direct one has a row for the default entry
 
 
 def check_size(model: Model) -> None:

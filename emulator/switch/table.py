@@ -15,6 +15,9 @@ from emulator.switch.profile import ActionProfile
 from emulator.switch.state import CounterArray, State
 from emulator.switch.table_key import CHECKS
 
+DEFAULT_SLOT = 0
+"""Where a table's direct counter and meter keep what belongs to its default entry."""
+
 
 @dataclass(slots=True, eq=False)
 class Entry:
@@ -64,7 +67,7 @@ class Table:
         self._by_key: dict[tuple[EntryKey, int], Entry] = {}
         self._next_handle = 0
         self._free_slots: list[int] = []
-        self._next_slot = 0
+        self._next_slot = DEFAULT_SLOT + 1
         self.direct_counter: CounterArray | None = (
             None if self.spec.counter is None else state.counters[self.spec.counter]
         )

@@ -54,9 +54,12 @@ def test_meters_equal_python(kind: str, largest: int) -> None:
         slow, fast = MeterArray("slow", 1, kind), MeterArray("fast", 1, kind)
         cir, pir = sorted(rng.randrange(largest + 1) for _ in range(2))
         bursts = [rng.choice([0, 3, 4000, min(largest, MAX_BURST)]) for _ in range(2)]
-        if rng.random() < 0.9:
-            for meter in (slow, fast):
+        kind_of_rates = rng.random()
+        for meter in (slow, fast):
+            if kind_of_rates < 0.5:
                 meter.set_rates(0, cir, bursts[0], pir, bursts[1])
+            elif kind_of_rates < 0.9:
+                meter.set_single_rate(0, cir, *bursts)
         now = 0
         for _ in range(60):
             now += rng.choice([0, 1, 1000, 10**6, 10**13, -500])

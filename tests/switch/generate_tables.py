@@ -9,7 +9,7 @@ from emulator.switch.control import Place
 from emulator.switch.keys import KeyPart, Lpm, Range, Ternary, full, prefix_mask
 from emulator.switch.model import Key
 from emulator.switch.switch import Switch
-from emulator.switch.table import Table
+from emulator.switch.table import DEFAULT_SLOT, Table
 from tests.switch.generate_actions import make_action
 from tests.switch.generate_data import HASHES, Draft
 from tests.switch.generate_expr import truth
@@ -38,7 +38,7 @@ def _table(d: Draft, name: str, pipeline: str) -> None:
     names = rng.sample([a for a, _ in d.actions], rng.randint(1, len(d.actions)))
     default = rng.choice(names)
     args = [rng.getrandbits(w) for w in dict(d.actions)[default]]
-    more: dict[str, Any] = {"support_timeout": d.maybe(0.2), "with_counters": bool(key) and d.maybe(0.3)}
+    more: dict[str, Any] = {"support_timeout": d.maybe(0.2), "with_counters": d.maybe(0.3)}
     if key and d.maybe(0.25):
         more |= _profile(d, name, pipeline)
     d.build.table(name, key, names, (default, args) if d.maybe(0.8) else None, pipeline=pipeline, **more)
@@ -46,7 +46,7 @@ def _table(d: Draft, name: str, pipeline: str) -> None:
     for part in row["key"]:
         if part["match_type"] in ("exact", "ternary") and d.maybe(0.2):
             part["mask"] = hex(rng.getrandbits(16))
-    if key and d.maybe(0.15):
+    if d.maybe(0.15):
         _direct_meter(d, row)
 
 
@@ -122,12 +122,18 @@ def install(switch: Switch, rows: list[Row]) -> None:
             continue
         if table.profile is None:
             handle = table.insert(key, action, args, priority)
-            if table.direct_meter is not None:
+            if table.direct_meter is not None and number % 2:
                 table.direct_meter.set_rates(table.entry(handle).slot, 1000, 40 + number, 2000, 90)
+            elif table.direct_meter is not None:
+                table.direct_meter.set_single_rate(table.entry(handle).slot, 1000, 40 + number, 90)
         else:
             _indirect(table, key, action, args, priority, number)
     for index in (0, 1):
         switch.control.meters["mt"].set_rates(index, 1000, 3 + 40 * index, 3000, 5 + 60 * index)
+    switch.control.meters["mt"].set_single_rate(2, 1000, 40, 60)
+    for table in switch.control.table_list:
+        if table.direct_meter is not None and len(table.name) + len(rows) & 1:
+            table.direct_meter.set_rates(DEFAULT_SLOT, 1000, 60, 2000, 90)
     switch.control.multicast.set_group(1, [(1, 1), (2, 7), (1, 2)])
     switch.control.mirror.set_session(1, port=4)
     switch.control.mirror.set_session(2, group=1)

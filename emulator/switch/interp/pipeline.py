@@ -9,8 +9,9 @@ from emulator.switch.interp.actions import Actions
 from emulator.switch.interp.calculations import input_bytes
 from emulator.switch.interp.exprs import Args
 from emulator.switch.interp.phv import Phv
+from emulator.switch.meters import SET
 from emulator.switch.model import ActionNode, ConditionalNode, Key, Node, Pipeline, TableNode
-from emulator.switch.table import Entry
+from emulator.switch.table import DEFAULT_SLOT, Entry
 
 Run = Callable[[Phv], int | None]
 """Runs a node and gives the next one's index, None at the end."""
@@ -62,6 +63,7 @@ class PipelineProgram:
         following = dict(zip(node.actions, node.next))
         lookup, bodies = table.lookup, self.bodies
         resolve, hit_effects = self._resolver(node), self._hit_effects(node)
+        miss_effects = self._miss_effects(node)
 
         def apply(p: Phv) -> int | None:
             values = tuple([read(p) for read in keys])
@@ -72,6 +74,7 @@ class PipelineProgram:
                 hit_effects(p, entry)
                 action, args = found
             else:
+                miss_effects(p)
                 entry, action, args = None, table.default_id, table.default_args
             if p.trace is not None:
                 p.trace.table(node, values, entry, action, args)
@@ -129,6 +132,22 @@ class PipelineProgram:
                 store(p, (), meter.execute(entry.slot, p.ingress_length, p.now))
             if timed:
                 entry.last_hit_us = clock()
+
+        return effects
+
+    def _miss_effects(self, node: TableNode) -> Callable[[Phv], None]:
+        """Direct counter and meter of the default entry; its meter does nothing until it is configured."""
+        state = self.actions.control.state
+        counter = None if node.counter is None else state.counters[node.counter]
+        meter = None if node.meter is None else state.meters[node.meter]
+        target = None if node.meter is None else self.actions.model.meters[node.meter].target
+        store = None if target is None else self.actions.compiler.store(target)
+
+        def effects(p: Phv) -> None:
+            if counter is not None:
+                counter.count(DEFAULT_SLOT, p.ingress_length)
+            if meter is not None and store is not None and meter.data[DEFAULT_SLOT, SET]:
+                store(p, (), meter.execute(DEFAULT_SLOT, p.ingress_length, p.now))
 
         return effects
 

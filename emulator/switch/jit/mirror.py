@@ -19,6 +19,7 @@ from emulator.switch.jit.fused import GROUPS
 from emulator.switch.jit.tables import GROUP, HEADER, NONE, arg_words
 from emulator.switch.keys import Exact, Lpm, Range, Ternary, full, prefix_mask
 from emulator.switch.model import Model, TableNode
+from emulator.switch.table import DEFAULT_SLOT
 
 FEW = 4
 """Fewer entries than this are inserted one by one."""
@@ -115,7 +116,7 @@ class TableMirror:
         return position, words
 
     def set_default(self) -> None:
-        number, words = self.arguments(0, self.table.default_id, self.table.default_args)
+        number, words = self.arguments(DEFAULT_SLOT, self.table.default_id, self.table.default_args)
         self.record[:] = record(number, 0, words)
         if self.native is not None:
             self.native.set_default(number, words)

@@ -18,6 +18,7 @@ from emulator.switch.jit.ir import Ref
 from emulator.switch.jit.values import Val, const, container, unsigned_range
 from emulator.switch.keys import full
 from emulator.switch.model import Key, Model, TableNode
+from emulator.switch.table import DEFAULT_SLOT
 
 NONE = 0xFFFFFFFF
 """Action number of an entry without an action."""
@@ -55,7 +56,8 @@ def content_of(g: Gen, number: int) -> Content | None:
 
 def is_static(g: Gen, node: TableNode) -> bool:
     """Whether the look-up is free of memory accesses that depend on the packet."""
-    return not node.keys or content_of(g, node.table) is not None
+    direct = node.counter is not None or node.meter is not None
+    return (not node.keys and not direct) or content_of(g, node.table) is not None
 
 
 def lookup(g: Gen, node: TableNode) -> Found:
@@ -155,8 +157,7 @@ def _native(g: Gen, node: TableNode) -> Found:
     hit = g.fn.icmp("ne", 32, g.fn.load("i32", g.fn.gep(entry, 8), 4, g.tag(ENTRY)), 0)
     if node.support_timeout:
         _note_hit(g, g.fn.select_ptr(hit, own, entry))  # an empty group is no hit
-    if node.counter is not None or node.meter is not None:
-        _direct(g, node, own, hit)
+    _direct(g, node, own, hit)
     return _from_record(g, node, entry, hit)
 
 
@@ -167,6 +168,7 @@ def _from_record(g: Gen, node: TableNode, entry: str, hit: Ref) -> Found:
 
 
 def _default_only(g: Gen, node: TableNode) -> Found:
+    _direct(g, node, None, 0)
     if node.default is None and node.default_const:
         return Found(const(NONE), 0, (), True, args={})
     if node.default is not None and node.default_const:
@@ -187,18 +189,24 @@ def _note_hit(g: Gen, entry: str) -> None:
     g.fn.store("i64", now, g.fn.gep(entry, 24), 8, g.tag("last_hit"))
 
 
-def _direct(g: Gen, node: TableNode, entry: str, hit: Ref) -> None:
-    """Direct counters and meters count hits only; the colour is there before the action runs."""
-    slot = g.fn.load("i64", g.fn.gep(entry, HEADER), 8, g.tag(ENTRY))
+def _direct(g: Gen, node: TableNode, entry: str | None, hit: Ref) -> None:
+    """Direct counter and meter of the entry, or after a miss of the default entry; the colour is there before the action
+    runs. The default entry's meter does nothing until it is configured."""
+    if node.counter is None and node.meter is None:
+        return
+    row: Ref = DEFAULT_SLOT
+    if entry is not None:
+        row = g.fn.select(hit, 64, g.fn.load("i64", g.fn.gep(entry, HEADER), 8, g.tag(ENTRY)), DEFAULT_SLOT)
     if node.counter is not None:
-        row = g.fn.select(hit, 64, slot, 0)
         cell = g.fn.gep(g.address("counter", node.counter), g.fn.op("mul", 64, row, 16))
-        registers.add_to_counter(g, cell, hit)
+        registers.add_to_counter(g, cell, 1)
     if node.meter is not None:
-        meter = g.model.meters[node.meter]
+        meter, number = g.model.meters[node.meter], node.meter
         if meter.target is not None:
             target = g.phv.field(meter.target.header, meter.target.field)
-            g.branch_if(hit, lambda: g.set(target, externs.meter_colour(g, node.meter or 0, slot)))
+            kind = g.fn.load("i64", g.fn.gep(g.address("meter", number), DEFAULT_SLOT * externs.METER_ROW), 8)
+            runs = g.fn.or_(hit, g.fn.icmp("ne", 64, kind, 0))
+            g.branch_if(runs, lambda: g.set(target, externs.meter_colour(g, number, row)))
 
 
 def _member(g: Gen, node: TableNode, entry: str) -> str:
