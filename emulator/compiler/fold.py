@@ -49,8 +49,35 @@ def binary(op: str, left: ir.Expr, right: ir.Expr, kind: Type) -> ir.Expr:
         folded = _fold(op, left, right, kind)
         if folded is not None:
             return folded
+    if op in ("<<", ">>") and isinstance(kind, Bits):
+        return _shift(op, left, right, kind)
     simple = _identity(op, left, right, kind)
     return simple if simple is not None else ir.Op(op, (left, right), kind)
+
+
+def _shift(op: str, left: ir.Expr, right: ir.Expr, kind: Bits) -> ir.Expr:
+    """The target reads an amount's low 32 bits only, so what is beyond the width is settled here."""
+    far = ir.Const(max(kind.width - 1, 0), INT)
+    beyond = ir.Op(">>", (left, far), kind) if op == ">>" and kind.signed else const(0, kind)
+    if isinstance(right, ir.Const):
+        if right.value == 0:
+            return left
+        return beyond if right.value >= kind.width else ir.Op(op, (left, right), kind)
+    shifted = ir.Op(op, (left, right), kind)
+    if _amount_bits(right) <= 32:
+        return shifted
+    return choose(ir.Op(">=", (right, const(kind.width, right.type)), BOOL), beyond, shifted)
+
+
+def _amount_bits(amount: ir.Expr) -> int:
+    """Bits that an amount may really have, under casts that widen."""
+    if isinstance(amount, ir.Op) and amount.op == "cast":
+        return min(_amount_bits(amount.args[0]), _own_bits(amount))
+    return _own_bits(amount)
+
+
+def _own_bits(amount: ir.Expr) -> int:
+    return amount.type.width if isinstance(amount.type, Bits) else 1
 
 
 def _fold(op: str, left: ir.Const, right: ir.Const, kind: Type) -> ir.Expr | None:
@@ -93,8 +120,6 @@ def _identity(op: str, left: ir.Expr, right: ir.Expr, kind: Type) -> ir.Expr | N
             return ir.Op("<<", (left, ir.Const(value.bit_length() - 1, INT)), kind)
         if isinstance(kind, Bits) and not kind.signed and value == (1 << kind.width) - 1 and op == "&":
             return left
-    if op in ("<<", ">>") and isinstance(right, ir.Const) and right.value == 0:
-        return left
     if op in ("/", "%") and isinstance(right, ir.Const) and isinstance(kind, Bits) and not kind.signed:
         value = right.value
         if value > 0 and value & (value - 1) == 0:
