@@ -16,6 +16,8 @@ from .types import strip, width_of
 PREFIX = {"action": 1, "table": 2, "value_set": 3, "controller_header": 4, "action_profile": 0x11, "counter": 0x12,
           "direct_counter": 0x13, "meter": 0x14, "direct_meter": 0x15, "register": 0x16, "digest": 0x17}
 UNITS = {0: "PACKETS", 1: "BYTES", 2: "BOTH"}
+METER_TYPES = {"single_rate_three_color": 1, "single_rate_two_color": 2}
+"""Annotations of meters that restrict them to one rate; @two_rate_three_color says what holds anyway."""
 
 
 def jenkins(name: str) -> int:
@@ -222,10 +224,14 @@ def _direct_counter(info: Any, item: ir.Instance, names: Names, types: TypeInfo,
     message.direct_table_id = names.ids["table", item.binding]
 
 
+def _meter_type(item: ir.Instance) -> int:
+    return next((number for name, number in METER_TYPES.items() if ast.annotation(item.decl, name) is not None), 0)
+
+
 def _meter(info: Any, item: ir.Instance, names: Names, types: TypeInfo, program: ir.Program) -> None:
     message = info.meters.add()
     names.preamble("meter", item.name, item.decl, message.preamble)
-    message.spec.unit = {"PACKETS": 2, "BYTES": 1}[UNITS[item.values["type"]]]
+    message.spec.unit, message.spec.type = {"PACKETS": 2, "BYTES": 1}[UNITS[item.values["type"]]], _meter_type(item)
     message.size = item.values["size"]
     if len(item.type_args) == 1:
         types.name(item.type_args[0], message.index_type_name)
@@ -236,7 +242,7 @@ def _direct_meter(info: Any, item: ir.Instance, names: Names, types: TypeInfo, p
         return
     message = info.direct_meters.add()
     names.preamble("direct_meter", item.name, item.decl, message.preamble)
-    message.spec.unit = {"PACKETS": 2, "BYTES": 1}[UNITS[item.values["type"]]]
+    message.spec.unit, message.spec.type = {"PACKETS": 2, "BYTES": 1}[UNITS[item.values["type"]]], _meter_type(item)
     message.direct_table_id = names.ids["table", item.binding]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from controller.p4rt.entities.digest import data_kind, decode_member, encode_member, type_name
 from controller.p4rt.schema import Member, Named, Schema
+from emulator.switch.queues import MAX_PRIORITIES
 
 from .actions import ActionCodec
 from .errors import invalid, not_found
@@ -29,7 +30,7 @@ class Bound:
         self.schema: Schema = program.schema
         self.control: Any = program.switch.control
         control, schema = self.control, self.schema
-        self.translations = Translations(schema.message, ports)
+        self.translations = Translations(schema.message, ports, program.switch.cpu_port)
         widths = {a.name: tuple(p.width for p in a.params) for a in control.model.actions}
         self.actions = ActionCodec(schema, self.translations, widths)
         self.profiles = {
@@ -37,6 +38,7 @@ class Bound:
                 info,
                 control.action_profiles[info.name],
                 self.actions,
+                self.translations.port,
                 [schema.tables.by_id[i] for i in info.table_ids if i in schema.tables.by_id],
             )
             for info in schema.profiles
@@ -60,7 +62,11 @@ class Bound:
             if info.name in control.value_sets
         }
         self.digests = self._pairs(schema.digests, control.digests)
-        self.replication = Replication(control.multicast, control.mirror, control.ports_down)
+        priorities = control.queues.priorities
+        classes = priorities if priorities > 1 else MAX_PRIORITIES  # with one queue they are metadata only
+        self.replication = Replication(
+            control.multicast, control.mirror, control.ports_down, self.translations.port, classes
+        )
         control.port_listeners.append(self.replication.ports_changed)
         self.digest_settings = DigestSettings(control.digests)
         for _, digest in self.digests.values():

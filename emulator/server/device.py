@@ -16,6 +16,7 @@ from typing import Any
 
 from controller.p4rt.protos import p4r
 from controller.p4rt.status import Code
+from emulator.switch.runner import MAX_FRAME, RunnerError
 
 from . import program as programs
 from .bound import Bound
@@ -220,7 +221,15 @@ class Device:
             if self.runner is None:
                 self._send(data)
         if self.runner is not None:
+            self._inject(data)
+
+    def _inject(self, data: bytes) -> None:
+        if len(data) > MAX_FRAME:
+            raise invalid(f"the packet has {len(data)} bytes", f"the longest that the switch takes has {MAX_FRAME}")
+        try:
             self.runner.inject(self.options.cpu_port, data)
+        except RunnerError as error:
+            raise Refused(Code.RESOURCE_EXHAUSTED, str(error), "send more slowly") from None
 
     def _to_switch(self, message: Any) -> bytes:
         running = self.running

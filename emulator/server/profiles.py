@@ -6,6 +6,7 @@ the controller's numbers are kept beside the handles instead of being used as su
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,6 @@ from emulator.switch.profile import Place
 
 from .actions import ActionCodec
 from .errors import Refused, invalid, not_found, unimplemented
-from .numbers import unsigned
 from .undo import Undo
 
 
@@ -37,6 +37,8 @@ class OneShot:
     group: int
     members: tuple[int, ...]
     shots: tuple[Shot, ...]
+    mode: int = 0  # as written: how to choose, and how the size is counted
+    semantics: int = 0
 
 
 MAX_PORT = 511
@@ -52,11 +54,15 @@ def watch_of(message: Any) -> bytes | int | None:
     return None if which is None else getattr(message, which)
 
 
-def watch_port(watch: bytes | int | None) -> int | None:
+PortOf = Callable[[bytes, str], int]
+"""The number of a port that a controller gives as bytes; the second argument says where, for an error."""
+
+
+def watch_port(watch: bytes | int | None, port_of: PortOf) -> int | None:
     """The port number to watch; None to be always up."""
     if watch is None or watch == b"":
         return None
-    port = watch if isinstance(watch, int) else unsigned(watch, 32, "watch_port")
+    port = watch if isinstance(watch, int) else port_of(watch, "watch_port")
     if not 0 <= port <= MAX_PORT:
         raise invalid(f"watch_port: there is no port {port}", f"ports are 0..{MAX_PORT}")
     return port
@@ -74,18 +80,18 @@ def check_weight(info: ActionProfile, weight: int, what: str) -> None:
         raise Refused(Code.RESOURCE_EXHAUSTED, f"{what}: weight {weight} is above {MAX_WEIGHT}", "lower it")
 
 
-def group_size(info: ActionProfile, weights: list[int]) -> tuple[int, str]:
-    """(size of a group as its profile counts it, words for it)."""
-    return (len(weights), "members number") if info.by_members else (sum(weights), "the weights add up to")
+def group_size(by_members: bool, weights: list[int]) -> tuple[int, str]:
+    """(size of a group, words for it)."""
+    return (len(weights), "members number") if by_members else (sum(weights), "the weights add up to")
 
 
 class OneShots:
     """All one-shots of one profile, by the entry they serve."""
 
-    def __init__(self, info: ActionProfile, control: Any, actions: ActionCodec) -> None:
+    def __init__(self, info: ActionProfile, control: Any, actions: ActionCodec, port_of: PortOf) -> None:
         self.info = info
         self._control = control
-        self._actions = actions
+        self._actions, self._port_of = actions, port_of
         self._by_entry: dict[tuple[int, int], OneShot] = {}
 
     def __len__(self) -> int:
@@ -102,32 +108,33 @@ class OneShots:
         for one in messages:
             check_weight(self.info, one.weight, "one-shot")
             self._actions.check_scope(table, one.action.action_id, default=False)
-            watch_port(watch_of(one))
+            watch_port(watch_of(one), self._port_of)
             shots.append(Shot(*self._actions.decode(one.action), one.weight, watch_of(one)))
-        size, what = group_size(self.info, [shot.weight for shot in shots])
+        by_members = {1: False, 2: True}.get(action_set.size_semantics, self.info.by_members)
+        size, what = group_size(by_members, [shot.weight for shot in shots])
         if self.info.max_group_size and size > self.info.max_group_size:
             raise invalid(
                 f"one-shot: {what} {size}, more than {self.info.max_group_size}",
                 "make it smaller, or raise max_group_size in the P4 program",
             )
-        return self._make(tuple(shots))
+        return self._make(tuple(shots), action_set.action_selection_mode, action_set.size_semantics)
 
     def recreate(self, shot: OneShot) -> OneShot:
         """A one-shot like one that was destroyed."""
-        return self._make(shot.shots)
+        return self._make(shot.shots, shot.mode, shot.semantics)
 
-    def _make(self, shots: tuple[Shot, ...]) -> OneShot:
+    def _make(self, shots: tuple[Shot, ...], mode: int, semantics: int) -> OneShot:
         members: list[int] = []
         try:
             for shot in shots:
                 members.append(self._control.add_member(shot.action, shot.args))
-            places = [Place(m, s.weight, watch_port(s.watch)) for m, s in zip(members, shots)]
+            places = [Place(m, s.weight, watch_port(s.watch, self._port_of)) for m, s in zip(members, shots)]
             group = self._control.add_group(places)
         except ControlError:
             for member in members:
                 self._control.delete_member(member)
             raise
-        return OneShot(group, tuple(members), shots)
+        return OneShot(group, tuple(members), shots, mode, semantics)
 
     def destroy(self, shot: OneShot) -> None:
         self._control.delete_group(shot.group)
@@ -146,6 +153,7 @@ class OneShots:
 
     def encode(self, shot: OneShot, into: Any) -> None:
         """Fill an ActionProfileActionSet."""
+        into.action_selection_mode, into.size_semantics = shot.mode, shot.semantics
         for one in shot.shots:
             added = into.action_profile_actions.add(weight=one.weight)
             self._actions.encode(one.action, one.args, added.action)
@@ -162,12 +170,15 @@ def set_watch(message: Any, watch: bytes | int | None) -> None:
 class Profile:
     """One action profile with the members and groups the controller made."""
 
-    def __init__(self, info: ActionProfile, control: Any, actions: ActionCodec, tables: list[Table]) -> None:
+    def __init__(
+        self, info: ActionProfile, control: Any, actions: ActionCodec, port_of: PortOf, tables: list[Table]
+    ) -> None:
         self.info = info
+        self._port_of = port_of
         self.control = control
         self.actions = actions
         self.tables = tables
-        self.one_shots = OneShots(info, control, actions)
+        self.one_shots = OneShots(info, control, actions, port_of)
         self.members: dict[int, int] = {}  # controller's id -> handle
         self.groups: dict[int, int] = {}
         self.member_ids: dict[int, int] = {}  # and back
@@ -278,9 +289,9 @@ class Profile:
             raise invalid(f"a member of group {message.group_id} is named twice", "use weights to repeat it")
         for number, weight, watch in rows:
             self.member(number)
-            watch_port(watch)
+            watch_port(watch, self._port_of)
             check_weight(self.info, weight, f"member {number}")
-        size, what = group_size(self.info, [row[1] for row in rows])
+        size, what = group_size(self.info.by_members, [row[1] for row in rows])
         if limit and size > limit:
             raise Refused(
                 Code.RESOURCE_EXHAUSTED,
@@ -290,7 +301,7 @@ class Profile:
         return rows
 
     def _places(self, rows: Any) -> list[Place]:
-        return [Place(self.member(number), weight, watch_port(watch)) for number, weight, watch in rows]
+        return [Place(self.member(number), weight, watch_port(watch, self._port_of)) for number, weight, watch in rows]
 
     def _add_group(self, number: int, rows: Any, size: int, handle: int | None = None) -> Undo:
         handle = self.control.add_group(self._places(rows), handle=handle)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from controller.p4rt.status import Code
 
-from .errors import Refused, invalid, unimplemented
-from .numbers import unsigned
+from .errors import Refused, invalid
 from .state_write import check_presence
 from .undo import Undo
 
@@ -19,9 +18,13 @@ Choice = tuple[Place, ...]
 Key = tuple[str, int]
 
 
-def choices_of(message: Any, what: str) -> tuple[Choice, ...]:
+PortOf = Callable[[bytes, str], int]
+"""The number of a port that a controller gives as bytes; the second argument says where, for an error."""
+
+
+def choices_of(message: Any, what: str, port_of: PortOf) -> tuple[Choice, ...]:
     """The replicas of a message; no (port, instance) may be there twice, nor a port twice in one choice."""
-    found = tuple(tuple(_places(one, what)) for one in message.replicas)
+    found = tuple(tuple(_places(one, what, port_of)) for one in message.replicas)
     places = [place for choice in found for place in choice]
     if len(set(places)) != len(places):
         raise invalid(f"{what}: a port and instance are given twice", "give copies different instances")
@@ -31,13 +34,13 @@ def choices_of(message: Any, what: str) -> tuple[Choice, ...]:
     return found
 
 
-def _places(replica: Any, what: str) -> Iterator[Place]:
+def _places(replica: Any, what: str, port_of: PortOf) -> Iterator[Place]:
     port = replica.egress_port
     if replica.WhichOneof("port_kind") == "port":
-        port = unsigned(replica.port, 32, f"{what}, port")
+        port = port_of(replica.port, f"{what}, port")
     yield _place(port, replica.instance, what)
     for backup in replica.backup_replicas:
-        yield _place(unsigned(backup.port, 32, f"{what}, backup port"), backup.instance, what)
+        yield _place(port_of(backup.port, f"{what}, backup port"), backup.instance, what)
 
 
 def _place(port: int, instance: int, what: str) -> Place:
@@ -51,8 +54,9 @@ def _place(port: int, instance: int, what: str) -> Place:
 class Replication:
     """`remembered` keeps the messages, which a controller wants back as they were."""
 
-    def __init__(self, multicast: Any, mirror: Any, ports_down: set[int]) -> None:
-        """ports_down: the control plane's own set; `ports_changed` is to be called when it changes."""
+    def __init__(self, multicast: Any, mirror: Any, ports_down: set[int], port_of: PortOf, classes: int) -> None:
+        """ports_down: the control plane's own set; `ports_changed` is to be called when it changes. classes: of service."""
+        self._port_of, self._classes = port_of, classes
         self.multicast = multicast
         self.mirror = mirror
         self.remembered: dict[Key, Any] = {}
@@ -83,8 +87,11 @@ class Replication:
             raise invalid("clone session 0 cannot be written", "0 stands for all sessions in a read")
         if number > 0x7FFF:
             raise Refused(Code.OUT_OF_RANGE, f"there cannot be a {what}", "sessions are 1..32767")
-        if kind != "DELETE" and message.class_of_service:
-            raise unimplemented(f"{what}: there are no classes of service", "leave class_of_service 0")
+        if kind != "DELETE" and message.class_of_service >= self._classes:
+            raise invalid(
+                f"{what}: there is no class of service {message.class_of_service}",
+                f"classes are 0..{self._classes - 1}, the priorities of the switch's queues",
+            )
         if kind != "DELETE" and message.packet_length_bytes < 0:
             raise invalid(f"{what}: packet_length_bytes is negative", "0 keeps whole packets")
         return self._write(kind, ("session", number), message, what)
@@ -92,7 +99,7 @@ class Replication:
     def _write(self, kind: str, key: Key, message: Any, what: str) -> Undo:
         before = self.remembered.get(key)
         check_presence(kind, before is not None, what)
-        choices = () if kind == "DELETE" else choices_of(message, what)
+        choices = () if kind == "DELETE" else choices_of(message, what, self._port_of)
         old = self._choices.get(key, ())
         self._put(key, None if kind == "DELETE" else _copy(message), choices)
         return lambda: self._put(key, before, old)
@@ -108,7 +115,8 @@ class Replication:
         if of == "group":
             self.multicast.set_group(number, replicas)
         else:
-            self.mirror.set_session(number, replicas=replicas, truncate=message.packet_length_bytes)
+            cut, priority = message.packet_length_bytes, message.class_of_service
+            self.mirror.set_session(number, replicas=replicas, truncate=cut, priority=priority)
         self.remembered[key], self._choices[key] = message, choices
 
     def _up(self, choice: Choice) -> Place:

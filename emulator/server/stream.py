@@ -15,7 +15,7 @@ from controller.p4rt.role_config import RoleConfig
 from controller.p4rt.status import Code
 
 from .election import Elections, Notice
-from .errors import SPACE, Refused, invalid
+from .errors import SPACE, Refused, invalid, unimplemented
 from .roles import wants_notice, wants_packet
 
 log = logging.getLogger("fpisa.p4rt")
@@ -130,8 +130,10 @@ class Streams:
                 self._packet(session, message.packet)
             elif kind == "digest_ack":
                 self._ack(session, message.digest_ack)
+            elif kind == "other":
+                raise unimplemented("the switch has no stream messages of its own", "send P4Runtime's")
             else:
-                raise invalid("the stream message is of no known kind")
+                raise invalid("the stream message is empty", "set one of its fields")
         except Refused as refused:
             session.send(_stream_error(refused, kind, message))
 
@@ -218,4 +220,6 @@ def _stream_error(refused: Refused, kind: str | None, request: Any) -> Any:
         error.digest_list_ack.digest_list_ack.CopyFrom(request.digest_ack)
     else:
         error.other.SetInParent()
+        if kind == "other":
+            error.other.other.CopyFrom(request.other)
     return message

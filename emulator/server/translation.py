@@ -19,6 +19,7 @@ from .errors import Refused, invalid
 from .numbers import canonical, unsigned
 
 MAX_NAMES = 1 << 16
+PORT_BITS = 9
 _MAX_TEXT = 1024
 _PAIR = re.compile(r'\{\s*"([^"]*)"\s*,\s*(0[xX][0-9a-fA-F]+|\d+)\s*\}')
 
@@ -140,11 +141,23 @@ def _readable(data: bytes, where: str) -> str:
         raise invalid(f"{where}: the name is not UTF-8", "send text") from None
 
 
-class Translations:
-    """The translated types of one program. ports: the switch's, by the names of their interfaces."""
+SDN_PORT_CPU = 0xFFFFFFFD
+"""P4Runtime's own number for the switch's CPU port, whatever the switch calls it."""
 
-    def __init__(self, message: Any, ports: Mapping[str, int] | None = None) -> None:
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return bool(data) and data.decode().isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
+class Translations:
+    """The translated types of one program. ports: the switch's, by the names of their interfaces. cpu_port: its number."""
+
+    def __init__(self, message: Any, ports: Mapping[str, int] | None = None, cpu_port: int | None = None) -> None:
         self._ports = dict(ports or {})
+        self._cpu_port = cpu_port
         self._types = message.type_info.new_types
         self._names: dict[str, Names] = {}
 
@@ -161,12 +174,26 @@ class Translations:
         if found is None:
             notes = " ".join(n for n in self._types[kind].annotations if "p4runtime_translation_mappings" in n)
             declared = [(text, int(number, 0)) for text, number in _PAIR.findall(notes)]
-            of_ports = "port" in f"{kind} {self._types[kind].translated_type.uri}".lower()
+            of_ports = self._is_of_ports(kind)
             if of_ports:
                 taken = {number for _, number in declared}
                 declared += [(t, n) for t, n in self._ports.items() if n not in taken and not n >> width]
             found = self._names[kind] = Names(kind, width, declared, closed=of_ports)
         return found
+
+    def _is_of_ports(self, kind: str) -> bool:
+        return "port" in f"{kind} {self._types[kind].translated_type.uri}".lower()
+
+    def port(self, data: bytes, where: str) -> int:
+        """The port that a controller names beside the program's fields: a replica's, or one that a member watches. As text
+        where the program has its ports as text; else, and where it cannot be text, as a number."""
+        if _is_text(data):
+            for kind in sorted(self._types):
+                translated = self._types[kind].translated_type
+                if self._is_of_ports(kind) and translated.WhichOneof("sdn_type") == "sdn_string":
+                    return self.names(kind, PORT_BITS).number(data, where)
+        number = unsigned(data, 32, where)
+        return self._cpu_port if number == SDN_PORT_CPU and self._cpu_port is not None else number
 
     def mark(self) -> dict[str, int]:
         """The state to `rollback` to. Cheap: most programs translate nothing."""

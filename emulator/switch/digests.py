@@ -23,8 +23,8 @@ class DigestList:
 
 class Digest:
     """max_list_size samples, or max_timeout_us after the first, make a message (0 us: at once).
-    A sample sent or waiting is not taken again until its list is acknowledged or ack_timeout_us has passed
-    (0: no suppression). Disabled, it takes nothing."""
+    A sample that waits is not taken again; one that was sent, not until its list is acknowledged or ack_timeout_us has
+    passed (0: at once). Disabled, it takes nothing."""
 
     def __init__(self, name: str, widths: tuple[int, ...], clock: Callable[[], int]):
         self.name = name
@@ -36,7 +36,7 @@ class Digest:
         self.ack_timeout_us = 0
         self._clock = clock
         self._next_id = 1
-        self._waiting: list[Sample] = []
+        self._waiting: dict[Sample, None] = {}
         self._first_us = 0
         self._unacked: dict[int, tuple[int, tuple[Sample, ...]]] = {}
         self._known: dict[Sample, int] = {}
@@ -55,7 +55,7 @@ class Digest:
         self.enabled = False
 
     def reset(self) -> None:
-        self._waiting, self._unacked, self._known = [], {}, {}
+        self._waiting, self._unacked, self._known = {}, {}, {}
 
     def take(self, sample: Sample) -> None:
         """A packet produced this sample."""
@@ -67,9 +67,11 @@ class Digest:
             if sample in self._known:
                 return
             self._known[sample] = 0
+        if sample in self._waiting:
+            return
         if not self._waiting:
             self._first_us = now
-        self._waiting.append(sample)
+        self._waiting[sample] = None
         if len(self._waiting) >= self.max_list_size or self.max_timeout_us == 0:
             self._send(now)
 
@@ -93,7 +95,7 @@ class Digest:
     def _send(self, now: int) -> None:
         message = DigestList(self.name, self._next_id, tuple(self._waiting), now)
         self._next_id += 1
-        self._waiting = []
+        self._waiting = {}
         if self.ack_timeout_us:
             self._unacked[message.list_id] = (now, message.samples)
         if self.on_list is not None:

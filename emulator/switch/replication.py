@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from emulator.switch.errors import ControlError
+from emulator.switch.queues import MAX_PRIORITIES
 
 MAX_GROUP = 65535
 MAX_SESSION = 32767
@@ -58,11 +59,13 @@ def _replica(port: int, rid: int) -> Replica:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where clones go: own replicas and/or the members of a multicast group. truncate: bytes kept, 0 all."""
+    """Where clones go: own replicas and/or the members of a multicast group. truncate: bytes kept, 0 all. priority: of the
+    clones in queues and as their standard_metadata.priority; 0 leaves what the program preserved."""
 
     replicas: tuple[Replica, ...] = ()
     group: int | None = None
     truncate: int = 0
+    priority: int = 0
 
 
 class Mirror:
@@ -80,8 +83,11 @@ class Mirror:
         group: int | None = None,
         replicas: Iterable[tuple[int, int]] | None = None,
         truncate: int = 0,
+        priority: int = 0,
     ) -> None:
         """Makes or replaces a session. `port` is short for one replica with id 0."""
+        if not 0 <= priority < MAX_PRIORITIES:
+            raise ControlError("invalid", f"clone session {session}: {priority} is no priority; they are 0..{MAX_PRIORITIES - 1}")
         if not 0 <= session <= MAX_SESSION:
             raise ControlError("invalid", f"clone session {session} is not in 0..{MAX_SESSION}")
         if truncate < 0:
@@ -92,7 +98,7 @@ class Mirror:
         if port is not None:
             found.insert(0, _replica(port, 0))
         op = "modify" if session in self._sessions else "insert"
-        self._sessions[session] = Session(tuple(found), group, truncate)
+        self._sessions[session] = Session(tuple(found), group, truncate, priority)
         self.changed(session, op)
 
     def delete_session(self, session: int) -> None:
@@ -107,13 +113,13 @@ class Mirror:
     def sessions(self) -> dict[int, Session]:
         return dict(self._sessions)
 
-    def copies(self, session: int) -> tuple[tuple[Replica, ...], int] | None:
-        """(replicas with the group's written out, truncate); None for a session nobody set up."""
+    def copies(self, session: int) -> Session | None:
+        """The session with its group's replicas written out; None for one that nobody set up."""
         found = self._sessions.get(session)
-        if found is None:
-            return None
-        group = () if found.group is None else self._multicast.group(found.group) or ()
-        return (*group, *found.replicas), found.truncate
+        if found is None or found.group is None:
+            return found
+        group = self._multicast.group(found.group) or ()
+        return replace(found, replicas=(*group, *found.replicas))
 
     def clear(self) -> None:
         for session in list(self._sessions):

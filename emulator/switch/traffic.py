@@ -19,6 +19,7 @@ from emulator.switch.engine import Arrival, Engine
 from emulator.switch.expr import FieldRead
 from emulator.switch.model import Model
 from emulator.switch.queues import Departure
+from emulator.switch.replication import Session
 
 MAX_PASSES = 4096
 Output = tuple[int, bytes]
@@ -173,7 +174,7 @@ class Traffic:
         if found is None:
             self._drop("unknown_clone_session")
             return
-        self._note("clone", session=session, replicas=[list(replica) for replica in found[0]])
+        self._note("clone", session=session, replicas=[list(replica) for replica in found.replicas])
         fresh = self.engine.parse(item.data, Arrival(item.arrival.port, item.arrival.now))
         self._as_clone(fresh, state, field_list, e.INGRESS_CLONE)
         self._send_clones(work, fresh, found)
@@ -186,7 +187,7 @@ class Traffic:
         if found is None:
             self._drop("unknown_clone_session")
             return
-        self._note("clone", session=session, replicas=[list(replica) for replica in found[0]])
+        self._note("clone", session=session, replicas=[list(replica) for replica in found.replicas])
         copy = self.engine.copy(state)
         self.engine.requests(copy).truncate = None
         self._as_clone(copy, state, field_list, e.EGRESS_CLONE)
@@ -201,12 +202,13 @@ class Traffic:
             self.engine.write(clone, field, value)
         self.engine.write(clone, self._fields.instance_type, instance_type)
 
-    def _send_clones(self, work: deque[ToIngress | ToEgress], clone: Any, found: Any) -> None:
-        replicas, cut = found
-        for port, rid in replicas:
+    def _send_clones(self, work: deque[ToIngress | ToEgress], clone: Any, found: Session) -> None:
+        if found.priority:
+            self._write(clone, self._fields.priority, found.priority)
+        for port, rid in found.replicas:
             copy = self.engine.copy(clone)
             self._set_rid(copy, rid)
-            self._enqueue(work, copy, port, cut)
+            self._enqueue(work, copy, port, found.truncate, found.priority)
 
     def _kept(self, state: Any, field_list: int) -> list[tuple[FieldRead, int]]:
         if field_list == e.NO_LIST:
@@ -215,15 +217,17 @@ class Traffic:
 
     # --- Egress ---
 
-    def _enqueue(self, work: deque[ToIngress | ToEgress], state: Any, port: int, cut: int) -> None:
+    def _enqueue(self, work: deque[ToIngress | ToEgress], state: Any, port: int, cut: int, priority: int = 0) -> None:
+        """priority: where the program has no field for it."""
         now, fields, queues = self._now, self._fields, self.queues
         item = ToEgress(state, port, cut)
-        priority = 0
-        if queues.priorities > 1 and fields.priority is not None:
+        if fields.priority is not None:
             priority = self.engine.read(state, fields.priority)
-            if priority >= queues.priorities:
-                self._drop("drop_priority")
-                return
+        if queues.priorities == 1:
+            priority = 0
+        elif priority >= queues.priorities:
+            self._drop("drop_priority")
+            return
         self._write(state, fields.enq_timestamp, now & 0xFFFFFFFF)
         self._write(state, fields.enq_qdepth, queues.waiting(port))
         queued = queues.offer(port, priority, item, now) if queues.active else None

@@ -76,12 +76,17 @@ def live() -> Iterator[Callable[..., Live]]:
     with ExitStack() as stack:
 
         def start(
-            case: str | None = None, *, cpu_port: int | None = 510, clock: Any = None, engine: str = "interp"
+            case: str | None = None,
+            *,
+            cpu_port: int | None = 510,
+            clock: Any = None,
+            engine: str = "interp",
+            queues: Any = None,
         ) -> Live:
             """case: a golden program's folder, or a P4 file of tests/server/programs."""
             outputs: list[tuple[int, bytes]] = []
             device = Device(
-                SwitchOptions(engine, cpu_port=cpu_port, clock=clock),
+                SwitchOptions(engine, cpu_port=cpu_port, clock=clock, queues=queues),
                 on_output=lambda port, data: outputs.append((port, data)),
             )
             stack.callback(device.close)

@@ -80,9 +80,11 @@ def test_stream_errors_name_the_cause(live: Any) -> None:
     found = live("34_cpu_names")
     ack = p4r.StreamMessageRequest()
     ack.digest_ack.digest_id = 5
+    other = p4r.StreamMessageRequest()
+    other.other.SetInParent()
     errors = stream_errors(
         found, packet((9, b"\x01")), packet((1, b"\x02\x00")), packet((1, b"\x01"), (1, b"\x01")), ack,
-        p4r.StreamMessageRequest(),
+        p4r.StreamMessageRequest(), other,
     )  # fmt: skip
     for text, words in zip(
         errors,
@@ -91,7 +93,8 @@ def test_stream_errors_name_the_cause(live: Any) -> None:
             "does not fit in 9 bits",
             "given twice",
             "no digest",
-            "no known kind",
+            "is empty",
+            "no stream messages of its own",
         ],
         strict=True,
     ):

@@ -12,19 +12,22 @@ from .table import TableEntry
 
 @dataclass(frozen=True)
 class MeterRates:
-    """Rates a second and bursts, in the meter's unit (packets or bytes)."""
+    """Rates a second and bursts, in the meter's unit (packets or bytes). eburst: excess burst of a meter of one rate and
+    three colours, whose other two numbers repeat the first two."""
 
     cir: int
     cburst: int
     pir: int
     pburst: int
+    eburst: int = 0
 
     def fill(self, config: Any) -> None:
         config.cir, config.cburst, config.pir, config.pburst = self.cir, self.cburst, self.pir, self.pburst
+        config.eburst = self.eburst
 
     @classmethod
     def read(cls, config: Any) -> MeterRates:
-        return cls(config.cir, config.cburst, config.pir, config.pburst)
+        return cls(config.cir, config.cburst, config.pir, config.pburst, config.eburst)
 
 
 @dataclass(frozen=True)
