@@ -42,7 +42,7 @@ def table(numbers: list[float], seed: int, distinct: int = 5) -> tuple[list[Stre
 
 
 @usual
-@given(values, groups, losses, st.integers(1, 20), st.booleans(), st.booleans(), st.booleans())
+@given(values, groups, losses, st.integers(1, 20), st.booleans(), st.booleans(), st.sampled_from([True, False, None]))
 def test_top(numbers, seed, loss, n, smallest, ladder, matrix) -> None:
     parts, _, column = table(numbers, seed)
     found = operators.top(session(loss, seed), parts, n, smallest=smallest, use_ladder=ladder, use_matrix=matrix)

@@ -71,6 +71,8 @@ def build_parser() -> Parser:
     parser.add_argument("--seed", type=number(0, 2**32, int), default=1, metavar="N", help="of the losses (1)")
     parser.add_argument("--cells", type=number(2, 1 << 18, int), metavar="C",
                         help="of each register array of a lane, a power of two (4096; for joins 65536)")
+    parser.add_argument("--memory", type=number(160, 1 << 20, int), metavar="MB",
+                        help="each worker may take; columns and groups beyond that wait in files (its share of the machine's)")
     parser.add_argument("--spark", action="store_true", help="time Spark on this machine too (needs pyspark and Java)")
     parser.add_argument("--opponents", action="store_true",
                         help="also: columns shipped to DuckDB, local pre-aggregation, a switch that drops nothing")
@@ -123,11 +125,12 @@ def _run(options: argparse.Namespace, plan: Any, tables: Path) -> Any:
     from workers.query.run import run, run_network
 
     fair = options.opponents or options.plot is not None
+    memory = None if options.memory is None else options.memory << 20
     if options.network == "memory":
         if options.rate is not None or options.impair:
             raise QueryError("--rate and --impair belong to a network of processes; memory takes --loss")
         return run(plan, tables, workers=options.workers, loss=options.loss, seed=options.seed, cells=options.cells,
-                   spark=options.spark, fair=fair)  # fmt: skip
+                   memory=memory, spark=options.spark, fair=fair)  # fmt: skip
     if options.rate is not None and options.network != "mininet":
         raise QueryError("only the links of --network mininet have a rate")
     if options.plot is not None:
@@ -142,8 +145,8 @@ def _run(options: argparse.Namespace, plan: Any, tables: Path) -> Any:
             status.update(ways.get(message["event"], "running the query"))
 
         return run_network(plan, options.benchmark, tables, options.network, workers=options.workers,
-                           rate_mbit=options.rate, impair=impair, cells=options.cells, spark=options.spark, fair=fair,
-                           heard=heard)  # fmt: skip
+                           rate_mbit=options.rate, impair=impair, cells=options.cells, memory=memory,
+                           spark=options.spark, fair=fair, heard=heard)  # fmt: skip
 
 
 def _losses(options: argparse.Namespace) -> str:

@@ -22,17 +22,32 @@ def narrow(values: np.ndarray, name: str = "value") -> Narrowed:
     """To binary32, to nearest: a <= b stays a <= b, so what is strictly less afterwards was less before.
 
     Raises QueryError where a finite value becomes infinite."""
-    wide = values.astype(np.float64)
+    if values.dtype == np.float32:
+        return Narrowed(values, True, _largest(values))
+    wide = values.astype(np.float64, copy=False)
     with np.errstate(over="ignore"):
         small = wide.astype(np.float32)
-    finite = np.isfinite(wide)
-    if np.isinf(small[finite]).any():
-        raise QueryError(f"column {name} holds a number beyond the range of binary32, 3.4e38")
-    largest = float(np.abs(wide[finite]).max(initial=0.0))
-    same = bool((small[finite].astype(np.float64) == wide[finite]).all())
+    same = bool((small == wide).all())
+    largest = _largest(wide)
+    if not same:
+        finite = np.isfinite(wide)
+        if np.isinf(small[finite]).any():
+            raise QueryError(f"column {name} holds a number beyond the range of binary32, 3.4e38")
+        same = bool((small[finite] == wide[finite]).all())
     if values.dtype.kind in "iu" and largest >= 2.0**53:
         same = False  # the step to binary64 may have rounded already
     return Narrowed(small, same, largest)
+
+
+def _largest(values: np.ndarray) -> float:
+    """The greatest finite magnitude; 0 if there is none."""
+    if not len(values):
+        return 0.0
+    low, high = float(values.min()), float(values.max())  # NaN shows in both
+    if not (np.isfinite(low) and np.isfinite(high)):
+        values = values[np.isfinite(values)]
+        low, high = float(values.min(initial=0.0)), float(values.max(initial=0.0))
+    return max(abs(low), abs(high))
 
 
 def order(values: np.ndarray, flip: bool = False) -> np.ndarray:

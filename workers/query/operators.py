@@ -12,8 +12,11 @@ import numpy as np
 from workers.query.codes import GUARD_BITS, WINDOW
 from workers.query.errors import QueryError
 from workers.query.exchange import Link, Phase, Survivors, Traffic
+from workers.query.expected import RUNGS
+from workers.query.expected import ladder as by_ladder
+from workers.query.expected import matrix as by_matrix
 from workers.query.floats import order
-from workers.query.pack import Stream
+from workers.query.pack import LANES, Stream
 
 if TYPE_CHECKING:
     from workers.query.rack import Rack
@@ -24,7 +27,6 @@ SAMPLE = 4096
 DEFAULT_CELLS = 4096
 CELLS = {"join": 65536}
 """A Bloom filter's cell is one bit of switch memory, a group's over twenty bytes."""
-RUNGS = 8
 
 
 @dataclass
@@ -127,16 +129,26 @@ def ladder(streams: Sequence[Stream], n: int, flip: bool) -> list[int]:
     return sorted({int(sample[int(r)]) for r in ranks if r < len(sample)}, reverse=True)
 
 
+def matrix_pays(session: Session, rows: int, n: int) -> bool:
+    """Whether the matrix is expected to let fewer rows pass than the ladder. Reading it takes longer than a short query."""
+    return by_matrix(rows, LANES * (session.cells or DEFAULT_CELLS)) < by_ladder(rows, n)
+
+
 def top(session: Session, streams: Sequence[Stream], n: int, *, smallest: bool = False,
-        use_ladder: bool = True, use_matrix: bool = True) -> Survivors:
-    """Rows among which the N greatest (smallest) values are, ties with the last included."""
+        use_ladder: bool = True, use_matrix: bool | None = None) -> Survivors:
+    """Rows among which the N greatest (smallest) values are, ties with the last included.
+
+    use_matrix: None leaves it to what is expected of it."""
     if n < 1:
         raise QueryError(f"the N of a top-N is at least 1, not {n}")
     rungs = ladder(streams, n, smallest) if use_ladder else []
+    total = sum(map(len, streams))
+    if use_matrix is None:
+        use_matrix = not rungs or matrix_pays(session, total, n)
     with session.phase("topn", flip=smallest, a=n, b=2 * use_matrix, ladder=rungs) as (rack, phase):
         found = phase.run(streams)
         matrix = rack.registers(rack.region(session.query), "four.largest") if use_matrix else None
-    if matrix is None or len(found) == sum(map(len, streams)):
+    if matrix is None or len(found) == total:
         return found
     orders = np.sort(order(found.values, smallest))
     last = int(orders[-n]) if len(orders) >= n else 0

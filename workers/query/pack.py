@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from workers.query.shelf import Column, parts
+
 LANES = 16
 PORT = 18001
 WORKER_PORT = 18002
@@ -42,14 +44,14 @@ class Host:
 
 @dataclass(frozen=True)
 class Stream:
-    """One worker's rows: row ids (n,) uint32, keys (n,) uint64, values (n,) float32.
+    """One worker's rows: row ids (n,) uint32, keys (n,) uint64, values (n,) float32; arrays, or columns in files.
 
     The rows may lie in another process (`workers.query.net`), which has only what operators ask of a stream: its length,
     `sample`, `least`. Rows are looked into by whoever sends them, in the worker's process."""
 
-    rows: np.ndarray
-    keys: np.ndarray
-    values: np.ndarray
+    rows: Column
+    keys: Column
+    values: Column
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -61,7 +63,7 @@ class Stream:
     @property
     def least(self) -> float:
         """The least value but for NaN; +inf if there is none."""
-        return float(np.nanmin(self.values, initial=np.inf))
+        return min((float(np.nanmin(self.values[part], initial=np.inf)) for part in parts(len(self))), default=np.inf)
 
     def part(self, start: int, stop: int) -> Stream:
         return Stream(self.rows[start:stop], self.keys[start:stop], self.values[start:stop])
@@ -106,11 +108,12 @@ def pack(stream: Stream, address: Address, first_sequence: int, spread: bool) ->
     that one key always meets the same registers, and the fullest lane decides the number of packets. Rows of one
     lane keep their order."""
     count = len(stream)
+    rows, keys, values = stream.rows[:], stream.keys[:], stream.values[:]
     if spread:
         place, lane = np.divmod(np.arange(count), LANES)
         order = np.arange(count)
     else:
-        lane = (stream.keys & np.uint64(LANES - 1)).astype(np.uint8)
+        lane = (keys & np.uint64(LANES - 1)).astype(np.uint8)
         order = np.argsort(lane, kind="stable")
         lane = lane[order].astype(np.int64)
         sizes = np.bincount(lane, minlength=LANES)
@@ -123,9 +126,9 @@ def pack(stream: Stream, address: Address, first_sequence: int, spread: bool) ->
     frames["flags"] = int(address.second)
     frames["sequence"] = np.arange(first_sequence, first_sequence + packets)
     entries = frames["rows"]
-    entries["row"][place, lane] = stream.rows[order]
-    entries["key"][place, lane] = stream.keys[order]
-    entries["value"][place, lane] = stream.values[order]
+    entries["row"][place, lane] = rows[order]
+    entries["key"][place, lane] = keys[order]
+    entries["value"][place, lane] = values[order]
     held = np.zeros((packets, LANES), np.uint16)
     held[place, lane] = 1
     frames["valid"] = held @ (np.uint16(1) << np.arange(LANES, dtype=np.uint16))

@@ -22,7 +22,7 @@ from workers.query.plans import Answer, Plan
 from workers.query.source import Worker, check, connect
 
 RUNS = 3
-"""Of each way in memory; the fastest counts."""
+"""Of each way, but over links of a rate; the fastest counts."""
 START_LIMIT = 120.0
 """Seconds for a network's processes to start."""
 
@@ -32,7 +32,7 @@ class Report:
     """Rows are those of all phases. seconds: the whole query from Parquet files, repeated after one run that compiles the
     programs; cached_seconds: the same from columns in the workers' memory, measured where Spark is.
     phases: the same by what was done: workers' scans and fetches (of the slowest, where they are processes), the
-    switch's packets, the rest. lost: packets, None where the network does not say.
+    switch's packets, waiting for the controller (of processes), the rest. lost: packets, None where the network does not say.
 
     links: bytes out and in of every host's link. measured: our way's and the opponents' seconds and bytes over the
     network's own links; opponents: the same in memory, with computed links."""
@@ -64,9 +64,9 @@ class Report:
 
 
 def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 1, cells: int | None = None,
-        spark: bool = False, fair: bool = False) -> Report:
-    """Runs `plan` in this process on tables in `data` and compares with DuckDB over whole tables; spark: times Spark as well;
-    fair: and the fair opponents.
+        memory: int | None = None, spark: bool = False, fair: bool = False) -> Report:
+    """Runs `plan` in this process on tables in `data` and compares with DuckDB over whole tables; memory: bytes that each
+    worker may take; spark: times Spark as well; fair: and the fair opponents.
 
     Raises QueryError."""
     check(data, plan.needed)
@@ -76,7 +76,7 @@ def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 
     link = Link(loss, np.random.default_rng(seed))
     session = Session(workers, cells=cells, link=link)
     try:
-        hands = [Worker(data, tables, number, workers) for number in range(workers)]
+        hands = [Worker(data, tables, number, workers, memory) for number in range(workers)]
         start = time.perf_counter()
         plan.run(session, hands)  # compiles and loads the programs
         first = time.perf_counter() - start
@@ -129,16 +129,19 @@ def _fastest(plan: Plan, hands: list[Worker], begin: Callable[[], Session]) -> R
 
 
 def run_network(plan: Plan, benchmark: str, data: Path, network: str, *, workers: int, rate_mbit: float | None = None,
-                impair: str = "", cells: int | None = None, spark: bool = False, fair: bool = False,
+                impair: str = "", cells: int | None = None, memory: int | None = None, spark: bool = False, fair: bool = False,
                 heard: Callable[[Mapping[str, Any]], None] = lambda message: None) -> Report:
     """The same with a switch, a controller, a master and workers as processes. network: "shm" or "mininet"; rate_mbit: of
-    its links; impair: as `fpisa switch` has it; heard: told what goes on. Raises QueryError."""
+    its links; impair: as `fpisa switch` has it; memory: bytes that each worker may take; heard: told what goes on.
+    Raises QueryError."""
     from workers.query.net.launch import Rig, Task
 
     check(data, plan.needed)
     start = time.perf_counter()
     with Rig(_setting(network, workers, plan.name, rate_mbit, impair, cells)) as rig:
-        query = rig.begin(Task(benchmark, plan.name, data, list(plan.needed), rivals=fair), heard=heard)
+        task = Task(benchmark, plan.name, data, list(plan.needed), rivals=fair, memory=memory, cached=spark,
+                    runs=RUNS if rate_mbit is None else 1)  # fmt: skip
+        query = rig.begin(task, heard=heard)
         query.until("started", START_LIMIT)
         ready = time.perf_counter() - start
         found = query.wait()
@@ -150,7 +153,7 @@ def run_network(plan: Plan, benchmark: str, data: Path, network: str, *, workers
         found["rows_fetched"], found["dictionary_keys"], traffic["packets"], traffic["repeats"], None,
         found["seconds"], found["phases"], ready, found["duckdb_seconds"], other.cached if other else None,
         other.uncached if other else None, found["bound"], len(rows), None, rows, network, rate_mbit, found["links"],
-        found["opponents"],
+        found["opponents"], found["cached_seconds"],
     )  # fmt: skip
 
 

@@ -5,9 +5,11 @@ by row id, afterwards. DuckDB scans the files; Arrow tables carry what is fetche
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -16,29 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workers.query.errors import QueryError
-from workers.query.floats import narrow
 from workers.query.keys import mix
-from workers.query.pack import Stream
+from workers.query.scanned import Scanned, Wanted, gather
+from workers.query.shelf import PART
 
-
-@dataclass(frozen=True)
-class Scanned:
-    """A worker's stream; wide: values before narrowing, (n,) float64; names: its distinct keys by hash, if hashed."""
-
-    stream: Stream
-    wide: np.ndarray
-    exact: bool
-    largest: float
-    names: pa.Table | None = None
-
-    @property
-    def total(self) -> float:
-        """Sum of the values before narrowing."""
-        return float(self.wide.sum())
-
-    def widen(self, rows: np.ndarray) -> np.ndarray:
-        """Values before narrowing of these row ids of the scan, in any order."""
-        return self.wide[np.searchsorted(self.stream.rows, rows)]
+DEFAULT_SHARE = 0.6
+LEAST_MEMORY = 64 << 20
+"""Bytes without which DuckDB does little."""
 
 
 def check(directory: Path, needed: dict[str, list[str]]) -> None:
@@ -61,59 +47,65 @@ def check(directory: Path, needed: dict[str, list[str]]) -> None:
 def connect(directory: Path, tables: list[str]) -> duckdb.DuckDBPyConnection:
     """DuckDB with each whole table as a view."""
     connection = duckdb.connect()
+    connection.execute(f"SET temp_directory = {_quoted(_spill())}")
     for table in tables:
-        path = str(directory / f"{table}.parquet").replace("'", "''")
-        connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{path}')")
+        path = _quoted(directory / f"{table}.parquet")
+        connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet({path})")
     return connection
 
 
 class Worker:
-    """Rank `number` of `count`, with an equal run of every table's rows, as views with the column `row_id`."""
+    """Rank `number` of `count`, with an equal run of every table's rows, as views with the column `row_id`.
 
-    def __init__(self, directory: Path, tables: list[str], number: int, count: int):
+    memory: bytes it may take, by default its share of DEFAULT_SHARE of the machine's; half is DuckDB's, which goes on in
+    files beyond that, a quarter is for each scan's columns. folder: of such files."""
+
+    def __init__(self, directory: Path, tables: list[str], number: int, count: int, memory: int | None = None,
+                 folder: Path | None = None):
         self.number = number
-        self.seconds = 0.0  # spent in DuckDB
+        self.seconds = 0.0  # spent in scans, fetches and queries
         self.side_bytes = 0  # Arrow bytes sent to the master past the switch
+        self.memory = memory or int(DEFAULT_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / count)
+        self.folder = folder
         self.connection = duckdb.connect()
+        self.connection.execute(f"SET memory_limit = '{max(self.memory // 2, LEAST_MEMORY) // 1024}KiB'")
+        self.connection.execute(f"SET temp_directory = {_quoted(folder or _spill())}")
         for table in tables:
             path = directory / f"{table}.parquet"
             rows = pq.read_metadata(path).num_rows
             low, high = rows * number // count, rows * (number + 1) // count
-            quoted = str(path).replace("'", "''")
             self.connection.execute(
                 f"CREATE VIEW {table} AS SELECT * EXCLUDE (file_row_number), file_row_number AS row_id "
-                f"FROM read_parquet('{quoted}', file_row_number=true) "
+                f"FROM read_parquet({_quoted(path)}, file_row_number=true) "
                 f"WHERE file_row_number >= {low} AND file_row_number < {high}"
             )
 
-    def scan(self, table: str, *, key: str = "0", value: str = "0", where: str = "true", hashed: bool = False,
-             salt: int = 0) -> Scanned:
-        """Row ids, keys and values by SQL expressions, of rows in file order.
+    def scan(self, table: str, *, key: str | None = None, value: str | None = None, where: str = "true",
+             hashed: bool = False, salt: int = 0) -> Scanned:
+        """Row ids, keys and values by SQL expressions, of rows in file order; zeros where there is no expression.
 
         hashed: `key` may be of any type; otherwise it must be an integer. Raises QueryError for a null or a wrong
         type."""
-        shown = _hash(key, salt) if hashed else key
-        found = self._arrow(
-            f"SELECT row_id, {shown} AS key, {value} AS value, {key} IS NULL AS missing "
-            f"FROM {table} WHERE {where}"
-        )
-        if (np.diff(found["row_id"].to_numpy()) < 0).any():  # DuckDB keeps the order of what it reads, and may sort slowly
-            found = found.sort_by("row_id")
-        for name, text in (("key", key), ("value", value)):
-            if found[name].null_count or (name == "key" and found["missing"].to_numpy().any()):
-                raise QueryError(f"{text} of table {table} holds nulls, which cannot go through the switch")
-        if not (pa.types.is_integer(found["key"].type)):
-            raise QueryError(f"{key} of table {table} is of type {found['key'].type}, not an integer")
-        kind = found["value"].type
-        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
-            raise QueryError(f"{value} of table {table} is of type {kind}, not a number")
-        column = found["value"].cast(pa.float64()) if pa.types.is_decimal(kind) else found["value"]
-        wide = column.to_numpy()
-        narrowed = narrow(wide, value)
-        keys = mix(found["key"].to_numpy())
-        names = self._names(table, key, where, salt) if hashed else None
-        stream = Stream(found["row_id"].to_numpy().astype(np.uint32), keys, narrowed.values)
-        return Scanned(stream, wide.astype(np.float64), narrowed.exact, narrowed.largest, names)
+        shown = None if key is None else f"{_hash(key, salt)}" if hashed else key
+        columns = ["row_id", *([f"{shown} AS key"] if shown else []), *([f"{value} AS value"] if value else []),
+                   *([f"{key} IS NULL AS missing"] if hashed else [])]  # fmt: skip
+        text = f"SELECT {', '.join(columns)} FROM {table} WHERE {where}"
+        wanted = Wanted(table, key, value, self.memory // 4, self.folder)
+        start = time.perf_counter()
+        try:
+            scanned = self._gather(text, wanted) or self._gather(text + " ORDER BY row_id", wanted)
+        except duckdb.Error as error:
+            raise QueryError(f"a worker cannot scan its rows: {str(error).splitlines()[0]}") from None
+        finally:
+            self.seconds += time.perf_counter() - start
+        if scanned is None:
+            raise QueryError(f"DuckDB does not put the rows of {table} in order")
+        return replace(scanned, names=self._names(table, key, where, salt)) if hashed and key else scanned
+
+    def _gather(self, text: str, wanted: Wanted) -> Scanned | None:
+        """DuckDB keeps the order of what it reads, and may sort slowly: None where it did not keep it after all."""
+        with self.connection.sql(text).to_arrow_reader(PART) as reader:  # a connection has one open result at a time
+            return gather(reader, wanted)
 
     def _names(self, table: str, key: str, where: str, salt: int) -> pa.Table:
         """The dictionary: columns key (uint64) and name, one row for each distinct key."""
@@ -160,6 +152,16 @@ class Worker:
             raise QueryError(f"a worker cannot scan its rows: {str(error).splitlines()[0]}") from None
         finally:
             self.seconds += time.perf_counter() - start
+
+
+def _spill() -> Path:
+    """Where DuckDB goes on that has no memory left; it makes the folder when it needs one, and removes it."""
+    return Path(tempfile.gettempdir()) / f"fpisa-query-{os.getpid()}"
+
+
+def _quoted(path: Path) -> str:
+    """An SQL text."""
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def side_by_side(workers: Sequence[Worker], ask: Callable[[Worker], pa.Table]) -> list[pa.Table]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Control:
         self._changed = threading.Condition()
         self._answer: tuple[dict[str, Any], bytes] | None = None
         self.lost: str | None = None
+        self.seconds = 0.0  # waited for answers
         threading.Thread(target=self._read, name="controller", daemon=True).start()
 
     def _read(self) -> None:
@@ -65,6 +67,7 @@ class Control:
 
     def _ask(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         with self._asked:
+            start = time.perf_counter()
             self.check()
             self._answer = None
             try:
@@ -77,6 +80,7 @@ class Control:
                     raise QueryError(self.lost or f"the controller has not answered within {ANSWER_LIMIT:g} s")
                 assert done
                 answer, body = self._answer
+            self.seconds += time.perf_counter() - start
         if answer.get("ok") is not True:
             raise QueryError(str(answer.get("error")))
         return answer, body

@@ -200,6 +200,11 @@ class Crew:
                     raise QueryError(f"worker {missing} has not connected within {limit:g} s") from None
         self.workers = [RemoteWorker(number, found[number], self) for number in range(count)]
 
+    def forget(self) -> None:
+        """All scans: a query is over. Not waited for."""
+        for worker in self.workers:
+            worker.ask({"op": "forget"})
+
     def bytes(self) -> int:
         """Sent and received past the switch's operators: columns, dictionaries, requests."""
         return sum(w.channel.sent + w.channel.received for w in self.workers)

@@ -58,7 +58,8 @@ class Setting:
 
 @dataclass(frozen=True)
 class Task:
-    """A query for a master and its workers."""
+    """A query for a master and its workers. memory: bytes that each worker may take, by default its share of the machine.
+    runs: of each way, the fastest counts; cached: measure the query again from columns in the workers' memory."""
 
     benchmark: str
     query: str
@@ -66,6 +67,9 @@ class Task:
     tables: Sequence[str]
     cells: int | None = None
     rivals: bool = False
+    memory: int | None = None
+    runs: int = 1
+    cached: bool = False
 
 
 def program(setting: Setting, folder: Path) -> tuple[Path, Path]:
@@ -232,13 +236,15 @@ class Query:
             "benchmark": task.benchmark, "query": task.query, "data": str(task.data), "workers": workers,
             "listen": listen, "control": rig.control, "place": asdict(place), "master_ip": rig.ip(first),
             "worker_ips": [rig.ip(first + 1 + n) for n in range(workers)], "window": rig.setting.window,
-            "timing": timing, "cells": task.cells, "rivals": task.rivals, "answer": str(self.answer),
+            "timing": timing, "cells": task.cells, "rivals": task.rivals,
+            "runs": task.runs, "cached": task.cached, "answer": str(self.answer),
         })], first, on_line=self._line, on_end=self._end)  # fmt: skip
         threads = max(1, (os.cpu_count() or 1) // workers)
         self.workers = [rig.start(f"worker{name}-{n}", [sys.executable, "-m", "workers.query.net.worker", json.dumps({
             "number": n, "workers": workers, "data": str(task.data), "tables": list(task.tables),
             "master_channel": listen, "place": asdict(rig.place(first + 1 + n)), "master": asdict(place),
-            "window": rig.setting.window, "timing": timing, "threads": threads,
+            "window": rig.setting.window, "timing": timing, "threads": threads, "memory": task.memory,
+            "folder": str(rig.folder),
         })], first + 1 + n) for n in range(workers)]  # fmt: skip
 
     def _line(self, line: str) -> None:

@@ -1,7 +1,7 @@
 """`python -m workers.query.net.master`: the master of a query as a process.
 
-It takes in its workers, runs the query (once to warm up, then measured), compares with DuckDB, and prints one JSON line:
-what happened, or an error sentence. The answer goes to a file."""
+It takes in its workers, runs the query (once to warm up, then the fastest of some runs counts), compares with DuckDB, and
+prints JSON lines: what happens, and the report or an error sentence. The answer goes to a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,18 @@ from workers.query.run import by_duckdb
 
 JOIN_LIMIT = 60.0
 Counts = list[dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A way's result, its seconds and bytes as the report has them, and of the same run: packets sent again, seconds of the
+    slowest worker's scans and fetches, and seconds waited for the controller."""
+
+    result: Any
+    facts: dict[str, Any]
+    repeats: int
+    scan: float
+    control: float
 
 
 class Master:
@@ -77,49 +89,64 @@ class Master:
                       "in": own["bytes_received"] + received + headers["in"]})  # fmt: skip
         return links, answers
 
-    def measured(self, way: Callable[[], Any]) -> tuple[Any, dict[str, Any], list[dict[str, Any]]]:
-        """`way` once to warm up and once measured: its result, seconds and bytes; the workers' counts of that time."""
+    def measured(self, way: Callable[[], Any]) -> Measured:
+        """`way` once to warm up, and then the fastest of the settings' number of runs."""
         way()
+        return min((self._measured(way) for _ in range(self.settings["runs"])), key=lambda found: found.facts["seconds"])
+
+    def _measured(self, way: Callable[[], Any]) -> Measured:
         before, numbers = self.counts()
-        start = time.perf_counter()
+        asked, start = self.control.seconds, time.perf_counter()
         result = way()
         seconds = time.perf_counter() - start
+        asked = self.control.seconds - asked
         after, later = self.counts()
         spent = [{side: b[side] - a[side] for side in a} for a, b in zip(before, after, strict=True)]
         busiest = max(max(link.values()) for link in spent[:-1])
         facts = {"seconds": seconds, "worker_bytes": busiest, "master_bytes": max(spent[-1].values()),
                  "links": {**{f"worker {n}": link for n, link in enumerate(spent[:-1])}, "master": spent[-1]}}  # fmt: skip
-        differences = [
-            {"repeats": b["stats"]["repeats"] - a["stats"]["repeats"], "scan_seconds": b["scan_seconds"] - a["scan_seconds"]}
-            for a, b in zip(numbers, later, strict=True)
-        ]
-        return result, facts, differences
+        pairs = list(zip(numbers, later, strict=True))
+        return Measured(result, facts, sum(b["stats"]["repeats"] - a["stats"]["repeats"] for a, b in pairs),
+                        max(b["scan_seconds"] - a["scan_seconds"] for a, b in pairs), asked)  # fmt: skip
 
     def pruned(self, pruning: bool) -> tuple[Answer, Traffic]:
         session = self.session(pruning)
         answer = self.plan.run(session, self.crew.workers)  # type: ignore[arg-type]
+        self.crew.forget()
         return answer, session.traffic
 
     def run(self) -> dict[str, Any]:
         """The report, as JSON takes it; the answer goes to the settings' file."""
-        (answer, traffic), facts, spent = self.measured(lambda: self.pruned(True))
+        own = self.measured(lambda: self.pruned(True))
+        (answer, traffic), seconds = own.result, own.facts["seconds"]
         expected, alone = by_duckdb(self.plan, self.data)
         with pa.OSFile(self.settings["answer"], "wb") as file, pa.ipc.new_file(file, answer.rows.schema) as writer:
             writer.write_table(answer.rows)
-        traffic.repeats = sum(own["repeats"] for own in spent)
-        scan = max(own["scan_seconds"] for own in spent)
+        traffic.repeats = own.repeats
         report = {
             "answer_equal": equal(self.plan, answer, expected),
             "traffic": {**asdict(traffic), "rows_pruned": traffic.rows_pruned},
-            "rows_fetched": answer.fetched, "dictionary_keys": answer.dictionary, **facts,
-            "phases": {"scan_and_fetch": scan, "switch": traffic.seconds,
-                       "master": max(0.0, facts["seconds"] - scan - traffic.seconds)},
+            "rows_fetched": answer.fetched, "dictionary_keys": answer.dictionary, **own.facts,
+            "phases": {"scan_and_fetch": own.scan, "switch": traffic.seconds, "control": own.control,
+                       "master": max(0.0, seconds - own.scan - traffic.seconds - own.control)},
             "bound": max((float(b.max(initial=0.0)) for b in answer.bounds.values()), default=0.0),
-            "duckdb_seconds": alone, "opponents": None,
+            "duckdb_seconds": alone, "opponents": None, "cached_seconds": None,
         }  # fmt: skip
         if self.settings["rivals"]:
-            report["opponents"] = {"switch": facts, **self.against(answer, expected)}
+            report["opponents"] = {"switch": own.facts, **self.against(answer, expected)}
+        if self.settings["cached"]:
+            report["cached_seconds"] = self.cached(answer, expected)
         return report
+
+    def cached(self, answer: Answer, expected: pa.Table) -> float:
+        """Seconds with the needed columns in the workers' memory. Raises QueryError if the answer is another one then."""
+        for worker in self.crew.workers:
+            for table, columns in self.plan.needed.items():
+                worker.derive(table, f"SELECT row_id, {', '.join(columns)} FROM {table}")
+        own = self.measured(lambda: self.pruned(True))
+        if equal(self.plan, own.result[0], expected) != equal(self.plan, answer, expected):
+            raise QueryError("the query has another answer from columns in memory than from files")
+        return float(own.facts["seconds"])
 
     def against(self, answer: Answer, expected: pa.Table) -> dict[str, Any]:
         """The opponents' seconds and bytes. Raises QueryError if one's answer is wrong."""
@@ -131,10 +158,10 @@ class Master:
         table = {}
         for name, way in ways.items():
             say({"event": "measuring", "way": name})
-            found, facts, _ = self.measured(way)
-            if not equal(self.plan, found, expected):
+            found = self.measured(way)
+            if not equal(self.plan, found.result, expected):
                 raise QueryError(f"the opponent {name!r} has another answer than DuckDB")
-            table[name] = facts
+            table[name] = found.facts
         return table
 
 

@@ -21,6 +21,8 @@ from workers.query.pack import PORT, Stream
 
 SLICE_MS = 50
 TAKEN_LIMIT = 5.0
+SENT_TOGETHER = 1 << 22
+"""Rows whose columns are in memory while they are sent. Rows of a key keep to their lane, and lanes end together."""
 _DONE, _AGAIN, _OVERDUE = 0, 1, -1
 
 
@@ -111,17 +113,23 @@ class Sender:
 
         watch: called every 50 ms. Raises QueryError when a packet stays unacknowledged for the deadline, or the port
         is gone."""
-        rows = np.ascontiguousarray(stream.rows, np.uint32)
-        keys = np.ascontiguousarray(stream.keys, np.uint64)
-        values = np.ascontiguousarray(stream.values, np.float32)
+        packets = 0
+        for start in range(0, len(stream), SENT_TOGETHER):
+            batch = {"query": query, "operator_code": operator, "worker": worker, "second": second, "spread": spread,
+                     "first_sequence": (first_sequence + packets) & 0xFFFFFFFF}  # fmt: skip
+            packets += self._send(stream.part(start, start + SENT_TOGETHER), batch, watch)
+        return packets
+
+    def _send(self, part: Stream, batch: dict[str, Any], watch: Callable[[], None]) -> int:
+        rows = np.ascontiguousarray(part.rows, np.uint32)
+        keys = np.ascontiguousarray(part.keys, np.uint64)
+        values = np.ascontiguousarray(part.values, np.float32)
         cast = self._ffi.cast
-        batch = self._ffi.new("struct fpr_batch *", {
-            "rows": cast("uint32_t *", rows.ctypes.data), "keys": cast("uint64_t *", keys.ctypes.data),
-            "values": cast("float *", values.ctypes.data), "count": len(rows), "query": query,
-            "operator_code": operator, "worker": worker, "second": second, "spread": spread,
-            "first_sequence": first_sequence,
+        raw = self._ffi.new("struct fpr_batch *", {
+            **batch, "count": len(rows), "rows": cast("uint32_t *", rows.ctypes.data),
+            "keys": cast("uint64_t *", keys.ctypes.data), "values": cast("float *", values.ctypes.data),
         })  # fmt: skip
-        packets = self._lib.fpr_begin(self._raw, batch, self._error)
+        packets = self._lib.fpr_begin(self._raw, raw, self._error)
         if packets < 0:
             raise QueryError(self._sentence())
         status = _AGAIN

@@ -34,7 +34,8 @@ class Hand:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.number: int = settings["number"]
-        self.worker = Worker(Path(settings["data"]), settings["tables"], self.number, settings["workers"])
+        self.worker = Worker(Path(settings["data"]), settings["tables"], self.number, settings["workers"],
+                             settings["memory"], Path(settings["folder"]))  # fmt: skip
         self.worker.connection.execute(f"SET threads TO {settings['threads']}")
         self.place = Place(**settings["place"])
         self.sender = Sender(self.place, Place(**settings["master"]), settings["window"], Timing(**settings["timing"]))
@@ -51,8 +52,7 @@ class Hand:
         return facts, to_arrow(scanned.names) if scanned.names is not None else b""
 
     def do_forget(self, message: Message, body: bytearray) -> Reply:
-        for number in message["ids"]:
-            self.scans.pop(number, None)
+        self.scans.clear()
         return {}, b""
 
     def do_sample(self, message: Message, body: bytearray) -> Reply:
