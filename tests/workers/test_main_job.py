@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import threading
 import time
@@ -57,6 +58,16 @@ def test_an_unusable_results_folder_is_one_sentence(tmp_path: Path, capsys: pyte
     (tmp_path / "file").write_text("")
     assert command.main(["--out", str(tmp_path / "file" / "below"), "--in-process"]) == 1
     assert "cannot make the folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["torch", "sklearn"])
+def test_a_missing_library_is_named(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else there(name))
+    assert command.main(["--in-process"]) == 1
+    assert f"training needs {missing}" in capsys.readouterr().err
 
 
 def test_a_missing_reference_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import importlib.util
 import json
 import os
 import platform
@@ -184,6 +185,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def surroundings(plan: Plan, console: Console) -> tuple[list[str], Plan]:
     """Sentences on where and how this runs, and the plan as it can run here."""
+    for module in ("torch", "sklearn"):
+        if importlib.util.find_spec(module) is None:
+            raise JobError(f"training needs {module}, which is not installed: pip install 'fpisa[train]'")
     if plan.switch == "bmv2" and shutil.which("simple_switch_grpc") is None:
         raise JobError("simple_switch_grpc is not installed; without --switch bmv2 our own switch is used")
     reason = None if plan.in_process else why_not()
