@@ -14,7 +14,7 @@ from .entries import HOSTS
 from .hosts import Host, Hosts
 from .p4rt.entities import ActionCall, Encodable, RegisterEntry, TableEntry
 from .p4rt.p4info import read_p4info
-from .p4rt.register_cells import cells
+from .p4rt.register_cells import arrays as whole_arrays
 from .p4rt.schema import Schema
 from .p4rt.status import P4RuntimeError
 from .p4rt.switch import P4Switch
@@ -221,21 +221,24 @@ class QueryPlane:
     # -- registers ---------------------------------------------------------------------------------------------
 
     def registers(self, region: Region, arrays: Sequence[str]) -> np.ndarray:
-        """(arrays, 16, cells) uint64 of the lanes' register arrays, such as "owner" or "add.mantissa", in one read.
+        """(arrays, 16, cells) uint64 of the lanes' register arrays, such as "owner" or "add.mantissa", in one read. Arrays are
+        read whole, of which the query may have a part: a request for each cell costs more than a hundred cells read.
 
         Raises SwitchLost where the switch does not have the query: then its registers are not the query's either."""
         with self.lock:
             switch = self._connected()
             names = Names(region.operator, switch.schema)
-            whole = region.cells == names.cells
-            chosen = [None] if whole else range(region.first, region.first + region.cells)
-            entries = [RegisterEntry(name, cell).encode(switch.schema) for name in names.lanes(arrays) for cell in chosen]
-            found = cells(switch.client.read_bytes(entries))
-            if len(found) != len(arrays) * LANES * region.cells:
-                raise SwitchLost(f"the switch gave {len(found)} cells of {', '.join(arrays)}, not {LANES * region.cells} each")
+            lanes = names.lanes(arrays)
+            entries = [RegisterEntry(name).encode(switch.schema) for name in lanes]
+            try:
+                found = whole_arrays(switch.client.read_bytes(entries),
+                                     [switch.schema.registers[name].id for name in lanes], names.cells or 1)  # fmt: skip
+            except ValueError as error:
+                raise SwitchLost(str(error)) from None
             if switch.read_one(TableEntry(QUERIES, {"query": region.query})) is None:
                 raise SwitchLost("the switch has forgotten the query; it was restarted")
-            return found.reshape(len(arrays), LANES, region.cells)
+            own = found[:, region.first : region.first + region.cells]
+            return own.reshape(len(arrays), LANES, region.cells)
 
 
 __all__ = ["CODES", "P4RuntimeError", "QueryPlane", "SwitchLost", "Wanted"]

@@ -33,7 +33,7 @@ NUMBER = _tag("Index", "index")
 BITS = _tag("P4Data", "bitstring") | _LENGTH
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
     out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)
@@ -44,7 +44,7 @@ def _varint(number: int) -> bytes:
 def response_bytes(register_id: int, first: int, values: np.ndarray) -> bytes:
     """A serialised ReadResponse with cells first .. first + n - 1. values: (n,) of any unsigned integer dtype, also a strided
     view; bit strings are in the shortest form, as the specification has it."""
-    head = bytes([ID]) + _varint(register_id)
+    head = bytes([ID]) + varint(register_id)
     library = _library()
     return by_numpy(head, first, values) if library is None else _by_c(*library, head, first, values)
 
