@@ -132,6 +132,8 @@ static int configure(struct ring_port *ring, const struct fpn_interface_options 
     if (set_option(fd, SOL_SOCKET, SO_RCVBUFFORCE, COPY_BUFFER))
         set_option(fd, SOL_SOCKET, SO_RCVBUF, COPY_BUFFER); /* without the privilege: what the system allows */
     set_option(fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER);
+    if (options->pipelines > 1 && keep_share(fd, options->pipeline, options->pipelines))
+        return fail(error, "cannot filter the packets of \"%s\": %s", ring->port.name, strerror(errno));
     if (map_ring(ring, mtu, options->ring_frames > 0 ? (uint32_t)options->ring_frames : 4096, error))
         return -1;
     struct packet_mreq promiscuous = {.mr_ifindex = ring->index, .mr_type = PACKET_MR_PROMISC};

@@ -38,6 +38,9 @@ struct ring_port {
 
 static inline struct ring_port *ring_of(struct port *port) { return (struct ring_port *)port; }
 
+/* pipeline_filter.c: receive only what belongs to this pipeline of several on the interface; -1 with errno. */
+int keep_share(int fd, int32_t pipeline, int32_t pipelines);
+
 /* packet_receive.c */
 int ring_receive(struct port *port, struct received *packets, int room);
 void ring_release(struct port *port);

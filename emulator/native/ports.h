@@ -63,6 +63,7 @@ struct fpn_interface_options {
     int32_t queue_bytes;  /* what may wait for a slow link; 0: 2 MiB */
     int32_t bypass_qdisc; /* 1: past the traffic control of the interface (link rates are then not kept) */
     int32_t trains;       /* 1: UDP packets alike may leave as one super-frame from the start; 0: once the other side sends such */
+    int32_t pipeline, pipelines; /* more than one: only the share of this one is received (pipeline_filter.c) */
 };
 
 struct fpn_runner;

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .metrics import Metric
 
 if TYPE_CHECKING:
     from .device import Device
+
+
+def collect_all(devices: Sequence[Device]) -> list[Metric]:
+    """As `collect`; where there are several, each sample says whose it is."""
+    if len(devices) == 1:
+        return collect(devices[0])
+    found: dict[str, Metric] = {}
+    for device in devices:
+        for metric in collect(device):
+            samples = tuple(({"device": str(device.device_id), **labels}, value) for labels, value in metric.samples)
+            before = found[metric.name].samples if metric.name in found else ()
+            found[metric.name] = replace(metric, samples=before + samples)
+    return list(found.values())
 
 
 def collect(device: Device) -> list[Metric]:

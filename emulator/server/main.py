@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,17 +60,18 @@ def _run(options: Options) -> int:
     stop = _stop_signal()
     with ExitStack() as running:
         config = _read_program(options)
-        device = _device(options, running)
-        server = _server(options, device)
+        devices = _devices(options, running)
+        server = _server(options, devices)
         running.callback(server.stop)
-        _load(options, device, config)
+        for device in devices:
+            _load(options, device, config)
         server.start()
-        metrics = _metrics(options, device, running)
-        if device.runner is not None and not options.use_files:
-            device.runner.start()
+        metrics = _metrics(options, devices, running)
+        if not options.use_files:
+            _start_ports(devices)
         _announce(options, server.address, metrics, running)
-        if device.runner is not None and options.use_files and not stop.wait(options.use_files):
-            device.runner.start()
+        if options.use_files and not stop.wait(options.use_files):
+            _start_ports(devices)
         stop.wait()
         log.info("stopping")
     return 0
@@ -167,18 +168,23 @@ def _commit(device: Device, data: bytes, p4info: Path) -> None:
 # -- the parts ---------------------------------------------------------------------------------------------------
 
 
-def _device(options: Options, running: ExitStack) -> Device:
-    from .device import Device
-    from .ports import PortError, make_runner
-    from .program import SwitchOptions
-
+def _devices(options: Options, running: ExitStack) -> list[Device]:
+    """A device for each pipeline. They share the clock and nothing else."""
     start = time.monotonic_ns()
 
     def clock() -> int:
         return (time.monotonic_ns() - start) // 1000
 
+    return [_device(options, pipeline, clock, running) for pipeline in range(options.pipelines)]
+
+
+def _device(options: Options, pipeline: int, clock: Callable[[], int], running: ExitStack) -> Device:
+    from .device import Device
+    from .ports import PortError, make_runner
+    from .program import SwitchOptions
+
     try:
-        runner = make_runner(options, clock)
+        runner = make_runner(options, clock, pipeline)
     except PortError as error:
         raise StartError(str(error)) from None
     if runner is not None:
@@ -186,9 +192,15 @@ def _device(options: Options, running: ExitStack) -> Device:
     switch = SwitchOptions(
         options.engine, options.drop_port, options.cpu_port, options.seed, clock, options.queues, _externs(options)
     )
-    device = Device(switch, device_id=options.device_id, runner=runner)
+    device = Device(switch, device_id=options.device_id + pipeline, runner=runner)
     running.callback(device.close)
     return device
+
+
+def _start_ports(devices: Sequence[Device]) -> None:
+    for device in devices:
+        if device.runner is not None:
+            device.runner.start()
 
 
 def _externs(options: Options) -> Any:
@@ -201,7 +213,7 @@ def _externs(options: Options) -> Any:
         raise StartError(str(error)) from None
 
 
-def _server(options: Options, device: Device) -> Any:
+def _server(options: Options, devices: Sequence[Device]) -> Any:
     from .service import Server, ServerTls
 
     tls = None
@@ -210,16 +222,16 @@ def _server(options: Options, device: Device) -> Any:
             if path is not None and not path.is_file():
                 raise StartError(f"there is no file {path}")
         tls = ServerTls(options.tls_cert, options.tls_key, options.tls_cacert, options.tls_client_auth)
-    return Server(device, options.grpc_addr, tls)
+    return Server(devices, options.grpc_addr, tls)
 
 
-def _metrics(options: Options, device: Device, running: ExitStack) -> int | None:
+def _metrics(options: Options, devices: Sequence[Device], running: ExitStack) -> int | None:
     if options.metrics_addr is None:
         return None
-    from .device_metrics import collect
+    from .device_metrics import collect_all
     from .metrics import MetricsServer
 
-    server = MetricsServer(options.metrics_addr, lambda: collect(device))
+    server = MetricsServer(options.metrics_addr, lambda: collect_all(devices))
     running.callback(server.stop)
     return server.port
 
@@ -230,11 +242,13 @@ def _announce(options: Options, address: str, metrics: int | None, running: Exit
     facts: dict[str, Any] = {"grpc": address, "device": options.device_id, "ports": ports}
     if metrics is not None:
         facts["metrics"] = metrics
+    if options.pipelines > 1:
+        facts["pipelines"] = options.pipelines
     if options.json:
         line = json.dumps({"ready": True, **facts})
     else:
         listed = ",".join(f"{port}@{name}" for port, name in ports.items())
-        more = f" metrics={metrics}" if metrics is not None else ""
+        more = "".join(f" {name}={facts[name]}" for name in ("metrics", "pipelines") if name in facts)
         line = f"ready grpc={address} device={options.device_id} ports={listed}{more}"
     if options.ready_file is not None:
         partial = options.ready_file.with_name(options.ready_file.name + ".new")

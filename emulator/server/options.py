@@ -14,13 +14,17 @@ from emulator.switch.queues import Queues, QueueSettings
 _EPILOG = """\
 examples:
   fpisa switch prog.json -i 0@veth0 -i 1@veth2
+  fpisa switch --no-p4 --pipelines 2 -i 1@shm:/tmp/w1 -i 2@shm:/tmp/w2
   fpisa switch --no-p4 -i 0@veth0 --device-id 1 -- --grpc-server-addr 0.0.0.0:9559 --cpu-port 255
 
 Port names: an interface (veth0; veth0,trains where a switch of this kind is at the other end), or
 shm:PATH[,slots=N][,bytes=N], shared memory with one process that connects to the Unix socket PATH.
+With --pipelines N every port has a queue for each: of an interface, pipeline p takes the packets whose FPISA queue is p,
+p + N, ..., and pipeline 0 all else; of shared memory, its queue p is the socket PATH.p (pipeline 0: PATH).
 With --use-files N, port 0@eth0 reads eth0_in.pcap and writes eth0_out.pcap.
 """
 
+MAX_PIPELINES = 16
 _LEVELS = ("trace", "debug", "info", "warn", "warning", "error", "critical", "off")
 
 
@@ -38,6 +42,7 @@ class Options:
     interfaces: dict[int, str]
     grpc_addr: str
     device_id: int
+    pipelines: int
     cpu_port: int | None
     drop_port: int
     engine: str
@@ -105,6 +110,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="attach a network interface to a port; may be repeated",
     )
     parser.add_argument("--device-id", type=int, default=0, metavar="N", help="P4Runtime device id (0)")
+    parser.add_argument(
+        "--pipelines", type=int, default=1, metavar="N",
+        help="pipelines, each a thread with registers and tables of its own and the next device id (1)",
+    )  # fmt: skip
     _add_grpc(parser)
     _add_data_plane(parser)
     _add_output(parser)
@@ -223,6 +232,7 @@ def parse(argv: Sequence[str]) -> Options:
         interfaces=_interfaces(args.interface, args.drop_port, args.cpu_port),
         grpc_addr=args.grpc_server_addr,
         device_id=args.device_id,
+        pipelines=args.pipelines,
         cpu_port=args.cpu_port,
         drop_port=args.drop_port,
         engine=args.engine,
@@ -260,8 +270,12 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("give a bmv2 JSON file, or --no-p4 to wait for a program over P4Runtime")
     if args.program is not None and args.no_p4:
         raise UsageError(f"--no-p4 and the program {args.program} exclude each other")
-    if args.device_id < 0 or args.device_id >> 64:
+    if not 1 <= args.pipelines <= MAX_PIPELINES:
+        raise UsageError(f"--pipelines must be from 1 to {MAX_PIPELINES}, not {args.pipelines}")
+    if args.device_id < 0 or args.device_id + args.pipelines - 1 >> 64:
         raise UsageError(f"device id {args.device_id} is not a 64-bit number")
+    if args.pipelines > 1 and (args.pcap is not None or args.use_files is not None):
+        raise UsageError("--pcap and --use-files have one file a port; leave them out, or --pipelines")
     if not 0 <= args.drop_port <= 511:
         raise UsageError(f"drop port {args.drop_port} is not in 0..511")
     if args.cpu_port is not None and not 0 <= args.cpu_port <= 511:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,8 @@ class PortError(Exception):
     """A port cannot be attached; the message is one sentence."""
 
 
-def make_runner(options: Options, clock: Callable[[], int]) -> Any | None:
-    """The runner that moves packets between `options.interfaces` and the switch; None where there are none."""
+def make_runner(options: Options, clock: Callable[[], int], pipeline: int = 0) -> Any | None:
+    """The runner that moves packets between `options.interfaces` and one pipeline; None where there are none."""
     if not options.interfaces:
         if options.impair:
             raise PortError("--impair needs ports; attach some with -i PORT@INTERFACE")
@@ -31,9 +32,23 @@ def make_runner(options: Options, clock: Callable[[], int]) -> Any | None:
 
     try:
         impair = parse_impairments(options.impair) if options.impair else None
-        return Runner(_specs(options), impair=impair, cpu_port=options.cpu_port, clock=clock)
+        specs = {port: of_pipeline(spec, pipeline, options.pipelines) for port, spec in _specs(options).items()}
+        if impair is not None and pipeline:
+            impair = replace(impair, seed=impair.seed + pipeline)
+        return Runner(specs, impair=impair, cpu_port=options.cpu_port, clock=clock)
     except (RunnerError, OSError, ValueError) as error:
         raise PortError(str(error)) from None
+
+
+def of_pipeline(spec: PortSpec, pipeline: int, pipelines: int) -> PortSpec:
+    """The share of a port that one of several pipelines serves (docs/PROTOCOL.md, "Several pipelines")."""
+    from emulator.switch.ports import Interface, Memory
+
+    if isinstance(spec, Memory) and pipeline:
+        return replace(spec, path=f"{spec.path}.{pipeline}")
+    if isinstance(spec, Interface) and pipelines > 1:
+        return replace(spec, pipeline=pipeline, pipelines=pipelines)
+    return spec
 
 
 SHARED = "shm:"

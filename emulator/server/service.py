@@ -19,6 +19,7 @@ from controller.p4rt.client import DETAILS_KEY
 from controller.p4rt.protos import METHODS, SERVICE, p4r
 
 from .device import Device
+from .devices import Devices, Route
 from .errors import Refused, batch_status
 from .roles import check_pusher, reader_view, writer_check
 from .stream import Session
@@ -27,7 +28,8 @@ log = logging.getLogger("fpisa.p4rt")
 
 API_VERSION = "1.5.0"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_THREADS = 96  # a stream holds one for as long as it is open
+_THREADS = 32  # for calls; a stream holds one of its own for as long as it is open
+_STREAMS = 64  # that a device takes
 _DETAILS = 7000  # of the 8 KiB of metadata that a gRPC client accepts
 _MAX_MESSAGE = 256 << 20  # as simple_switch_grpc
 
@@ -50,22 +52,21 @@ class ServerTls:
 class P4RuntimeService:
     """The handlers, one method per RPC, named as in the service."""
 
-    def __init__(self, device: Device) -> None:
-        self._device = device
-        self._streams = device.streams
+    def __init__(self, devices: Devices) -> None:
+        self._devices = devices
 
     def Write(self, request: Any, context: Any) -> Any:
         with _refusals(context):
-            self._device.check_id(request.device_id)
-            results = self._device.write(request, lambda: self._writer(request))
+            device = self._devices.find(request.device_id)
+            results = device.write(request, lambda: _writer(device, request))
         if any(result is not None for result in results):
             self._fail(context, results)
         return p4r.WriteResponse()
 
     def Read(self, request: Any, context: Any) -> Iterator[Any]:
         with _refusals(context):
-            self._device.check_id(request.device_id)
-            answer = self._device.read(request, reader_view(self._streams.config_of(request.role)))
+            device = self._devices.find(request.device_id)
+            answer = device.read(request, reader_view(device.streams.config_of(request.role)))
         yield from answer.responses
         if any(result is not None for result in answer.results):
             self._fail(context, answer.results, "requests")
@@ -78,16 +79,15 @@ class P4RuntimeService:
 
     def SetForwardingPipelineConfig(self, request: Any, context: Any) -> Any:
         with _refusals(context):
-            self._device.check_id(request.device_id)
-            self._check(request)
-            check_pusher(_role(request), self._streams.config_of(_role(request)))
-            self._device.set_pipeline(request)
+            device = self._devices.find(request.device_id)
+            _check(device, request)
+            check_pusher(_role(request), device.streams.config_of(_role(request)))
+            device.set_pipeline(request)
         return p4r.SetForwardingPipelineConfigResponse()
 
     def GetForwardingPipelineConfig(self, request: Any, context: Any) -> Any:
         with _refusals(context):
-            self._device.check_id(request.device_id)
-            return self._device.get_pipeline(request)
+            return self._devices.find(request.device_id).get_pipeline(request)
 
     def Capabilities(self, request: Any, context: Any) -> Any:
         return p4r.CapabilitiesResponse(p4runtime_api_version=API_VERSION)
@@ -95,36 +95,42 @@ class P4RuntimeService:
     def StreamChannel(self, requests: Iterator[Any], context: Any) -> Iterator[Any]:
         session = Session(context.peer())
         with _refusals(context):
-            self._streams.opened(session)
+            route = Route(self._devices, session)
         context.add_callback(session.end)
-        pump = threading.Thread(target=self._pump, args=(session, requests), daemon=True)
+        pump = threading.Thread(target=self._pump, args=(route, requests), daemon=True)
         pump.start()
         try:
             yield from session.messages()
         finally:
-            self._streams.closed(session)
+            route.closed()
         if session.failure is not None:
             context.abort(_CODES[int(session.failure.code)], str(session.failure))
 
-    def _pump(self, session: Session, requests: Iterator[Any]) -> None:
+    def _pump(self, route: Route, requests: Iterator[Any]) -> None:
+        session = route.session
         try:
             for message in requests:
-                self._streams.received(session, message)
+                route.received(message)
         except grpc.RpcError:
             pass
+        except Refused as refused:
+            session.end(refused)
         except Exception as error:  # the client's stream is cancelled: gRPC raises a bare Exception
             log.debug("stream of %s ended: %r", session.peer, error)
         finally:
             session.end()
 
-    def _check(self, request: Any) -> None:
-        election_id = from_uint128(request.election_id) if request.HasField("election_id") else None
-        self._streams.check_writer(_role(request), election_id)
 
-    def _writer(self, request: Any) -> Callable[[Any], None] | None:
-        """Raises Refused where the client may not write; what it may write, None for everything."""
-        self._check(request)
-        return writer_check(_role(request), self._streams.config_of(_role(request)))
+def _check(device: Device, request: Any) -> None:
+    """Raises Refused where the client is not primary."""
+    election_id = from_uint128(request.election_id) if request.HasField("election_id") else None
+    device.streams.check_writer(_role(request), election_id)
+
+
+def _writer(device: Device, request: Any) -> Callable[[Any], None] | None:
+    """Raises Refused where the client may not write; what it may write, None for everything."""
+    _check(device, request)
+    return writer_check(_role(request), device.streams.config_of(_role(request)))
 
 
 def _role(request: Any) -> str:
@@ -179,10 +185,11 @@ def _serialized(message: Any) -> bytes:
 class Server:
     """The service on a TCP address or `unix:PATH`. `port` is the one bound, also where 0 was asked for."""
 
-    def __init__(self, device: Device, address: str, tls: ServerTls | None = None) -> None:
+    def __init__(self, devices: Device | Sequence[Device], address: str, tls: ServerTls | None = None) -> None:
         """Raises OSError, one sentence, when the address cannot be bound or a certificate is unusable."""
-        self._device = device
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="p4rt")
+        self._devices = Devices([devices] if isinstance(devices, Device) else devices)
+        threads = _THREADS + _STREAMS * len(self._devices)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="p4rt")
         options = [
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", _MAX_MESSAGE),
@@ -194,7 +201,7 @@ class Server:
             ("grpc.http2.max_ping_strikes", 0),
         ]
         self._server = grpc.server(self._pool, options=options)
-        service = P4RuntimeService(device)
+        service = P4RuntimeService(self._devices)
         handlers = {name: _handler(service, name) for name in METHODS}
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         self.port = self._bind(address, tls)
@@ -220,7 +227,8 @@ class Server:
 
     def stop(self, grace: float = 0.5) -> None:
         """End all streams and calls; returns when they have ended."""
-        self._device.streams.close_all()
+        for device in self._devices:
+            device.streams.close_all()
         self._server.stop(grace).wait()
         self._pool.shutdown(wait=False, cancel_futures=True)
 

@@ -121,6 +121,8 @@ class Runner:
                 "queue_bytes": spec.queue_bytes,
                 "bypass_qdisc": int(spec.bypass_qdisc),
                 "trains": int(spec.trains),
+                "pipeline": spec.pipeline,
+                "pipelines": spec.pipelines,
             }
             described = self._ffi.new("struct fpn_interface_options *", options)
             name = spec.name.encode(errors="replace")

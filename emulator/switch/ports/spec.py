@@ -14,6 +14,8 @@ class Interface:
     bypass_qdisc: past the interface's traffic control - faster, but link rates set there are not kept.
     trains: the other end is a switch like this one: UDP packets alike may leave as one super-frame from the start, not only
     once such a one has arrived.
+    pipeline, pipelines: of several runners on the interface, this one takes the packets whose FPISA queue modulo `pipelines`
+    is `pipeline`; the one of pipeline 0 takes all that are not FPISA's as well.
     pcap_in, pcap_out: logs of the port."""
 
     name: str
@@ -21,6 +23,8 @@ class Interface:
     queue_bytes: int = 2 << 20
     bypass_qdisc: bool = False
     trains: bool = False
+    pipeline: int = 0
+    pipelines: int = 1
     pcap_in: str | Path | None = None
     pcap_out: str | Path | None = None
 
