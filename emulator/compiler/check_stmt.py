@@ -9,6 +9,7 @@ from .check_flow import branches
 from .checker import Checker, Sym
 from .types import (
     BOOL,
+    ERROR,
     INT,
     UNKNOWN,
     VOID,
@@ -296,7 +297,7 @@ def limits(ck: Checker, item: ast.Instance, kind: Object) -> None:
     """What the target asks of extern objects."""
     if kind.name == "register" and kind.args and kind.args[0] is not UNKNOWN:
         element = strip(kind.args[0])
-        if not isinstance(element, (Bits, Enum)) and element is not BOOL:
+        if not isinstance(element, (Bits, Enum)) and element not in (BOOL, ERROR):
             ck.error(item.pos, f"registers hold numbers on this target, not {kind.args[0]}")
 
 

@@ -222,7 +222,7 @@ class PipelineEmitter:
                 continue
             profile: Json = {"name": instance.name, "id": len(out), "max_size": instance.values["size"]}
             if instance.kind == "action_selector":
-                from .externs import HASH_NAMES
+                from .extern_hash import HASH_NAMES
 
                 profile["selector"] = {"algo": HASH_NAMES[instance.values["algorithm"]],
                                        "input": [self.exprs.raw(e) for e in tables[0].selector]}

@@ -36,7 +36,7 @@ def table_json(program: ir.Program, exprs: ExprEmitter, actions: ActionList, tab
     out["actions"] = [u.action.name for u in table.actions]
     out["base_default_next"] = base
     out["next_tables"] = nexts
-    if profile is None and table.default is not None:
+    if table.default is not None and (profile is None or table.default.action.body):  # p4c knows none beside a profile
         constant = table.default_const
         out["default_entry"] = {
             "action_id": actions.declared(table.default.action), "action_const": constant,

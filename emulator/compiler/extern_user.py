@@ -5,6 +5,7 @@ from typing import Any
 
 from . import ast, ir
 from .context import Context
+from .extern_hash import scalars_of
 from .stores import header_arg, store
 from .types import INT, VOID, Bits, Struct, Tuple, Type, is_scalar, strip, width_of
 from .values import DynHeaderV, Env, HeaderV, SavedV, StackV, StringV, StructV, TupleV
@@ -38,7 +39,7 @@ def user_call(cx: Context, decl: Any, op: str, front: list[Any], expr: ast.Call,
             if place is not None:
                 after.append((place, local))
             place = local
-        args += _scalars(cx, place) if isinstance(place, (StructV, TupleV)) else [_user_argument(cx, place, expr.pos)]
+        args += scalars_of(cx, place) if isinstance(place, (StructV, TupleV)) else [_user_argument(cx, place, expr.pos)]
     result, places = _result(cx, decl, cx.type_of(decl.result, env), expr.pos)
     cx.prim(op, *front, *([ir.Returned(len(places))] if places else []), *places, *args)
     for place, local in after:
@@ -53,7 +54,7 @@ def _result(cx: Context, decl: Any, kind: Type, pos: int) -> tuple[Any, list[Any
     if not _numbers(kind):
         raise cx.fail(pos, f"extern {decl.name} returns {kind}; externs return numbers, bools, and structs of them")
     result = cx.storage.make(decl.name, kind)
-    return result, _scalars(cx, result)
+    return result, scalars_of(cx, result)
 
 
 def _numbers(kind: Type) -> bool:
@@ -64,12 +65,6 @@ def _numbers(kind: Type) -> bool:
     if isinstance(real, Tuple):
         return bool(real.members) and all(_numbers(t) for t in real.members)
     return is_scalar(real) and width_of(real) > 0
-
-
-def _scalars(cx: Context, value: Any) -> list[Any]:
-    from .externs import scalars_of  # the two call each other
-
-    return scalars_of(cx, value)
 
 
 def _user_argument(cx: Context, value: Any, pos: int) -> Any:
@@ -84,5 +79,5 @@ def _user_argument(cx: Context, value: Any, pos: int) -> Any:
     if isinstance(value, StringV):
         return ir.Raw(value.value)
     if isinstance(value, (StructV, TupleV)):
-        return tuple(_scalars(cx, value))
+        return tuple(scalars_of(cx, value))
     raise cx.fail(pos, "an extern takes numbers, bools, headers, stacks, strings and structs of numbers")

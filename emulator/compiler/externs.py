@@ -4,21 +4,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import ast, extern_packet, extern_user, fold, ir
+from . import ast, extern_hash, extern_packet, extern_user, fold, ir
 from .context import Context
 from .extern_args import Args, into_field
+from .extern_hash import scalars_of
 from .stores import store
-from .types import BOOL, INT, Bits, Object, Struct, Type, storage_type, strip, width_of
+from .types import Bits, Object, Struct, Type, strip
 from .values import (
     Env,
     ExternV,
-    StackV,
     StringV,
     TypeV,
 )
 
 MAX_SIZE = 1 << 31
-HASH_NAMES = ["crc32", "crc32_custom", "crc16", "crc16_custom", "random", "identity", "csum16", "xor16"]
 
 
 # -- functions ------------------------------------------------------------------------------------------------------
@@ -41,54 +40,6 @@ def _verify(cx: Context, args: Args, expr: ast.Call) -> None:
     if isinstance(cond, ir.Const) and cond.value:
         return
     cx.prim("verify", cond, code)
-
-
-def _hash(cx: Context, args: Args, expr: ast.Call) -> None:
-    place = args.target("result")
-    algorithm = args.constant("algo")
-    base, data, limit = args.several(("base", None), ("data", None), ("max", None))
-    base, limit = _two(cx, base, limit, storage_type(place.type))
-    name = cx.storage.unique("calc")
-    inputs = _input_fields(cx, data)
-    cx.program.calculations.append(ir.Calculation(name, HASH_NAMES[algorithm], inputs))
-    into_field(cx, place, lambda f: cx.prim(
-        "modify_field_with_hash_based_offset", f, base, ir.ObjectArg("calculation", name), limit))
-
-
-def _two(cx: Context, base: Any, limit: ir.Expr, kind: Type) -> tuple[ir.Expr, ir.Expr]:
-    """Base and limit of a hash; a number without width takes the result's."""
-    if base.type is INT:
-        base = fold.cast(base, kind)
-    if limit.type is INT:
-        limit = ir.Const(limit.value, Bits(max(limit.value.bit_length(), 1)))  # type: ignore[attr-defined]
-    return base, limit
-
-
-def scalars_of(cx: Context, value: Any) -> list[Any]:
-    """All scalar and varbit parts of a value, in order."""
-    from .convert import fields_of
-
-    if isinstance(value, ir.Expr):
-        return [value]
-    if isinstance(value, StackV):
-        return [s for e in value.elements for s in scalars_of(cx, e)]
-    return [s for part in fields_of(cx, value).values() for s in scalars_of(cx, part)]
-
-
-def _input_fields(cx: Context, data: Any) -> list[Any]:
-    """A hash's input as fields that keep the values they have at the call."""
-    inputs: list[Any] = []
-    for part in scalars_of(cx, data):
-        if isinstance(part, ir.Const):
-            inputs.append(part if part.type is not INT else ir.Const(part.value, Bits(max(1, part.value.bit_length()))))
-        elif isinstance(part, ir.Field) and width_of(part.type) and not isinstance(part.type, (Bits,)) and \
-                part.type is not BOOL:
-            inputs.append(part)
-        else:
-            temp = cx.temp(part.type)
-            cx.assign(temp, part)
-            inputs.append(temp)
-    return inputs
 
 
 def _random(cx: Context, args: Args, expr: ast.Call) -> None:
@@ -176,34 +127,14 @@ def _static_assert(cx: Context, args: Args, expr: ast.Call) -> ir.Expr:
     return fold.TRUE
 
 
-def _checksum(cx: Context, args: Args, expr: ast.Call) -> None:
-    """A record for inline_blocks; runs in neither pipeline."""
-    name = expr.func.name if isinstance(expr.func, ast.Name) else ""
-    wanted = "verify" if name.startswith("verify") else "compute"
-    if cx.pipeline != wanted:
-        place = {"verify": "checksum verification", "compute": "checksum computation"}[wanted]
-        raise cx.fail(expr.pos, f"{name} can only be called in the control for {place}")
-    cond = args.scalar("condition")
-    inputs: list[Any] = []
-    for part in scalars_of(cx, args.value("data")):
-        if part.type is INT:
-            cx.diags.error(args.expr("data").pos, "constants in a checksum's data need a width")
-        inputs.append(part if isinstance(part, (ir.Field, ir.Const)) else cx.save(part))
-    if name.endswith("_with_payload"):
-        inputs.append("payload")
-    target = args.scalar("checksum")
-    algorithm = HASH_NAMES[args.constant("algo")]
-    cx.prim("$checksum", algorithm, inputs, target, cond, wanted == "verify")
-
-
 _FUNCTIONS: dict[str, Callable[[Context, Args, ast.Call], Any]] = {
-    "mark_to_drop": _mark_to_drop, "verify": _verify, "hash": _hash, "random": _random, "digest": _digest,
+    "mark_to_drop": _mark_to_drop, "verify": _verify, "hash": extern_hash.hash_call, "random": _random, "digest": _digest,
     "clone": _clone, "clone_preserving_field_list": _clone, "clone3": _clone, "resubmit": _resubmit,
     "recirculate": _recirculate, "resubmit_preserving_field_list": _resubmit,
     "recirculate_preserving_field_list": _recirculate, "truncate": _truncate, "assert": _assert, "assume": _assert,
-    "log_msg": _log, "static_assert": _static_assert, "verify_checksum": _checksum,
-    "update_checksum": _checksum, "verify_checksum_with_payload": _checksum,
-    "update_checksum_with_payload": _checksum,
+    "log_msg": _log, "static_assert": _static_assert, "verify_checksum": extern_hash.checksum,
+    "update_checksum": extern_hash.checksum, "verify_checksum_with_payload": extern_hash.checksum,
+    "update_checksum_with_payload": extern_hash.checksum,
 }
 
 
@@ -282,20 +213,19 @@ def _execute_meter(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> No
 
 
 def _direct_meter(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
-    """The target writes the colour before the action runs, into the one field all reads name."""
+    """The target writes the colour before any action runs, into one field; actions that do not read it see nothing."""
     place = args.target("result")
     instance = cx.program.instances[base.name]
     if instance.result is None:
-        instance.result = place if isinstance(place, ir.Field) and place.header == "scalars" and \
-            cx.frame.parent is None else cx.temp(place.type)
-    if place != instance.result:
-        store(cx, place, instance.result)
+        instance.result = cx.temp(place.type, "colour")
+    store(cx, place, instance.result)
 
 
 _METHODS: dict[tuple[str, str], Callable[[Context, ExternV, Args, ast.Call], Any]] = {
     ("register", "read"): _register_read, ("register", "write"): _register_write, ("counter", "count"): _count,
     ("direct_counter", "count"): _direct_count, ("meter", "execute_meter"): _execute_meter,
-    ("direct_meter", "read"): _direct_meter, ("packet_in", "extract"): extern_packet.extract,
+    ("direct_meter", "read"): _direct_meter, ("Checksum16", "get"): extern_hash.checksum16,
+    ("packet_in", "extract"): extern_packet.extract,
     ("packet_in", "lookahead"): extern_packet.lookahead, ("packet_in", "advance"): extern_packet.advance,
     ("packet_in", "length"): extern_packet.length, ("packet_out", "emit"): extern_packet.emit,
 }

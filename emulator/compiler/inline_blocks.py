@@ -6,25 +6,90 @@ checksums (`deparser_body`), or at the end of parsing for checksums to verify (`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import fold, ir
 from .context import Context
 from .storage import valid_field
-from .stores import store
-from .types import is_header
+from .stores import Place, overlap, places, store, touches
+from .types import Bits, is_header, width_of
 from .values import ChoiceV, DynHeaderV, HeaderRV, HeaderV, StackV, StructV, TupleV, UnionV
 
 Body = Sequence[ir.Stmt]
 
 
 def checksums(cx: Context, compute: tuple[ir.Stmt, ...], verify: tuple[ir.Stmt, ...]) -> None:
+    """Records that the target verifies and updates, and the code beside them.
+
+    That code runs first. Where it changes what a checksum before it reads, updates are made in their place, as code.
+    """
+    if (late := _spoiled(cx, verify, _Seen())) is not None:
+        cx.diags.error(late, "this changes what a checksum above verifies, and the target runs it before")
+    if _spoiled(cx, compute, _Seen()) is not None:
+        compute = _in_place(cx, compute)
     for body, before in ((compute, cx.program.deparser_body), (verify, cx.program.verify_body)):
         _collect(cx, body, fold.TRUE)
         rest = _without_checksums(cx, body)
         if rest:
             before.extend(rest)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the checksums so far read and update."""
+
+    read: set[Place] = field(default_factory=set)
+    updated: set[Place] = field(default_factory=set)
+
+
+def _spoiled(cx: Context, body: Body, seen: _Seen) -> int | None:
+    """Where code changes what a checksum before it reads, or reads what that updates."""
+    for stmt in body:
+        if isinstance(stmt, ir.Prim) and stmt.op == "$checksum":
+            _, inputs, target, cond, _ = stmt.args
+            seen.read.update(*(places(part) for part in (*inputs, cond) if isinstance(part, ir.Expr)))
+            seen.updated |= places(target)
+            continue
+        if isinstance(stmt, ir.Jump) or (not (seen.read or seen.updated) and not isinstance(stmt, (ir.If, ir.Block))):
+            continue
+        for part in ([stmt.then, stmt.orelse] if isinstance(stmt, ir.If) else
+                     [stmt.body] if isinstance(stmt, ir.Block) else []):
+            if (found := _spoiled(cx, part, seen)) is not None:
+                return found
+        if not isinstance(stmt, (ir.If, ir.Block)) and touches(cx, (stmt,), seen.read | seen.updated):
+            return stmt.pos
+        if overlap(cx, _read_by(cx, stmt), seen.updated):
+            return stmt.pos
+    return None
+
+
+def _read_by(cx: Context, stmt: ir.Stmt) -> set[Place]:
+    """What code reads itself; the condition of checksums is not code."""
+    if isinstance(stmt, ir.Assign):
+        return places(stmt.value)
+    return places(stmt.cond) if isinstance(stmt, ir.If) and _without_checksums(cx, (stmt,)) else set()
+
+
+def _in_place(cx: Context, body: Body) -> tuple[ir.Stmt, ...]:
+    """Updates of checksums as code."""
+    out: list[ir.Stmt] = []
+    for stmt in body:
+        if isinstance(stmt, ir.If):
+            stmt = ir.If(stmt.cond, _in_place(cx, stmt.then), _in_place(cx, stmt.orelse), stmt.pos)
+        elif isinstance(stmt, ir.Block):
+            stmt = ir.Block(stmt.label, _in_place(cx, stmt.body), stmt.pos)
+        elif isinstance(stmt, ir.Prim) and stmt.op == "$checksum":
+            algorithm, inputs, target, cond, _ = stmt.args
+            name = cx.storage.unique("calc")
+            cx.program.calculations.append(ir.Calculation(name, algorithm, inputs))
+            bits = Bits(width_of(target.type) + 1)
+            made = ir.Prim("modify_field_with_hash_based_offset", (
+                target, fold.const(0, bits), ir.ObjectArg("calculation", name),
+                fold.const(1 << width_of(target.type), bits)), stmt.pos)
+            stmt = ir.If(cond, (made,), (), stmt.pos)
+        out.append(stmt)
+    return tuple(out)
 
 
 def _collect(cx: Context, body: Body, cond: ir.Expr) -> None:

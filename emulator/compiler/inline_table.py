@@ -339,7 +339,12 @@ def _object_property(cx: Context, table: TableV, built: ir.Table, prop: ast.Prop
     if prop.name == "implementation":
         built.implementation = value.name
     else:
-        cx.program.instances[value.name].binding = table.path
+        instance = cx.program.instances[value.name]
+        if instance.binding is not None:
+            raise cx.fail(prop.pos, f"{value.name} belongs to table {instance.binding}; each table needs its own {instance.kind}")
+        instance.binding = table.path
+        if instance.kind == "direct_meter" and instance.result is None:
+            instance.result = cx.temp(instance.type_args[0], "colour")
         if prop.name == "counters":
             built.counter = value.name
         else:
