@@ -19,6 +19,9 @@ def show(measure: Callable[[], dict[str, dict[str, Any]]], as_json: bool) -> int
         print(json.dumps(rows))
         return 0
     for name, found in rows.items():
+        if found["value"] is None:
+            print(f"{name}: none ({found['against']})")
+            continue
         goal = "" if found["goal"] is None else f"goal {found['goal']:,}; "
         print(f"{name}: {found['value']:,.3f} {found['unit']} ({goal}{found['against']})")
     return 0

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import dataplane
+from benchmarks import bmv2, dataplane
 from benchmarks.namespaces import isolated, veth
 from benchmarks.show import show, tell
 from emulator.native import lib_and_ffi
@@ -36,6 +36,7 @@ SLOTS = 64  # also the window: a slot's next chunk needs its last one's result
 CHUNK_AT = dataplane.CHUNK_AT
 POOL_INDEX_AT = CHUNK_AT - 2
 Rows = dict[str, dict[str, Any]]
+Forwarder = threading.Thread | bmv2.Process
 
 
 def contributions() -> bytes:
@@ -57,24 +58,26 @@ class Rate(NamedTuple):
     load_ns: float
 
 
-def load(send: str, receive: str, frames: bytes, seconds: float, number_at: int, thread: threading.Thread) -> Rate:
-    """What came back under a closed window, and what it cost; `thread` forwards."""
+def load(send: str, receive: str, frames: bytes, seconds: float, number_at: int, forwarder: Forwarder) -> Rate:
+    """What came back under a closed window, and what it cost."""
     lib, ffi = lib_and_ffi()
     result, error = ffi.new("struct fpn_load_result *"), ffi.new("char[256]")
     buffer = ffi.new("uint8_t[]", frames)
     n = 2 * SLOTS
     names = send.encode(), receive.encode()
-    before = cpu_of(thread)
+    before = cpu_of(forwarder)
     status = lib.fpn_load(*names, buffer, n, len(frames) // n, number_at, SLOTS, seconds, 50_000, result, error)
-    spent = cpu_of(thread) - before
+    spent = cpu_of(forwarder) - before
     if status:
         raise RuntimeError(ffi.string(error).decode())
     count = max(1, int(result.received))
     return Rate(count / result.seconds, spent / count * 1e9, result.cpu_seconds / count * 1e9)
 
 
-def cpu_of(thread: threading.Thread) -> float:
-    """Processor seconds of a running thread."""
+def cpu_of(thread: Forwarder) -> float:
+    """Processor seconds of what forwards."""
+    if not isinstance(thread, threading.Thread):
+        return thread.cpu_seconds()
     if thread.ident is None or not thread.is_alive():
         raise RuntimeError("the forwarder has ended")
     return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
@@ -194,7 +197,20 @@ def measure(progress: Callable[[str], None], seconds: float, rounds: int) -> Row
         "veth_cpu_over_plain_c": row(plain_cost / cost, "ratio", 0.8, "plain C forwarder's processor time"),
         "veth_allreduce_pps": row(contributions_rate, "packet/s", None, "contributions of 4 native workers"),
         "veth_allreduce_gbps": row(goodput, "Gbit/s", None, "payload of one worker, 4 native workers"),
+        **bmv2.compared("veth", switched, reference_rate(progress, switch, frames, seconds)),
     }
+
+
+def reference_rate(progress: Callable[[str], None], switch: Any, frames: bytes, seconds: float) -> float | None:
+    """As switch_rate, in packets a second, with the reference switch; None where it is not installed."""
+    program = bmv2.executable()
+    if program is None:
+        return None
+    progress("simple_switch_grpc")
+    source = dataplane.P4SRC / f"{dataplane.SOURCES['fpisa']}.p4"
+    setup = bmv2.setup_of(source, switch, {"ELEMENTS": ELEMENTS})
+    with bmv2.running(program, setup, {1: "s0", 2: "s1"}) as process:
+        return load("h0", "h0", frames, seconds, CHUNK_AT, process).pps
 
 
 def row(value: float, unit: str, goal: float | None, against: str) -> dict[str, Any]:

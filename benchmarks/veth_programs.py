@@ -1,4 +1,5 @@
-"""Forwarding programs over veth beside a plain C forwarder: L2, L3 with 100,000 routes, ACL with 1,000 rules.
+"""Forwarding programs over veth: L2, L3 with 100,000 routes, ACL with 1,000 rules, beside a plain C forwarder and, where it
+is installed, simple_switch_grpc (bmv2.py).
 
 python -m benchmarks.veth_programs [--json] [--programs l2,l3,acl] [--seconds 1] [--rounds 3]
 
@@ -10,10 +11,10 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchmarks import pipelines
+from benchmarks import bmv2, pipelines
 from benchmarks.namespaces import isolated, veth
 from benchmarks.pipeline_tables import Filled, frame
 from benchmarks.show import show, tell
@@ -46,12 +47,24 @@ def program_rate(filled: Filled, frames: bytes, seconds: float) -> Rate:
         return load("h0", "h1", frames, seconds, -1, runner.thread)
 
 
-def measure(progress: Callable[[str], None], programs: Sequence[str], seconds: float, rounds: int) -> Rows:
+def reference_rate(program: str, filled: Filled, frames: bytes, seconds: float) -> float | None:
+    """As program_rate, in packets a second, with the reference switch; None where it is not installed."""
+    reference = bmv2.executable()
+    if reference is None:
+        return None
+    setup = bmv2.setup_of(pipelines.P4 / f"{program}.p4", filled.switch)
+    with bmv2.running(reference, setup, {1: "s0", PORT: "s1"}) as process:
+        return load("h0", "h1", frames, seconds, -1, process).pps
+
+
+def measure(
+    progress: Callable[[str], None], programs: Sequence[str], seconds: float, rounds: int, entries: Mapping[str, int]
+) -> Rows:
     veth(2)
     rows: Rows = {}
     for program in programs:
-        progress(f"{program}: filling a table of {ENTRIES[program]:,} entries")
-        filled = pipelines.load(program, ENTRIES[program])
+        progress(f"{program}: filling a table of {entries[program]:,} entries")
+        filled = pipelines.load(program, entries[program])
         frames = frames_to_port(filled)
         pairs = []
         for turn in range(rounds):
@@ -59,9 +72,11 @@ def measure(progress: Callable[[str], None], programs: Sequence[str], seconds: f
             pairs.append((program_rate(filled, frames, seconds), forwarder_rate(frames, seconds)))
         switched, plain = (max(pair[i].pps for pair in pairs) for i in range(2))
         ratio = statistics.median(s.pps / f.pps for s, f in pairs)
-        what = f"{ENTRIES[program]:,} {pipelines.MATCH[program]} entries, 64-byte packets"
+        what = f"{entries[program]:,} {pipelines.MATCH[program]} entries, 64-byte packets"
         rows[f"veth_{program}_pps"] = row(switched, "packet/s", None, what)
         rows[f"veth_{program}_over_plain_c"] = row(ratio, "ratio", None, f"plain C forwarder, {plain:,.0f} packet/s at best")
+        progress(f"{program}: simple_switch_grpc")
+        rows |= bmv2.compared(f"veth_{program}", switched, reference_rate(program, filled, frames, seconds))
     return rows
 
 
@@ -70,9 +85,10 @@ def run(
     programs: Sequence[str] = tuple(ENTRIES),
     seconds: float = 1.0,
     rounds: int = 3,
+    entries: Mapping[str, int] = ENTRIES,
 ) -> Rows:
     """The rows of `make bench`. Raises RuntimeError where there is no right to make interfaces."""
-    found: Any = isolated(lambda: measure(progress, programs, seconds, rounds))
+    found: Any = isolated(lambda: measure(progress, programs, seconds, rounds, entries))
     return found
 
 

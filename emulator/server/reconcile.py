@@ -49,9 +49,7 @@ def carry_over(old: Bound, new: Bound) -> None:
         if table.info.has_initial_entries and number in old.tables:
             table.control.clear()  # it has what the old program's table has, not what it began with
     new.translations.copy_from(old.translations)
-    for update in _updates(old):
-        if _pointless(update.entity, old, new):
-            continue
+    for update in installed(old):
         try:
             writer.apply(update)
         except (Refused, ControlError, ValueError) as error:
@@ -80,15 +78,17 @@ def _carry_default(old: Any, new: Any) -> None:
         new.direct_meter.data[DEFAULT_SLOT] = old.direct_meter.data[DEFAULT_SLOT]
 
 
-def _updates(old: Bound) -> Iterator[Any]:
-    reader = Reader(old)
+def installed(bound: Bound) -> Iterator[Any]:
+    """Updates that bring another switch with the same program to what this one holds, users after what they use."""
+    reader = Reader(bound)
     for kind, pattern in _patterns():
         for entity in reader.all_of(pattern):
-            yield p4r.Update(type=p4r.Update.Type.Value(kind), entity=entity)
+            if not _pointless(entity, bound):
+                yield p4r.Update(type=p4r.Update.Type.Value(kind), entity=entity)
 
 
-def _pointless(entity: Any, old: Bound, new: Bound) -> bool:
-    """Constant entries, unchanged defaults, empty cells: the new program brings its own."""
+def _pointless(entity: Any, old: Bound) -> bool:
+    """Constant entries, unchanged defaults, empty cells: the program brings its own."""
     which = entity.WhichOneof("entity")
     if which == "counter_entry":
         data = entity.counter_entry.data
