@@ -33,10 +33,15 @@ class Client:
         self.connection, self.app = connection, app
         self.regions: dict[int, Region] = {}
         self._sending = threading.Lock()
+        self._tag: Any = None
 
     def send(self, message: dict[str, Any], body: bytes = b"") -> None:
         with self._sending, suppress(OSError):
             self.connection.sendall(encode(message) + body)
+
+    def answer(self, message: dict[str, Any], body: bytes = b"") -> None:
+        """To the request that is worked on; its tag says so."""
+        self.send({**message, "tag": self._tag}, body)
 
     def serve(self) -> None:
         try:
@@ -53,18 +58,26 @@ class Client:
 
     def _answer(self, line: bytes) -> None:
         try:
+            self._tag = None
             message = decode(line)
-            handle = {"install": self._install, "registers": self._registers, "remove": self._removed}.get(str(message.get("op")))
+            self._tag = message.get("tag")
+            handle = {"install": self._install, "registers": self._registers, "remove": self._removed,
+                      "revive": self._revive}.get(str(message.get("op")))  # fmt: skip
             if handle is None:
-                raise WireError(f"'op' must be install, registers or remove, not {message.get('op')!r}")
+                raise WireError(f"'op' must be install, registers, remove or revive, not {message.get('op')!r}")
             handle(message)
         except _FAILURES as error:
-            self.send(refusal(str(error)))
+            self.answer({**refusal(str(error)), "lost": self.app.plane.is_lost(error)})
+
+    def _revive(self, message: dict[str, Any]) -> None:
+        """For a master whose query has failed: the switch is as it should be, or will be in so many seconds."""
+        self.app.plane.revive(float(message.get("patience", 0.0)))
+        self.answer({"ok": True, "back": True})
 
     def _install(self, message: dict[str, Any]) -> None:
         region = self.app.plane.install(self._wanted(message))
         self.regions[region.query] = region
-        self.send({"ok": True, "query": region.query, "cells": region.cells, "before": region.before,
+        self.answer({"ok": True, "query": region.query, "cells": region.cells, "before": region.before,
                    "window": self.app.plane.window})  # fmt: skip
 
     def _wanted(self, message: dict[str, Any]) -> Wanted:
@@ -87,7 +100,7 @@ class Client:
     def _registers(self, message: dict[str, Any]) -> None:
         region = self._region(message)
         cells = self.app.plane.registers(region, [str(name) for name in message.get("arrays", [])])
-        self.send({"ok": True, "shape": cells.shape}, cells.astype("<u8").tobytes())
+        self.answer({"ok": True, "shape": cells.shape}, cells.astype("<u8").tobytes())
 
     def _removed(self, message: dict[str, Any]) -> None:
         """With what each worker has sent the master waits for an answer; without, its query has failed and it does not."""
@@ -96,8 +109,10 @@ class Client:
         if sent is not None:
             self._remove(query, [int(count) for count in sent])
             return
-        with suppress(*_FAILURES):
+        try:
             self._remove(query, None)
+        except _FAILURES as error:
+            self.app.plane.is_lost(error)
 
     def _remove(self, query: int, sent: Sequence[int] | None) -> None:
         """The master goes on while the registers are cleared; the next query's installation waits for it."""
@@ -106,9 +121,11 @@ class Client:
         with plane.lock:
             plane.remove(region)
             if sent is not None:
-                self.send({"ok": True})
-            with suppress(*_FAILURES):
+                self.answer({"ok": True})
+            try:
                 plane.clear(region, sent)
+            except _FAILURES as error:
+                plane.is_lost(error)
 
 
 class App:

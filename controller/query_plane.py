@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ from .entries import HOSTS
 from .hosts import Host, Hosts
 from .p4rt.entities import ActionCall, Encodable, RegisterEntry, TableEntry
 from .p4rt.p4info import read_p4info
+from .p4rt.protos import p4r
 from .p4rt.register_cells import arrays as whole_arrays
 from .p4rt.schema import Schema
-from .p4rt.status import P4RuntimeError
+from .p4rt.status import Code, P4RuntimeError
 from .p4rt.switch import P4Switch
 from .query_pool import GENERATIONS, MAX_ID, Pool, Region
 
@@ -34,6 +36,10 @@ CLEARED = {
     "group_extreme": ("owner",), "group_sum": ("owner",), "having": ("one.count", "two.count"),
 }  # fmt: skip
 FILTERS = ("one.filter", "two.filter", "three.filter")
+ANSWER_SECONDS = 5.0
+"""A switch that takes longer for a request than this is lost, but for loading a program or reading registers."""
+TRY_SECONDS, AGAIN_SECONDS = 2.0, 0.1
+_COOKIE_ONLY = p4r.GetForwardingPipelineConfigRequest.COOKIE_ONLY
 
 
 class SwitchLost(Exception):
@@ -93,21 +99,25 @@ class QueryPlane:
         self._broken: str | None = None
         self.lock = threading.RLock()
         self.pool = Pool({}, 0, 0)
+        self._loads = 0
+        self._cookie = 0
         self.on_lost = lambda reason: None
 
     # -- the switch --------------------------------------------------------------------------------------------
 
-    def connect(self) -> None:
-        """Connects and loads the program, which empties all tables and registers."""
+    def connect(self, patience: float | None = None) -> None:
+        """Connects and loads the program, which empties all tables and registers. patience: seconds to wait for the switch,
+        by default the timeout."""
         with self.lock:
             self.close()
-            switch = P4Switch(self.address, device_id=self._device_id, timeout=self._timeout)
+            switch = P4Switch(self.address, device_id=self._device_id, timeout=ANSWER_SECONDS)
             try:
-                if not switch.connect().primary:
+                if not switch.connect(self._timeout if patience is None else patience).primary:
                     raise ValueError(f"{self.address}: another controller is primary there")
                 self._broken = None
                 switch.on_lost = lambda error: self._lost(str(error))
-                switch.set_pipeline(self._p4info, self._config)
+                self._cookie = secrets.randbits(63)
+                switch.set_pipeline(self._p4info, self._config, cookie=self._cookie)
                 self._prepare(switch)
             except Exception:
                 switch.close()
@@ -121,7 +131,9 @@ class QueryPlane:
         found = {name: Names(name, schema).cells for name in CODES}
         sizes = {name: count for name, count in found.items() if count is not None}
         self.window = schema.registers[DECISION].size // schema.tables[MEMBERS].size
-        self.pool = Pool(sizes, schema.tables[QUERIES].size, schema.tables[MEMBERS].size, secrets.randbelow(MAX_ID) + 1)
+        first = self.pool.first_id if self._loads else secrets.randbelow(MAX_ID) + 1  # late packets find no query of theirs
+        self._loads += 1
+        self.pool = Pool(sizes, schema.tables[QUERIES].size, schema.tables[MEMBERS].size, first, load=self._loads)
         ports = {host.mac: host.port for host in self.hosts.by_ip.values()}
         switch.ensure(*(TableEntry(HOSTS, {"destination": mac}, ActionCall("ingress.forward.to_port", {"egress": port}))
                         for mac, port in sorted(ports.items())))  # fmt: skip
@@ -129,6 +141,40 @@ class QueryPlane:
     def _lost(self, reason: str) -> None:
         self._broken = reason
         self.on_lost(reason)
+
+    def is_lost(self, error: Exception) -> bool:
+        """Whether an error of a request says that the switch is lost; then all masters are told."""
+        if not isinstance(error, P4RuntimeError):
+            return isinstance(error, SwitchLost)
+        if error.code not in (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED):
+            return False
+        if self._broken is None:
+            self._lost(str(error))
+        return True
+
+    def revive(self, patience: float) -> None:
+        """Returns once the switch has this plane's program: at once, or after a switch that came back is loaded again. Raises
+        SwitchLost after `patience` seconds."""
+        until = time.monotonic() + patience
+        while True:
+            try:
+                with self.lock:
+                    if not self._has_program():
+                        self.connect(min(TRY_SECONDS, max(AGAIN_SECONDS, until - time.monotonic())))
+                return
+            except (P4RuntimeError, OSError):
+                if time.monotonic() > until:
+                    raise SwitchLost(f"the switch at {self.address} has not come back within {patience:g} s") from None
+            time.sleep(AGAIN_SECONDS)
+
+    def _has_program(self) -> bool:
+        """Whether the switch is there and has been neither restarted nor loaded by anybody else."""
+        if self._switch is None or self._broken is not None:
+            return False
+        try:
+            return bool(self._switch.client.get_pipeline(_COOKIE_ONLY).cookie.cookie == self._cookie)
+        except P4RuntimeError:
+            return False
 
     def _connected(self) -> P4Switch:
         if self._switch is None or self._broken is not None:
@@ -147,8 +193,8 @@ class QueryPlane:
     def install(self, wanted: Wanted) -> Region:
         """Admits a query: all of its entries, or none. A switch that came back is loaded again first."""
         with self.lock:
-            if self._broken is not None:
-                self.connect()
+            if self._switch is None or self._broken is not None:
+                self.connect(ANSWER_SECONDS)
             switch = self._connected()
             region = self.pool.place(wanted.operator, len(wanted.workers), wanted.cells)
             done: list[Encodable] = []
@@ -187,6 +233,8 @@ class QueryPlane:
     def remove(self, region: Region) -> None:
         """Takes a query's entries away. `clear` follows."""
         with self.lock:
+            if region.load != self.pool.load:
+                return
             switch = self._connected()
             keys = [TableEntry(QUERIES, {"query": region.query})]
             keys += [TableEntry(MEMBERS, {"query": region.query, "worker": n}) for n in range(len(region.windows))]
@@ -198,6 +246,8 @@ class QueryPlane:
         """Zeroes what the next owner of the query's cells must find zero, and gives them back. sent: packets of each worker;
         None where that is not known: then its window is zeroed, too."""
         with self.lock:
+            if region.load != self.pool.load:
+                return
             switch = self._connected()
             self._zero(switch, region, CLEARED.get(region.operator, ()))
             if region.operator == "topn":
@@ -227,6 +277,8 @@ class QueryPlane:
         Raises SwitchLost where the switch does not have the query: then its registers are not the query's either."""
         with self.lock:
             switch = self._connected()
+            if region.load != self.pool.load:
+                raise SwitchLost("the switch has forgotten the query; it was restarted")
             names = Names(region.operator, switch.schema)
             lanes = names.lanes(arrays)
             entries = [RegisterEntry(name).encode(switch.schema) for name in lanes]

@@ -18,7 +18,8 @@ class Refusal(Exception):
 class Region:
     """What a query owns: cells first .. first + cells - 1 of its operator's arrays, a slot, a window for each worker.
 
-    before: of each worker, the sequence number before its first one; generation: what a join writes into its filter."""
+    before: of each worker, the sequence number before its first one; generation: what a join writes into its filter; load:
+    of the pool that it is from."""
 
     query: int
     operator: str
@@ -28,11 +29,13 @@ class Region:
     windows: tuple[int, ...]
     before: tuple[int, ...]
     generation: int = 1
+    load: int = 0
 
 
 @dataclass
 class Pool:
-    """cells: operator -> cells of its arrays (1 for one without). queries, windows: how many the program holds."""
+    """cells: operator -> cells of its arrays (1 for one without). queries, windows: how many the program holds. load: which
+    loading of the program it is the room of; a region of another one has nothing here."""
 
     cells: dict[str, int]
     queries: int
@@ -41,6 +44,7 @@ class Pool:
     taken: dict[int, Region] = field(default_factory=dict)
     last: dict[int, int] = field(default_factory=dict)  # window -> last sequence number its place has seen
     generations: bytearray = field(default_factory=bytearray)  # of each cell of joins
+    load: int = 0
 
     def place(self, operator: str, workers: int, cells: int | None = None) -> Region:
         """A region that no other query has. Raises Refusal."""
@@ -65,7 +69,7 @@ class Pool:
         first = self._space(operator, cells, whole)
         region = Region(
             self._id(), operator, slot, first, cells, tuple(windows), tuple(self.last.get(w, 0) for w in windows),
-            self._generation(operator, first, cells),
+            self._generation(operator, first, cells), self.load,
         )  # fmt: skip
         self.taken[region.query] = region
         return region

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,9 @@ from workers.query.plans import PLANS
 
 DEADLINE = 3.0
 """Seconds after which silence is an error, in these tests."""
-LIMIT = 12.0
+PATIENCE = 2.0
+"""Seconds that a lost switch is waited for."""
+LIMIT = 15.0
 """Nothing here takes longer than this to be noticed, on a machine that is busy with other tests as well."""
 
 
@@ -29,7 +32,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
 
 @pytest.fixture(scope="module")
 def rig() -> Iterator[Rig]:
-    with Rig(Setting("shm", 2, "group_sum", cells=64, timing=Timing(deadline=DEADLINE))) as made:
+    with Rig(Setting("shm", 2, "group_sum", cells=64, timing=Timing(deadline=DEADLINE), patience=PATIENCE)) as made:
         yield made
 
 
@@ -108,14 +111,59 @@ def test_switch_stands_still(rig: Rig, tables: Tables) -> None:
     go_on(rig)
 
 
-def test_switch_restarts(rig: Rig, tables: Tables) -> None:
-    """The query fails although a switch is there again; the next one finds it loaded."""
+@pytest.mark.slow
+def test_switch_stands_still_for_a_while(rig: Rig, tables: Tables) -> None:
+    """It is silent until the workers take it for lost, and then goes on with all that it knew."""
+    query = begin(rig, tables, "sending")
+    query.until("lost", 60.0)
+    go_on(rig)
+    is_right_again(query)
+
+
+@pytest.mark.parametrize("event", [pytest.param("started", marks=pytest.mark.slow), "sending"])
+def test_switch_restarts(rig: Rig, tables: Tables, event: str) -> None:
+    """The query begins anew when the switch is there again, whose registers are empty."""
+    query = begin(rig, tables, event)
+    rig.switch.process.kill()
+    rig.switch.wait()
+    query.until("lost", 60.0)
+    rig.restart_switch()
+    is_right_again(query)
+    works(rig, tables)
+
+
+def is_right_again(query: Query) -> None:
+    report = query.wait(60.0)
+    traffic = report["traffic"]
+    assert report["answer_equal"] and report["retries"] == 1
+    assert traffic["rows_pruned"] > 0 and traffic["rows_sent"] == traffic["rows_pruned"] + traffic["rows_delivered"]
+
+
+def test_switch_stays_away(rig: Rig, tables: Tables) -> None:
+    """The sentence names the switch and the time."""
     query = begin(rig, tables, "sending")
     rig.switch.process.kill()
     rig.switch.wait()
+    fails(query, f"the switch at {rig.grpc} has not come back within {PATIENCE:g} s")
     rig.restart_switch()
-    fails(query, "the connection to the switch is lost", "closed its shared-memory port")
     works(rig, tables)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["shm", pytest.param("mininet", marks=pytest.mark.root)])
+def test_a_switch_that_dies_is_restarted_by_who_runs_it(tables: Tables, network: str) -> None:
+    """As the command has it: nobody else does anything. Twice in a row."""
+    setting = Setting(network, 2, "group_sum", cells=64, timing=Timing(deadline=DEADLINE), restart=True)
+    with Rig(setting) as rig:
+        killed: list[int] = []
+
+        def heard(message: Mapping[str, Any]) -> None:
+            if message["event"] == "sending" and rig.switch.pid not in killed and len(killed) < 2:
+                killed.append(rig.switch.pid)
+                rig.switch.process.kill()
+
+        report = rig.run(task(tables), heard)
+    assert report["answer_equal"] and report["retries"] == 2 and len(killed) == 2
 
 
 @pytest.mark.slow

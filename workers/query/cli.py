@@ -73,6 +73,8 @@ def build_parser() -> Parser:
                         help="of each register array of a lane, a power of two (4096; for joins 65536)")
     parser.add_argument("--memory", type=number(160, 1 << 20, int), metavar="MB",
                         help="each worker may take; columns and groups beyond that wait in files (its share of the machine's)")
+    parser.add_argument("--patience", type=number(0, 3600), default=30.0, metavar="S",
+                        help="seconds that a query over a network waits for a switch that was lost, and is then begun anew (30)")
     parser.add_argument("--spark", action="store_true", help="time Spark on this machine too (needs pyspark and Java)")
     parser.add_argument("--opponents", action="store_true",
                         help="also: columns shipped to DuckDB, local pre-aggregation, a switch that drops nothing")
@@ -143,10 +145,12 @@ def _run(options: argparse.Namespace, plan: Any, tables: Path) -> Any:
 
         def heard(message: Any) -> None:
             status.update(ways.get(message["event"], "running the query"))
+            if message["event"] == "lost":
+                print(f"fpisa query: the switch was lost, the query begins anew: {message['reason']}", file=sys.stderr)
 
         return run_network(plan, options.benchmark, tables, options.network, workers=options.workers,
                            rate_mbit=options.rate, impair=impair, cells=options.cells, memory=memory,
-                           spark=options.spark, fair=fair, heard=heard)  # fmt: skip
+                           spark=options.spark, fair=fair, patience=options.patience, heard=heard)  # fmt: skip
 
 
 def _losses(options: argparse.Namespace) -> str:
@@ -174,7 +178,7 @@ def _print(says: str, report: Any, show: int) -> None:
     console.print(
         f"rows sent {report.rows_sent}, kept from the master {report.rows_pruned} ({report.rows_pruned / sent:.1%}), "
         f"delivered {report.rows_delivered}, fetched {report.rows_fetched}; dictionary {report.dictionary_keys} keys\n"
-        f"packets {report.packets}, repeated {report.repeats}"
+        f"packets {report.packets}, repeated {report.repeats}{f', begun anew {report.retries} times' if report.retries else ''}"
         f"{'' if report.lost is None else f', lost {report.lost}'}\n"
         f"{report.seconds:.3f} s: {phases} (and {report.setup_seconds:.2f} s to compile and load); DuckDB alone "
         f"{report.duckdb_seconds:.3f} s"

@@ -34,6 +34,8 @@ class Report:
     phases: the same by what was done: workers' scans and fetches (of the slowest, where they are processes), the
     switch's packets, waiting for the controller (of processes), the rest. lost: packets, None where the network does not say.
 
+    retries: times that a run was begun anew because the switch was lost.
+
     links: bytes out and in of every host's link. measured: our way's and the opponents' seconds and bytes over the
     network's own links; opponents: the same in memory, with computed links."""
 
@@ -61,6 +63,7 @@ class Report:
     links: dict[str, dict[str, int]] | None = None
     measured: dict[str, dict[str, Any]] | None = None
     cached_seconds: float | None = None
+    retries: int = 0
 
 
 def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 1, cells: int | None = None,
@@ -130,15 +133,17 @@ def _fastest(plan: Plan, hands: list[Worker], begin: Callable[[], Session]) -> R
 
 def run_network(plan: Plan, benchmark: str, data: Path, network: str, *, workers: int, rate_mbit: float | None = None,
                 impair: str = "", cells: int | None = None, memory: int | None = None, spark: bool = False, fair: bool = False,
+                patience: float = 30.0,
                 heard: Callable[[Mapping[str, Any]], None] = lambda message: None) -> Report:
     """The same with a switch, a controller, a master and workers as processes. network: "shm" or "mininet"; rate_mbit: of
-    its links; impair: as `fpisa switch` has it; memory: bytes that each worker may take; heard: told what goes on.
-    Raises QueryError."""
+    its links; impair: as `fpisa switch` has it; memory: bytes that each worker may take; patience: seconds that a
+    lost switch is waited for, it is restarted if it has ended; heard: told what goes on. Raises QueryError."""
     from workers.query.net.launch import Rig, Task
 
     check(data, plan.needed)
     start = time.perf_counter()
-    with Rig(_setting(network, workers, plan.name, rate_mbit, impair, cells)) as rig:
+    setting = _setting(network, workers, plan.name, rate_mbit, impair, cells)
+    with Rig(replace(setting, patience=patience, restart=True)) as rig:
         task = Task(benchmark, plan.name, data, list(plan.needed), rivals=fair, memory=memory, cached=spark,
                     runs=RUNS if rate_mbit is None else 1)  # fmt: skip
         query = rig.begin(task, heard=heard)
@@ -153,7 +158,7 @@ def run_network(plan: Plan, benchmark: str, data: Path, network: str, *, workers
         found["rows_fetched"], found["dictionary_keys"], traffic["packets"], traffic["repeats"], None,
         found["seconds"], found["phases"], ready, found["duckdb_seconds"], other.cached if other else None,
         other.uncached if other else None, found["bound"], len(rows), None, rows, network, rate_mbit, found["links"],
-        found["opponents"], found["cached_seconds"],
+        found["opponents"], found["cached_seconds"], found["retries"],
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from controller.session import MAX_LINE, decode, encode
-from workers.query.errors import QueryError
+from workers.query.errors import QueryError, SwitchLost
 from workers.query.net.channel import connect
 
 ANSWER_LIMIT = 30.0
@@ -31,7 +31,7 @@ class Installed:
 
 class Control:
     """One connection. Every method raises QueryError: with the controller's own sentence, or when it or the switch is
-    gone. `lost` says why once the switch or the controller is gone, at any time."""
+    gone. `gone` says why once the controller is gone, `lost` why the switch is, until `revive`; both at any time."""
 
     def __init__(self, where: str) -> None:
         self._socket = connect(where)
@@ -39,7 +39,9 @@ class Control:
         self._asked = threading.Lock()
         self._changed = threading.Condition()
         self._answer: tuple[dict[str, Any], bytes] | None = None
+        self.gone: str | None = None
         self.lost: str | None = None
+        self._tag = 0
         self.seconds = 0.0  # waited for answers
         threading.Thread(target=self._read, name="controller", daemon=True).start()
 
@@ -52,38 +54,51 @@ class Control:
                 with self._changed:
                     if message.get("event") == "lost":
                         self.lost = str(message.get("reason"))
-                    else:
+                    elif message.get("tag") == self._tag:  # others are late: nobody waits for them any more
                         self._answer = message, body
+                        self.lost = None if message.get("back") else self.lost
                     self._changed.notify_all()
         except (OSError, ValueError):
             pass
         with self._changed:
-            self.lost = self.lost or reason
+            self.gone = reason
             self._changed.notify_all()
 
     def check(self) -> None:
+        """Raises QueryError once the controller is gone, SwitchLost once the switch is."""
+        if self.gone is not None:
+            raise QueryError(self.gone)
         if self.lost is not None:
-            raise QueryError(self.lost)
+            raise SwitchLost(self.lost)
 
-    def _ask(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def _ask(self, message: dict[str, Any], limit: float = ANSWER_LIMIT, *, lost: bool = False) -> tuple[dict[str, Any], bytes]:
+        """lost: ask although the switch is."""
         with self._asked:
             start = time.perf_counter()
-            self.check()
-            self._answer = None
+            with self._changed:
+                self._tag += 1
+                self._answer = None
             try:
-                self._socket.sendall(encode(message))
+                if not lost:
+                    self.check()
+                self._socket.sendall(encode({**message, "tag": self._tag}))
             except OSError:
                 raise QueryError("the controller is gone: its connection broke") from None
             with self._changed:
-                done = self._changed.wait_for(lambda: self._answer is not None or self.lost is not None, ANSWER_LIMIT)
+                self._changed.wait_for(lambda: self._answer or self.gone or (self.lost and not lost), limit)
                 if self._answer is None:
-                    raise QueryError(self.lost or f"the controller has not answered within {ANSWER_LIMIT:g} s")
-                assert done
+                    if not lost:
+                        self.check()
+                    raise QueryError(self.gone or f"the controller has not answered within {limit:g} s")
                 answer, body = self._answer
             self.seconds += time.perf_counter() - start
         if answer.get("ok") is not True:
-            raise QueryError(str(answer.get("error")))
+            raise (SwitchLost if answer.get("lost") else QueryError)(str(answer.get("error")))
         return answer, body
+
+    def revive(self, patience: float) -> None:
+        """Returns once the switch can take queries again. Raises SwitchLost if that takes longer than `patience` seconds."""
+        self._ask({"op": "revive", "patience": patience}, patience + ANSWER_LIMIT, lost=True)
 
     def install(self, operator: str, master: str, workers: Sequence[str], *, cells: int | None = None, flip: bool = False,
                 a: int = 0, b: int = 0, ladder: Sequence[int] = ()) -> Installed:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from workers.query.errors import QueryError
+from workers.query.errors import QueryError, SwitchLost
 from workers.query.net.channel import Channel, ChannelClosed, Message, from_arrow, to_arrow
 
 LOOK_SECONDS = 0.05
@@ -168,8 +168,9 @@ class Crew:
         while left:
             done, left = wait(left, LOOK_SECONDS)
             for future in done:
-                if "error" in future.result()[0]:
-                    raise QueryError(future.result()[0]["error"])
+                answer = future.result()[0]
+                if "error" in answer:
+                    raise (SwitchLost if answer.get("lost") else QueryError)(answer["error"])
             if left:
                 self.check()
         return [future.result() for future in futures]
@@ -199,6 +200,14 @@ class Crew:
                     missing = ", ".join(str(n) for n in range(count) if n not in found)
                     raise QueryError(f"worker {missing} has not connected within {limit:g} s") from None
         self.workers = [RemoteWorker(number, found[number], self) for number in range(count)]
+
+    def reopen(self) -> None:
+        """Has the workers give up what they send, forget their scans and open their ports anew, for the switch is another one.
+        Raises QueryError."""
+        for worker in self.workers:
+            worker.derived.clear()
+            worker.selected.clear()
+        self.gather([worker.ask({"op": "reopen"}) for worker in self.workers])
 
     def forget(self) -> None:
         """All scans: a query is over. Not waited for."""

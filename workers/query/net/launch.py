@@ -32,6 +32,7 @@ START_LIMIT = 60.0
 QUERY_LIMIT = 3600.0
 LOOK_SECONDS = 0.05
 SLOT_BYTES = 320
+MOST_RESTARTS = 3
 MASTER_PORT = 18003
 """TCP, where a master in a network takes in its workers."""
 RING_SLOTS = 8192
@@ -42,7 +43,8 @@ SWITCH_MAC, SWITCH_IP = "02:00:00:00:00:fe", "10.0.0.254"
 class Setting:
     """program: an operator's name, or ALL. rate_mbit: of every link, each direction (mininet). impair: what the switch
     does to packets on its ports, as `fpisa switch --impair` has it. cells: of the operators' arrays but a join's.
-    engine: the switch's."""
+    engine: the switch's. patience: seconds that a query waits for a switch that is lost, before it is an error; restart:
+    start another one."""
 
     network: str
     workers: int
@@ -54,6 +56,8 @@ class Setting:
     window: int = WINDOW
     timing: Timing = field(default_factory=Timing)
     engine: str = "auto"
+    patience: float = 30.0
+    restart: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ class Rig:
         self.children: list[Child] = []
         self.network: Network | None = None
         self.queries = 0
+        self.restarts = 0
         self._stack = ExitStack()
 
     def __enter__(self) -> Rig:
@@ -187,6 +192,12 @@ class Rig:
                    "--listen", self.control, "--timeout", f"{START_LIMIT:g}"]  # fmt: skip
         return self.start("controller", command, ready=_is_ready)
 
+    def keep_switch(self) -> None:
+        """Restarts a switch that has ended by itself, where the setting says so, up to three times."""
+        if self.setting.restart and self.restarts < MOST_RESTARTS and self.switch.process.poll() is not None:
+            self.restarts += 1
+            self.restart_switch()
+
     def restart_switch(self) -> None:
         """Another switch process in place of one that has ended, with nothing of what that knew."""
         self.switch = self._switch()
@@ -237,7 +248,7 @@ class Query:
             "listen": listen, "control": rig.control, "place": asdict(place), "master_ip": rig.ip(first),
             "worker_ips": [rig.ip(first + 1 + n) for n in range(workers)], "window": rig.setting.window,
             "timing": timing, "cells": task.cells, "rivals": task.rivals,
-            "runs": task.runs, "cached": task.cached, "answer": str(self.answer),
+            "patience": rig.setting.patience, "runs": task.runs, "cached": task.cached, "answer": str(self.answer),
         })], first, on_line=self._line, on_end=self._end)  # fmt: skip
         threads = max(1, (os.cpu_count() or 1) // workers)
         self.workers = [rig.start(f"worker{name}-{n}", [sys.executable, "-m", "workers.query.net.worker", json.dumps({
@@ -284,6 +295,7 @@ class Query:
     def _look(self) -> None:
         """While processes start. Once the master has its workers it says itself when somebody is gone."""
         if any(message["event"] == "started" for message in self.messages):
+            self.rig.keep_switch()
             return
         self.rig.look()
         for worker in getattr(self, "workers", []):

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
 
 from workers.query.compare import equal
-from workers.query.errors import QueryError
+from workers.query.errors import QueryError, SwitchLost
 from workers.query.exchange import Traffic
 from workers.query.net import rivals
 from workers.query.net.channel import listen
@@ -33,7 +33,10 @@ from workers.query.plans import PLANS, Answer, Plan
 from workers.query.run import by_duckdb
 
 JOIN_LIMIT = 60.0
+TRIES = 3
+"""Of a query whose switch is lost again and again."""
 Counts = list[dict[str, int]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,17 @@ class Master:
         self.data = Path(settings["data"])
         self.place = Place(**settings["place"])
         self.control = Control(settings["control"])
-        self.receiver = Receiver(self.place, settings["window"], Timing(**settings["timing"]))
-        self.crew = Crew(settings["timing"]["deadline"], checks=[self.control.check, self.receiver.check])
+        self.receiver = self._opened()
+        self.before = dict.fromkeys(self.receiver.stats, 0)
+        self.retries = 0
+        self.crew = Crew(settings["timing"]["deadline"], checks=[self.control.check, lambda: self.receiver.check()])
+
+    def _opened(self) -> Receiver:
+        return Receiver(self.place, self.settings["window"], Timing(**self.settings["timing"]))
+
+    def _stats(self) -> dict[str, int]:
+        """Of all receivers so far."""
+        return {name: count + self.before[name] for name, count in self.receiver.stats.items()}
 
     def admit(self) -> None:
         """Says where it listens and waits for the workers."""
@@ -83,7 +95,7 @@ class Master:
             stats, headers = message["stats"], message.get("headers", none)
             links.append({"out": stats["bytes_sent"] + worker.channel.received + headers["out"],
                           "in": stats["bytes_received"] + worker.channel.sent + headers["in"]})  # fmt: skip
-        own, headers = self.receiver.stats, tcp_headers() if self.place.interface else none
+        own, headers = self._stats(), tcp_headers() if self.place.interface else none
         sent, received = (sum(getattr(w.channel, name) for w in self.crew.workers) for name in ("sent", "received"))
         links.append({"out": own["bytes_sent"] + sent + headers["out"],
                       "in": own["bytes_received"] + received + headers["in"]})  # fmt: skip
@@ -91,8 +103,32 @@ class Master:
 
     def measured(self, way: Callable[[], Any]) -> Measured:
         """`way` once to warm up, and then the fastest of the settings' number of runs."""
-        way()
-        return min((self._measured(way) for _ in range(self.settings["runs"])), key=lambda found: found.facts["seconds"])
+        self.tried(way)
+        found = [self.tried(lambda: self._measured(way)) for _ in range(self.settings["runs"])]
+        return min(found, key=lambda one: one.facts["seconds"])
+
+    def tried(self, way: Callable[[], T]) -> T:
+        """The result of a run of `way` during which the switch was there all the time: a run in which it was lost counts for
+        nothing, and is begun anew when the switch is back. Raises QueryError."""
+        for _ in range(TRIES - 1):
+            try:
+                return way()
+            except SwitchLost as lost:
+                self.revive(lost)
+        return way()
+
+    def revive(self, lost: SwitchLost) -> None:
+        """Waits for the switch; ports are opened anew, for what is left in the old ones belongs to the failed run."""
+        self.retries += 1
+        say({"event": "lost", "reason": str(lost)})
+        try:
+            self.control.revive(self.settings["patience"])
+        except SwitchLost as error:
+            raise QueryError(f"{lost}; {error}") from None
+        self.before = self._stats()
+        self.receiver.close()
+        self.receiver = self._opened()
+        self.crew.reopen()
 
     def _measured(self, way: Callable[[], Any]) -> Measured:
         before, numbers = self.counts()
@@ -129,7 +165,7 @@ class Master:
             "rows_fetched": answer.fetched, "dictionary_keys": answer.dictionary, **own.facts,
             "phases": {"scan_and_fetch": own.scan, "switch": traffic.seconds, "control": own.control,
                        "master": max(0.0, seconds - own.scan - traffic.seconds - own.control)},
-            "bound": max((float(b.max(initial=0.0)) for b in answer.bounds.values()), default=0.0),
+            "retries": self.retries, "bound": max((float(b.max(initial=0.0)) for b in answer.bounds.values()), default=0.0),
             "duckdb_seconds": alone, "opponents": None, "cached_seconds": None,
         }  # fmt: skip
         if self.settings["rivals"]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from emulator.native import lib_and_ffi
-from workers.query.errors import QueryError
+from workers.query.errors import QueryError, SwitchLost
 from workers.query.exchange import Survivors
 from workers.query.net.channel import AGAIN_SECONDS, START_LIMIT
 from workers.query.pack import PORT, Stream
@@ -111,7 +111,7 @@ class Sender:
              first_sequence: int, watch: Callable[[], None] = lambda: None) -> int:
         """Sends all rows until each packet is acknowledged; returns their number of packets.
 
-        watch: called every 50 ms. Raises QueryError when a packet stays unacknowledged for the deadline, or the port
+        watch: called every 50 ms. Raises SwitchLost when a packet stays unacknowledged for the deadline, or the port
         is gone."""
         packets = 0
         for start in range(0, len(stream), SENT_TOGETHER):
@@ -137,10 +137,10 @@ class Sender:
             status = self._lib.fpr_step(self._raw, SLICE_MS, self._error)
             watch()
         if status == _OVERDUE:
-            raise QueryError(f"a packet of rows has had no answer for {self.timing.deadline:g} s: "
+            raise SwitchLost(f"a packet of rows has had no answer for {self.timing.deadline:g} s: "
                              "the switch or the master is gone")  # fmt: skip
         if status != _DONE:
-            raise QueryError(self._sentence())
+            raise SwitchLost(self._sentence())
         return int(packets)
 
     @property
@@ -167,20 +167,21 @@ class Receiver:
         link = _link(self._ffi, place, window, timing, None)
         self._raw = _opened(self._ffi, place, lambda *where: self._lib.fpr_open_receiver(link, *where))
         self._stop = threading.Event()
-        self._failure: str | None = None
+        self._failure: QueryError | None = None
         self._thread = threading.Thread(target=self._run, name="survivors", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         while not self._stop.is_set():
             if self._lib.fpr_receive(self._raw, SLICE_MS, self._error):
-                self._failure = str(self._ffi.string(self._error).decode(errors="replace"))
+                said = str(self._ffi.string(self._error).decode(errors="replace"))
+                self._failure = (QueryError if said.startswith("the survivors") else SwitchLost)(said)
                 return
 
     def check(self) -> None:
-        """Raises QueryError once the port has failed."""
+        """Raises SwitchLost once the port has failed."""
         if self._failure is not None:
-            raise QueryError(self._failure)
+            raise self._failure
 
     def expect(self, query: int, operator: int, before: Sequence[int]) -> None:
         """Takes survivors of this query from now on. before: of each worker, the sequence number before its first."""

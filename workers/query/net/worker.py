@@ -19,7 +19,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from workers.query.errors import QueryError
+from workers.query.errors import QueryError, SwitchLost
 from workers.query.net.channel import Channel, ChannelClosed, Message, connect, from_arrow, to_arrow
 from workers.query.net.links import tcp_headers
 from workers.query.net.native import Place, Sender, Timing
@@ -37,9 +37,33 @@ class Hand:
         self.worker = Worker(Path(settings["data"]), settings["tables"], self.number, settings["workers"],
                              settings["memory"], Path(settings["folder"]))  # fmt: skip
         self.worker.connection.execute(f"SET threads TO {settings['threads']}")
+        self.settings = settings
         self.place = Place(**settings["place"])
-        self.sender = Sender(self.place, Place(**settings["master"]), settings["window"], Timing(**settings["timing"]))
+        self.sender = self._opened()
+        self.before: dict[str, int] = {}
         self.scans: dict[int, Scanned] = {}
+        self.reopening = threading.Event()
+
+    def _opened(self) -> Sender:
+        own = self.settings
+        return Sender(self.place, Place(**own["master"]), own["window"], Timing(**own["timing"]))
+
+    def do_reopen(self, message: Message, body: bytearray) -> Reply:
+        """The switch was lost and is back: nothing of what was begun goes on."""
+        self.before = self._stats()
+        self.sender.close()
+        self.scans.clear()
+        self.sender = self._opened()
+        self.reopening.clear()
+        return {}, b""
+
+    def _stats(self) -> dict[str, int]:
+        """Of all senders so far."""
+        return {name: count + self.before.get(name, 0) for name, count in self.sender.stats.items()}
+
+    def _watch(self) -> None:
+        if self.reopening.is_set():
+            raise SwitchLost("the switch is lost")
 
     def handle(self, message: Message, body: bytearray) -> Reply:
         return getattr(self, "do_" + message["op"])(message, body)  # type: ignore[no-any-return]
@@ -77,24 +101,27 @@ class Hand:
 
     def do_send(self, message: Message, body: bytearray) -> Reply:
         start = time.perf_counter()
-        packets = self.sender.send(self.scans[message["id"]].stream, **message["send"])
+        packets = self.sender.send(self.scans[message["id"]].stream, **message["send"], watch=self._watch)
         return {"packets": packets, "seconds": time.perf_counter() - start, **self._counts()}, b""
 
     def do_counts(self, message: Message, body: bytearray) -> Reply:
         return self._counts(), b""
 
     def _counts(self) -> Message:
-        found = {"stats": self.sender.stats, "scan_seconds": self.worker.seconds}
+        found = {"stats": self._stats(), "scan_seconds": self.worker.seconds}
         if self.place.interface:
             found["headers"] = tcp_headers()
         return found
 
 
-def _read(channel: Channel, requests: queue.SimpleQueue[tuple[Message, bytearray]]) -> None:
+def _read(channel: Channel, requests: queue.SimpleQueue[tuple[Message, bytearray]], reopening: threading.Event) -> None:
     """Requests to a queue; the end of the master is the end of the worker, whatever it is doing."""
     with suppress(ChannelClosed):
         while True:
-            requests.put(channel.receive())
+            message, body = channel.receive()
+            if message.get("op") == "reopen":
+                reopening.set()
+            requests.put((message, body))
     os._exit(0)
 
 
@@ -109,7 +136,7 @@ def _answer(hand: Hand, message: Message, body: bytearray) -> Reply:
     try:
         return hand.handle(message, body)
     except QueryError as error:
-        return {"error": str(error)}, b""
+        return {"error": str(error), "lost": isinstance(error, SwitchLost)}, b""
     except (duckdb.Error, pa.ArrowException) as error:
         return {"error": f"a worker cannot do its part: {str(error).splitlines()[0]}"}, b""
     except MemoryError:
@@ -128,7 +155,7 @@ def main() -> int:
         return 1
     requests: queue.SimpleQueue[tuple[Message, bytearray]] = queue.SimpleQueue()
     channel.send({"worker": settings["number"]})
-    threading.Thread(target=_read, args=(channel, requests), daemon=True).start()
+    threading.Thread(target=_read, args=(channel, requests, hand.reopening), daemon=True).start()
     threading.Thread(target=_keep_alive, args=(channel,), daemon=True).start()
     while True:
         message, body = requests.get()
