@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .fabric_plane import FabricPlane
 from .jobs import Refusal, Registry
 from .listen import MAX_CONNECTIONS, Impatient, clear_socket, drained, next_line, notice_dead_peers
 from .p4rt.status import P4RuntimeError
-from .plane import Plane, Seen
+from .pipelines import AnyPlane, PipelinesPlane
+from .plane import Seen
 from .restarts import Restarts
 from .session import (
     MAX_LINE,
@@ -61,7 +61,7 @@ class App:
 
     def __init__(
         self,
-        plane: Plane | FabricPlane,
+        plane: AnyPlane | PipelinesPlane,
         registry: Registry,
         *,
         gather_timeout: float = 60.0,

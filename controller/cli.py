@@ -14,6 +14,8 @@ examples:
       --json-config build/allreduce_fpisa.json --hosts hosts.json --listen unix:/tmp/controller.sock
   fpisa controller --fabric racks.json --p4info build/allreduce_tree.p4info.txtpb \\
       --json-config build/allreduce_tree.json --listen unix:/tmp/controller.sock
+  fpisa controller --switch 127.0.0.1:9559 --pipelines 2 --hosts hosts.json \\
+      --p4info build/allreduce_fpisa.p4info.txtpb --json-config build/allreduce_fpisa.json
   fpisa controller inspect --switch 127.0.0.1:9559 tables
   fpisa controller inspect --switch 127.0.0.1:9559 registers ingress.slot.round_0 --json
 """
@@ -77,6 +79,8 @@ def _serve_parser() -> argparse.ArgumentParser:
     parser.add_argument("--hosts", type=Path, metavar="FILE", help="JSON: who is at which port of --switch")
     parser.add_argument("--fabric", type=Path, metavar="FILE",
                         help="JSON: several switches, their P4Runtime addresses, and who is where (instead of both)")  # fmt: skip
+    parser.add_argument("--pipelines", type=int, default=1, metavar="N",
+                        help="of each switch, by device ids; a job uses as many as it has queues (1)")  # fmt: skip
     parser.add_argument("--listen", default="tcp:127.0.0.1:18001", metavar="WHERE",
                         help="unix:PATH or tcp:HOST:PORT for workers (tcp:127.0.0.1:18001; port 0: any)")  # fmt: skip
     parser.add_argument("--election-id", type=int, default=1 << 16, metavar="N", help="to be primary with (65536)")

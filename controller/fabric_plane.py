@@ -20,8 +20,8 @@ log = logging.getLogger("fpisa.controller")
 class FabricPlane:
     """All switches of a fabric under this controller. Raises as Plane does, the switch named."""
 
-    def __init__(self, target: Target, fabric: Fabric, on_lost: Callable[[str], None]) -> None:
-        """target: the program of all switches; addresses and device ids are the fabric's."""
+    def __init__(self, target: Target, fabric: Fabric, on_lost: Callable[[str], None], pipeline: int = 0) -> None:
+        """target: the program of all switches; addresses and device ids are the fabric's. pipeline: of each switch."""
         self.fabric = fabric
         self._on_lost = on_lost
         self._away = set(fabric.sites)  # switches without a connection
@@ -31,6 +31,7 @@ class FabricPlane:
                 replace(target, address=site.address, device_id=site.device_id),
                 fabric.hosts_of(name),
                 lambda reason, name=name: self._lost(name, reason),  # type: ignore[misc]
+                pipeline,
             )
             for name, site in fabric.sites.items()
         }
@@ -63,10 +64,17 @@ class FabricPlane:
             self._away.discard(name)
         remembers, self._forgotten = not self._forgotten, False
         if not remembers:
-            for name in sorted(set(self.planes) - set(back)):
-                with _named(name):
-                    self.planes[name].clear_jobs()
+            self._clear(set(self.planes) - set(back))
         return remembers
+
+    def clear_jobs(self) -> None:
+        """Take every job's entries from every switch."""
+        self._clear(set(self.planes))
+
+    def _clear(self, names: set[str]) -> None:
+        for name in sorted(names):
+            with _named(name):
+                self.planes[name].clear_jobs()
 
     def close(self) -> None:
         for plane in self.planes.values():

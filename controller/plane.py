@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,9 @@ class Seat:
 class Plane:
     """One switch under this controller. Raises P4RuntimeError, ValueError or OSError, each one sentence."""
 
-    def __init__(self, target: Target, hosts: Hosts, on_lost: Callable[[str], None]) -> None:
-        self.target = target
+    def __init__(self, target: Target, hosts: Hosts, on_lost: Callable[[str], None], pipeline: int = 0) -> None:
+        """pipeline: of the switch's several, each the device of the next id."""
+        self.target = replace(target, device_id=target.device_id + pipeline)
         self.hosts = hosts
         self._on_lost = on_lost
         self._switch: P4Switch | None = None

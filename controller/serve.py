@@ -12,11 +12,11 @@ import sys
 
 from . import entries, fabric, hosts
 from .app import App
-from .fabric_plane import FabricPlane
 from .jobs import MAX_GROUP, Limits, Registry
 from .p4rt.client import Tls
 from .p4rt.status import P4RuntimeError
-from .plane import Plane, Target
+from .pipelines import AnyPlane, PipelinesPlane, make_plane
+from .plane import Target
 from .session import FORMATS
 
 log = logging.getLogger("fpisa.controller")
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
             app[0].switch_lost(reason)
 
     known = hosts.read(args.hosts) if args.fabric is None else fabric.read(args.fabric)
-    plane = Plane(target, known, lost) if isinstance(known, hosts.Hosts) else FabricPlane(target, known, lost)
+    plane = make_plane(target, known, args.pipelines, lost)
     try:
         plane.connect(fresh=True)
     except P4RuntimeError as error:
@@ -55,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
+    if not 1 <= args.pipelines <= 16:
+        raise ValueError(f"--pipelines must be from 1 to 16, not {args.pipelines}")
     if (args.p4info is None) != (args.config is None):
         raise ValueError("--p4info and --json-config go together: give both, or none")
     if args.fabric is None and (args.switch is None or args.hosts is None):
@@ -73,7 +75,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _registry(
-    args: argparse.Namespace, plane: Plane | FabricPlane, known: hosts.Hosts | fabric.Fabric
+    args: argparse.Namespace, plane: AnyPlane | PipelinesPlane, known: hosts.Hosts | fabric.Fabric
 ) -> Registry:
     """A start at random keeps ids apart from an earlier controller's, even where registers cannot be read."""
     averages = entries.averages(plane.schema)
@@ -95,6 +97,8 @@ async def _serve(app: App, args: argparse.Namespace) -> int:
     facts = {"listen": where, "switch": args.switch, "device": args.device_id}
     if args.fabric is not None:
         facts = {"listen": where, "fabric": str(args.fabric)}
+    if args.pipelines > 1:
+        facts["pipelines"] = args.pipelines
     if args.json:
         line = json.dumps({"ready": True, **facts})
     else:

@@ -40,9 +40,10 @@ class Devices:
 
     def streams_for(self, message: Any) -> Streams:
         """Where a stream's first message belongs: with the device it asks to arbitrate for, else with the first one, which
-        knows how to refuse it."""
-        asked = message.arbitration.device_id if message.WhichOneof("update") == "arbitration" else None
-        return self._by_id.get(asked, self.first).streams
+        knows how to refuse it. Raises Refused where there is no such device."""
+        if message.WhichOneof("update") == "arbitration":
+            return self.find(message.arbitration.device_id).streams
+        return self.first.streams
 
 
 class Route:
@@ -57,7 +58,7 @@ class Route:
         self._streams.opened(session)
 
     def received(self, message: Any) -> None:
-        """Raises Refused where the device that the first message names has too many streams."""
+        """Raises Refused where there is no device that the first message names, or it has too many streams."""
         with self._lock:
             if self._closed:
                 return

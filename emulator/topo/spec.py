@@ -126,6 +126,12 @@ def hosts_file(topology: Topology, switch: str) -> dict[str, Any]:
     return {"switch": {"mac": SWITCH_MAC, "ip": SWITCH_IP}, "hosts": hosts}
 
 
+def rack_sizes(topology: Topology) -> tuple[int, ...]:
+    """Hosts at each switch that has any, in the order of ranks."""
+    homes = [attachment(topology, host.name).node for host in topology.hosts]
+    return tuple(homes.count(name) for name in dict.fromkeys(homes))
+
+
 def forwarding(topology: Topology, switch: str) -> dict[str, int]:
     """Host name -> the port of `switch` on a shortest path to it."""
     routes: dict[str, int] = {}

@@ -122,6 +122,7 @@ class Stack:
     pairs: list[tuple[str, str]] | None = None
     deadline: float = 8.0
     impair: str = ""
+    pipelines: int = 1
     options: dict[str, Any] = field(default_factory=dict)
     running: list[Process] = field(default_factory=list)
 
@@ -162,7 +163,7 @@ class Stack:
         if self.pairs is not None:
             names = [near for near, _ in self.pairs]
         ports = [word for r, name in enumerate(names) for word in ("-i", f"{r + 1}@{name}")]
-        more = ["--impair", self.impair] if self.impair else []
+        more = ["--pipelines", str(self.pipelines), *(["--impair", self.impair] if self.impair else [])]
         process = self.fpisa(
             "switch", "--no-p4", *ports, *more, "--grpc-server-addr", f"127.0.0.1:{self.port}", "--json", "-L", "warn"
         )
@@ -174,6 +175,7 @@ class Stack:
         process = self.fpisa(
             "controller", "--switch", f"127.0.0.1:{self.port}", "--p4info", info, "--json-config", config,
             "--hosts", str(self.folder / "hosts.json"), "--listen", f"unix:{self.listen}", "--json",
+            "--pipelines", str(self.pipelines),
         )  # fmt: skip
         process.until(lambda m: m.get("ready") is True)
         return process

@@ -60,6 +60,13 @@ def parser() -> argparse.ArgumentParser:
         help=f"of a link, 0: unlimited ({plan.rate_mbit:g})",
     )
     add("--elements", type=int, default=plan.elements, metavar="N", help=f"values a packet ({plan.elements})")
+    add(
+        "--pipelines",
+        type=int,
+        default=plan.pipelines,
+        metavar="N",
+        help=f"threads of each switch, and of each worker ({plan.pipelines})",
+    )
     add("--slots", type=int, default=plan.slots, metavar="N", help=f"chunks in flight ({plan.slots})")
     add(
         "--epochs",
@@ -127,12 +134,17 @@ def plan_of(words: argparse.Namespace) -> Plan:
         ("workers", 2, 32),
         ("elements", 32, 256),
         ("slots", 1, 512),
+        ("pipelines", 1, 16),
         ("bench_repeats", 1, 1000),
     ):
         if not low <= getattr(words, name) <= high:
             raise JobError(f"--{name.replace('_', '-')} must be from {low} to {high}, not {getattr(words, name)}")
-    if words.in_process and (words.shape != "star" or words.cpu is not None):
-        raise JobError("--in-process has no network: leave out --shape and --cpu")
+    if words.pipelines > words.slots:
+        raise JobError(f"{words.pipelines} pipelines cannot share {words.slots} slots")
+    if words.pipelines > 1 and words.switch == "bmv2":
+        raise JobError("simple_switch_grpc has one pipeline: leave out --pipelines")
+    if words.in_process and words.cpu is not None:
+        raise JobError("--in-process has no hosts whose processors could be limited: leave out --cpu")
     if not 0 <= words.rate < float("inf") or not 0 < words.bench_mb <= 1000:
         raise JobError("--rate must be 0 or more and --bench-mb above 0 and at most 1000")
     try:
@@ -147,6 +159,7 @@ def plan_of(words: argparse.Namespace) -> Plan:
         rate_mbit=words.rate or None,
         elements=words.elements,
         slots=words.slots,
+        pipelines=words.pipelines,
         bench_bytes=max(4, round(words.bench_mb * 1e6) // 4 * 4),
         bench_repeats=words.bench_repeats,
         recipe=recipe,
@@ -192,8 +205,8 @@ def surroundings(plan: Plan, console: Console) -> tuple[list[str], Plan]:
         raise JobError("simple_switch_grpc is not installed; without --switch bmv2 our own switch is used")
     reason = None if plan.in_process else why_not()
     if reason is not None:
-        if plan.shape != "star" or plan.cpu is not None:
-            raise JobError(f"--shape {plan.shape} and --cpu need a network, and none can be built: {reason}")
+        if plan.cpu is not None:
+            raise JobError(f"--cpu needs a network, and none can be built: {reason}")
         if plan.switch == "bmv2":
             raise JobError(f"simple_switch_grpc needs a network, and none can be built: {reason}")
         plan = replace(plan, in_process=True)
@@ -212,6 +225,8 @@ def surroundings(plan: Plan, console: Console) -> tuple[list[str], Plan]:
             f"A Mininet {NAMES[plan.shape]}: {plan.workers} hosts, a network namespace each; links {rate}; "
             f"{plan.elements} values a packet, {plan.slots} slots."
         )
+    if plan.pipelines > 1:
+        notes.append(f"Each switch has {plan.pipelines} pipelines and each worker as many queues, one a pipeline.")
     if plan.shape == "racks":
         notes.append(f"Each rack's switch sums its workers; its sums go up {plan.uplink}.")
     if plan.impair:

@@ -5,30 +5,23 @@ and the workers as threads that reach the switch through queues. gloo's workers 
 from __future__ import annotations
 
 import json
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from emulator.server.device import Device
-from emulator.server.program import SwitchOptions
-from emulator.server.service import Server
-from emulator.switch.ports import Impairments, Queue, parse_impairments
-from emulator.switch.runner import Runner
+from emulator.switch.ports import Impairments, parse_impairments
 from emulator.topo.process import Child, stop_all
-from emulator.topo.shapes import star
-from emulator.topo.spec import Host, hosts_file
-from emulator.topo.switches import CPU_PORT, free_port
+from emulator.topo.shapes import SHAPES
+from emulator.topo.spec import Host, rack_sizes
+from emulator.topo.switches import free_port
 from workers import wire
 from workers.allreduce import Options, attach, frame_bytes
 from workers.join import JoinError, join
-from workers.main_job.controller import command as controller_command
 from workers.main_job.follow import Follower
+from workers.main_job.in_process_net import InProcessNet, in_process_net
 from workers.main_job.plan import JobError, Method, Plan
 from workers.main_job.programs import Program
-from workers.main_job.queue_plug import QueuePlug
 from workers.main_job.result import Event, Result, conclude
 from workers.main_job.tasks import task_of, worker_command
 from workers.training.aggregators import AggregatorError, InNetwork, Seat
@@ -52,7 +45,8 @@ def run_method(
     except JobError as error:
         raise JobError(f"{method.aggregator}: {error}") from None
     again = sum(worker.last["counts"].get("retransmissions", 0) for worker in follower.heard)
-    return conclude(method.aggregator, follower.heard, packets, again, folder, None, plan.elements)
+    racks = rack_sizes(SHAPES[plan.shape](plan.workers))
+    return conclude(method.aggregator, follower.heard, packets, again, folder, None, plan.elements, racks, plan.uplink)
 
 
 def run_ring(plan: Plan, method: Method, folder: Path, follower: Follower) -> int | None:
@@ -83,15 +77,15 @@ def start_worker(follower: Follower, rank: int, task: Task, folder: Path) -> Chi
 def run_switch(plan: Plan, method: Method, program: Program, folder: Path, follower: Follower) -> int:
     """Sums in the switch; returns the packets that the workers sent."""
     impair = impairments(plan.impair)
-    with in_process_switch(plan, program, folder) as (runner, socket):
-        topology = star(plan.workers)
+    topology = SHAPES[plan.shape](plan.workers)
+    with in_process_net(plan, topology, program, folder, impair) as net:
         statuses: dict[int, int] = {}
 
         def work(rank: int) -> None:
             host = topology.hosts[rank]
-            task = task_of(plan, method, rank, host, str(socket), host.ip, 0, "", folder)
+            task = task_of(plan, method, rank, host, str(net.socket), host.ip, 0, "", folder)
             try:
-                make = partial(member, host=host, runner=runner, port=rank + 1, impair=impair)
+                make = partial(member, host=host, net=net)
                 run(task, make, lambda event: follower.line(rank, json.dumps(event)))
                 statuses[rank] = 0
             except AggregatorError:
@@ -108,37 +102,16 @@ def run_switch(plan: Plan, method: Method, program: Program, folder: Path, follo
     return sum(int(worker.last["counts"]["packets_sent"]) for worker in follower.heard)
 
 
-def member(seat: Seat, host: Host, runner: Runner, port: int, impair: Impairments) -> InNetwork:
-    """A worker of the job, plugged into the switch's `port`. Raises AggregatorError."""
+def member(seat: Seat, host: Host, net: InProcessNet) -> InNetwork:
+    """A worker of the job, plugged into its switch. Raises AggregatorError."""
     try:
         options = Options(**seat.options, timing=Timing(deadline=seat.deadline_s))
         request = options.request(seat.job, seat.workers, seat.host, seat.rank)
         membership = join(seat.controller, request, options.join_timeout)
     except (JoinError, ValueError) as error:
         raise AggregatorError(str(error)) from None
-    transport = QueuePlug(runner, port, frame_bytes(options), impair)
+    transport = net.plug(host.name, frame_bytes(options))
     return InNetwork(seat, attach(membership, wire.mac_bytes(host.mac), transport, options))
-
-
-@contextmanager
-def in_process_switch(plan: Plan, program: Program, folder: Path) -> Iterator[tuple[Runner, Path]]:
-    """The switch, between ports that are queues, and the controller's socket, for as long as the context lasts."""
-    with ExitStack() as running:
-        runner = running.enter_context(Runner({port: Queue() for port in range(1, plan.workers + 1)}))
-        device = Device(SwitchOptions("auto", 511, CPU_PORT, None), device_id=1, runner=runner)
-        running.callback(device.close)
-        server = Server(device, "127.0.0.1:0", None)
-        server.start()
-        running.callback(server.stop)
-        short = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="fpisa-")))
-        hosts = folder / "hosts.json"
-        hosts.write_text(json.dumps(hosts_file(star(plan.workers), "s1")))
-        socket = short / "controller.sock"
-        words = controller_command(server.address, program, hosts, socket)
-        controller = Child("controller", words, folder / "controller.log", ready=lambda line: "ready" in line)
-        running.callback(controller.stop)
-        controller.wait_ready(60.0)
-        yield runner, socket
 
 
 def impairments(spec: str) -> Impairments:

@@ -9,7 +9,7 @@ from pathlib import Path
 from emulator.topo.build import Network
 from emulator.topo.process import Child
 from emulator.topo.shapes import SHAPES
-from emulator.topo.spec import Topology, attachment, fabric_file, hosts_file
+from emulator.topo.spec import fabric_file, hosts_file, rack_sizes
 from emulator.topo.switches import start_switch
 from workers.main_job.controller import command as controller_command
 from workers.main_job.controller import fabric_command
@@ -32,13 +32,14 @@ def run_method(
     with Network(topology, folder, offloads=plan.switch != "bmv2") as network:
         switches, addresses = {}, {}
         for switch in topology.switches:
-            child, addresses[switch.name] = start_switch(network, switch, plan.switch)
+            options = ["--pipelines", str(plan.pipelines)] if plan.pipelines > 1 else []
+            child, addresses[switch.name] = start_switch(network, switch, plan.switch, options=options)
             assert child is not None
             switches[switch.name] = child
         if topology.root:
-            socket = start_fabric_controller(network, addresses, program, folder)
+            socket = start_fabric_controller(network, addresses, program, folder, plan.pipelines)
         else:
-            socket = start_controller(network, addresses[topology.switches[0].name], program, folder)
+            socket = start_controller(network, addresses[topology.switches[0].name], program, folder, plan.pipelines)
         meter = Meter(list(switches.values()), network.link_bytes)
 
         def heard(rank: int, event: Event) -> None:
@@ -60,12 +61,6 @@ def run_method(
     return conclude(
         method.aggregator, follower.heard, packets, again, folder, meter.seconds, plan.elements, racks, plan.uplink, meter.links
     )
-
-
-def rack_sizes(topology: Topology) -> tuple[int, ...]:
-    """Hosts at each switch that has any, in the order of ranks."""
-    homes = [attachment(topology, host.name).node for host in topology.hosts]
-    return tuple(homes.count(name) for name in dict.fromkeys(homes))
 
 
 def total(follower: Follower, own: str, counters: list[dict[str, int]], tcp: str) -> int:
@@ -97,23 +92,26 @@ class Meter:
             }
 
 
-def start_controller(network: Network, switch: str, program: Program, folder: Path) -> Path:
+def start_controller(network: Network, switch: str, program: Program, folder: Path, pipelines: int = 1) -> Path:
     """Starts the controller of the one switch; returns its socket. Raises TopologyError."""
     hosts = folder / "hosts.json"
     hosts.write_text(json.dumps(hosts_file(network.topology, network.topology.switches[0].name)))
     socket = network.folder / "controller.sock"
-    command = controller_command(switch, program, hosts, socket)
+    command = controller_command(switch, program, hosts, socket, pipelines)
     child = network.start("controller", command, ready=lambda line: "ready" in line)
     child.wait_ready(60.0)
     return socket
 
 
-def start_fabric_controller(network: Network, servers: dict[str, str], program: Program, folder: Path) -> Path:
+def start_fabric_controller(
+    network: Network, servers: dict[str, str], program: Program, folder: Path, pipelines: int = 1
+) -> Path:
     """Starts the controller of all switches; returns its socket. Raises TopologyError."""
     fabric = folder / "fabric.json"
     fabric.write_text(json.dumps(fabric_file(network.topology, servers)))
     socket = network.folder / "controller.sock"
-    child = network.start("controller", fabric_command(fabric, program, socket), ready=lambda line: "ready" in line)
+    command = fabric_command(fabric, program, socket, pipelines)
+    child = network.start("controller", command, ready=lambda line: "ready" in line)
     child.wait_ready(60.0)
     return socket
 

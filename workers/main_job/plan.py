@@ -46,6 +46,7 @@ class Plan:
     workers: int = 4
     rate_mbit: float | None = 200.0
     elements: int = 64  # values a packet
+    pipelines: int = 1  # of each switch; a worker has as many queues
     slots: int = 128  # chunks a worker keeps in flight: enough for a crowded machine to be late by some milliseconds
     bench_bytes: int = 4_000_000
     bench_repeats: int = 3

@@ -36,7 +36,9 @@ def task_of(
         "port": port,
         "deadline_s": plan.deadline_s,
         "interface": interface,
-        "options": {"format": method.format, "elements": plan.elements, "slots": plan.slots},
+        "options": {
+            "format": method.format, "elements": plan.elements, "slots": plan.slots, "queues": plan.pipelines
+        },
     }
     return Task(
         aggregator=method.aggregator,
