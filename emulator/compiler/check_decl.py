@@ -12,6 +12,7 @@ from .context import Options
 from .source import CompileError, Diagnostics
 from .types import (
     ERROR,
+    INT,
     UNKNOWN,
     VOID,
     Bits,
@@ -307,6 +308,8 @@ def _select_key(ck: Checker, key: ast.Expr, pos: int) -> Type:
     kind = check_expr.value(ck, key)
     real = strip(kind)
     if kind is UNKNOWN or isinstance(real, (Bits, Enum, Tuple)) or str(real) in ("bool", "error") or is_struct(real):
+        return kind
+    if real is INT and ck.known(key) is not None:
         return kind
     return ck.error(key.pos, f"a select cannot choose by {kind}")
 

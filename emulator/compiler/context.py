@@ -40,7 +40,8 @@ class Options:
 
     allow: limits of the reference target to lift ("table-reuse", "division").
     emit_externs: write externs that the program declares, for a switch with a module for them.
-    reject: "accept" (as the reference: an explicit reject ends parsing), "drop" (the packet is dropped) .
+    reject: what an explicit reject and a select without match do: "accept" (as the reference: parsing ends), "error" (the
+    latter raises error NoMatch), "drop" (the packet is dropped).
     """
 
     allow: frozenset[str] = frozenset()

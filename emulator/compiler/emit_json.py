@@ -86,9 +86,8 @@ def _header_types(program: ir.Program) -> list[Json]:
         item: Json = {"name": kind.name, "id": len(out), "fields": fields}
         if kind.name == "standard_metadata":
             item["fields"] = _padded(fields, "_padding")
-        varbit = sum(t.width for _, t in kind.fields if isinstance(t, Varbit))
-        if varbit:
-            item["max_length"] = (varbit + sum(width_of(t) for _, t in kind.fields if not isinstance(t, Varbit)) + 7) // 8
+        if any(isinstance(t, Varbit) for _, t in kind.fields):
+            item["max_length"] = sum(width_of(t) for _, t in kind.fields) // 8
         out.append(item)
     return out
 

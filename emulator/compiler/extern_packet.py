@@ -20,8 +20,11 @@ def extract(cx: Context, base: ExternV, args: Args, expr: ast.Call) -> None:
             raise cx.fail(expr.pos, "extract(_) needs the type of the header: extract<T>(_)")
         place = cx.storage.make("skipped", kind)
     header = _extract_target(cx, place, expr)
-    if variable and not any(isinstance(strip(t), Varbit) for t in place.type.fields.values()):
+    has_varbit = any(isinstance(strip(t), Varbit) for t in place.type.fields.values())
+    if variable and not has_varbit:
         raise cx.fail(expr.pos, f"{place.type} has no varbit field, so extract takes no length")
+    if has_varbit and not variable:
+        raise cx.fail(expr.pos, f"{place.type} has a varbit field, whose length in bits extract takes as second argument")
     if variable:
         cx.prim("extract_VL", header, args.scalar("variableFieldSizeInBits", Bits(32)))
     else:

@@ -87,8 +87,9 @@ def _language_flags(p: argparse.ArgumentParser) -> None:
     p.add_argument("-a", dest="arch_short", help=argparse.SUPPRESS)
     p.add_argument("--allow", action="append", default=[], metavar="LIMIT",
                    help=f"lift limits of the reference target: {', '.join(LIMITS)} (comma separated, or all)")
-    p.add_argument("--parser-reject", choices=("accept", "drop"), default="accept",
-                   help="what an explicit `transition reject` does: end parsing (as simple_switch) or drop the packet")
+    p.add_argument("--parser-reject", choices=("accept", "error", "drop"), default="accept",
+                   help="what `transition reject` and a select that matches nothing do: end parsing (as simple_switch), "
+                        "the latter with error NoMatch, or drop the packet")
     p.add_argument("--emit-externs", action="store_true",
                    help="write externs that the program declares, for a switch that loads a module with them")
     p.add_argument("--ndebug", action="store_true", help="leave out assert and assume")

@@ -6,12 +6,11 @@ checksums (`deparser_body`), or at the end of parsing for checksums to verify (`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from . import fold, ir
 from .context import Context
-from .storage import valid_field
 from .stores import Place, overlap, places, store, touches
 from .types import Bits, is_header, width_of
 from .values import ChoiceV, DynHeaderV, HeaderRV, HeaderV, StackV, StructV, TupleV, UnionV
@@ -19,14 +18,15 @@ from .values import ChoiceV, DynHeaderV, HeaderRV, HeaderV, StackV, StructV, Tup
 Body = Sequence[ir.Stmt]
 
 
-def checksums(cx: Context, compute: tuple[ir.Stmt, ...], verify: tuple[ir.Stmt, ...]) -> None:
+def checksums(cx: Context, compute: tuple[ir.Stmt, ...], verify: tuple[ir.Stmt, ...], emits: Body) -> None:
     """Records that the target verifies and updates, and the code beside them.
 
-    That code runs first. Where it changes what a checksum before it reads, updates are made in their place, as code.
+    That code runs first. Where it changes what a checksum before it reads, and where the deparser has code of its own that
+    may read what is updated, updates are made in their place, as code.
     """
     if (late := _spoiled(cx, verify, _Seen())) is not None:
         cx.diags.error(late, "this changes what a checksum above verifies, and the target runs it before")
-    if _spoiled(cx, compute, _Seen()) is not None:
+    if not all(_is_plain(s) for s in emits) or _spoiled(cx, compute, _Seen()) is not None:
         compute = _in_place(cx, compute)
     for body, before in ((compute, cx.program.deparser_body), (verify, cx.program.verify_body)):
         _collect(cx, body, fold.TRUE)
@@ -182,19 +182,8 @@ def _emit(cx: Context, stmt: ir.Prim, plain: bool) -> list[ir.Stmt]:
             made = cx.storage.header(cx.storage.unique("emitted"), part.type)
             cx.program.deparser.append(made.name)
             store(cx, made, part)
-            if isinstance(part, HeaderV):
-                _checksums_of_copy(cx, part, made)
 
     return cx.collect(copies)[0]
-
-
-def _checksums_of_copy(cx: Context, header: HeaderV, copy: HeaderV) -> None:
-    """A copy is made before checksums are updated, so they are written into it as well."""
-    for item in list(cx.program.checksums):
-        target = item.target
-        if item.update and isinstance(target, ir.Field) and target.header == header.name:
-            cond = fold.logic("and", valid_field(copy.name), item.cond)
-            cx.program.checksums.append(replace(item, target=replace(target, header=copy.name), cond=cond))
 
 
 def _headers(value: Any) -> list[str] | None:

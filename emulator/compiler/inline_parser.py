@@ -8,10 +8,12 @@ from .context import Context, Frame
 from .convert import as_scalar
 from .inline_control import build_locals
 from .inline_expr import expression, ordered
-from .types import VOID, Bits, Type, storage_type, strip, width_of
+from .types import INT, VOID, Bits, Type, storage_type, strip, width_of
 from .values import Env, InstanceV, KeysetV, RecordV, StructV, TupleV, ValueSetV
 
 MAX_CASES = 100_000
+NO_MATCH = -2
+"""In place of a position: the state that raises error NoMatch."""
 
 
 def run_top(cx: Context, instance: InstanceV, args: list[Any]) -> None:
@@ -133,8 +135,27 @@ def _transition(cx: Context, item: ast.Transition, names: dict[str, str]) -> tup
         for match in _labels(cx, _spread(case.keys, values), keys):
             cases.append((match, target))
             if match is None:
-                return keys, cases
-    return keys, cases
+                return _known_at_run_time(keys), cases
+    if cx.options.reject != "accept":
+        cases.append((None, _no_match(cx, names)))
+    return _known_at_run_time(keys), cases
+
+
+def _no_match(cx: Context, names: dict[str, str]) -> str:
+    """Where a select goes that no label fits: the language rejects the packet with error NoMatch."""
+    if cx.options.reject == "drop":
+        return _target(cx, "reject", cx.pos, names)
+    known = next((s for s in cx.program.states if s.pos == NO_MATCH), None)
+    if known is None:
+        code = ir.Const(cx.program.errors["NoMatch"], Bits(32))
+        body = (ir.Prim("verify", (fold.FALSE, code), cx.pos),)
+        known = ir.State(state_name(cx, "no_match"), body, [], [(None, "accept")], NO_MATCH)
+        cx.program.states.append(known)
+    return known.name
+
+
+def _known_at_run_time(keys: list[ir.Expr]) -> list[ir.Expr]:
+    return [key for key in keys if key.type is not INT]
 
 
 def _spread(label: ast.Expr, values: list[Any]) -> ast.Expr:
@@ -175,8 +196,8 @@ def _parts(cx: Context, value: Any, pos: int) -> list[ir.Expr]:
 
 
 def _key(cx: Context, value: ir.Expr) -> ir.Expr:
-    """A key the target can read: a field or the last stack element's field."""
-    if isinstance(value, (ir.Field, ir.LastField, ir.LastUnionField)):
+    """A key the target can read: a field or the last stack element's field. A number without width is matched here."""
+    if value.type is INT or isinstance(value, (ir.Field, ir.LastField, ir.LastUnionField)):
         return value
     temp = cx.temp(value.type if isinstance(value.type, Bits) or value.type is fold.BOOL else Bits(32))
     cx.assign(temp, fold.cast(value, temp.type) if isinstance(value, ir.Const) else value)
@@ -194,9 +215,13 @@ def _labels(cx: Context, label: ast.Expr, keys: list[ir.Expr]) -> list[Any]:
             return [value]
         if isinstance(value, (TupleV, StructV)):
             flat = _parts(cx, value, label.pos)
-            return [[(fold.wrap(v.value, k.type) & _full(k), _full(k)) for v, k in zip(flat, keys)]]  # type: ignore[attr-defined]
+            return [[(fold.wrap(v.value, k.type) & _full(k), _full(k)) for v, k in zip(flat, keys) if k.type is not INT]]  # type: ignore[attr-defined]
     rows: list[list[tuple[int, int]]] = [[]]
     for part, key in zip(parts, keys):
+        if isinstance(key, ir.Const) and key.type is INT:
+            if not _matches(cx, part, key.value):
+                return []
+            continue
         choices = _choices(cx, part, key)
         rows = [row + [choice] for row in rows for choice in choices]
         if len(rows) > MAX_CASES:
@@ -204,6 +229,21 @@ def _labels(cx: Context, label: ast.Expr, keys: list[ir.Expr]) -> list[Any]:
     if all(mask == 0 for row in rows for _, mask in row):
         return [None]
     return rows  # type: ignore[return-value]
+
+
+def _matches(cx: Context, part: ast.Expr, number: int) -> bool:
+    """Does a label fit a key that is a number without width?"""
+    value = expression(cx, part)
+    if isinstance(value, TupleV) and len(value.items) == 1:
+        value = value.items[0]
+    first, second = (value.first, value.second) if isinstance(value, KeysetV) else (value, value)
+    if isinstance(value, KeysetV) and value.kind == "default":
+        return True
+    if not isinstance(first, ir.Const) or not isinstance(second, ir.Const):
+        raise cx.fail(part.pos, "a label must be known at compile time")
+    if isinstance(value, KeysetV) and value.kind == "mask":
+        return number & second.value == first.value & second.value
+    return first.value <= number <= second.value
 
 
 def _full(key: ir.Expr) -> int:

@@ -34,7 +34,7 @@ def inline_program(tree: ast.Program, name: str, diags: Diagnostics, options: Op
     program.egress = inline_control.run_top(cx, blocks[3], [headers, meta, standard], "egress")
     compute = inline_control.run_top(cx, blocks[4], [headers, meta], "compute")
     emits = inline_control.run_top(cx, blocks[5], [packet_out, headers], "deparser")
-    checksums(cx, compute, verify)
+    checksums(cx, compute, verify, emits)
     deparser(cx, emits)
     inline_parser.run_at_end(cx, program.verify_body)
     _reject(cx)
@@ -88,6 +88,11 @@ def _main(cx: Context, tree: ast.Program) -> list[InstanceV]:
             value.path = value.type.name
             given = ast.string_annotation(value.type.decl.annotations, "name")
             value.path = given.lstrip(".") if given else value.path
+        if value in blocks.values() and _has_objects(value):
+            raise cx.fail(arg.pos, f"{value.path} has tables or objects, and this target has them in one place each; "
+                                   "make a second instance")
+        if any(value.path == other.path for other in blocks.values() if other is not value):
+            value.path = f"{value.path}_{param.name}"
         blocks[param.name] = value
     for value in blocks.values():
         _bind_missing(cx, value)
@@ -95,6 +100,11 @@ def _main(cx: Context, tree: ast.Program) -> list[InstanceV]:
     for role, block in zip(BLOCKS, result):
         cx.program.parser_names[role] = block.path
     return result
+
+
+def _has_objects(value: InstanceV) -> bool:
+    """Does a control have tables or instances of its own?"""
+    return any(isinstance(item, (ast.Table, ast.Instance)) for item in value.type.decl.locals)  # type: ignore[union-attr]
 
 
 def _bind_missing(cx: Context, value: InstanceV) -> None:

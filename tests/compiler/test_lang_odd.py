@@ -66,7 +66,7 @@ ROWS: list[Row] = [
 
 REFUSED: dict[str, tuple[str, str]] = {
     "one control in both pipelines": (small(
-        ig="action a() { } table t { actions = { a; } } apply { t.apply(); }", main=TWICE), "the name of two tables"),
+        ig='action a() { } @name(".t") table t { actions = { a; } } apply { t.apply(); }', main=TWICE), "the name of two tables"),
     "two registers of one name": (small(
         ig='@name("r") register<bit<8>>(1) q; register<bit<8>>(1) r; apply { q.write(0, 1); r.write(0, 1); }'),
         "the name of two extern objects"),
