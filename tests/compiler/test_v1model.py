@@ -108,7 +108,8 @@ def test_checksums_with_payload(tmp_path: Path) -> None:
     # UDP's checksum of 0 is sent as ones
     ("update_checksum(true, AB, hdr.h.w, HashAlgorithm.csum16); if (hdr.h.w == 0xfefd) hdr.h.w = 0xffff;",
      "01020304ffff0006"),
-    ("if (hdr.h.b == 2) { update_checksum(true, AB, hdr.h.w, HashAlgorithm.csum16); } hdr.h.d = hdr.h.w[7:0];", "010203fdfefd0006"),
+    ("if (hdr.h.b == 2) { update_checksum(true, AB, hdr.h.w, HashAlgorithm.csum16); } hdr.h.d = hdr.h.w[7:0];",
+     "010203fdfefd0006"),
     # one checksum over another
     ("update_checksum(true, AB, hdr.h.w, HashAlgorithm.csum16); update_checksum(true, hdr.h.w, hdr.h.x, HashAlgorithm.csum16);",
      "01020304fefd0102"),
