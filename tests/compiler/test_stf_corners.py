@@ -122,7 +122,7 @@ ROWS: list[StfRow] = [(name, *rest) for name, rest in {
     "long else-if chain": one("".join(f"if (h.h.d == {k}) h.h.a = {k + 0x10}; else " for k in range(30)) +
         "h.h.a = 0xff;", "14 02 03 04 0005 0006"),
     "many conditions on one path": one("".join(f"if (h.h.w[{k % 16}:{k % 16}] == 1) {{ h.h.a = h.h.a + {k}; "
-        "}} " for k in range(16)),
+        f"}} " for k in range(16)),
         "03 02 03 04 0005 0006"),
     "actions nested four deep with directions": one("a1(h.h.a, h.h.b);", "05 02 03 04 0005 0006",
         locs="action a4(inout bit<8> x, in bit<8> y) { x = x + y; } action a3(inout bit<8> x, inout bit<8> y) { "
