@@ -22,9 +22,9 @@ from workers.query.keys import mix
 from workers.query.scanned import Scanned, Wanted, gather
 from workers.query.shelf import PART
 
-DEFAULT_SHARE = 0.6
 LEAST_MEMORY = 64 << 20
 """Bytes without which DuckDB does little."""
+UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
 
 def check(directory: Path, needed: dict[str, list[str]]) -> None:
@@ -44,6 +44,13 @@ def check(directory: Path, needed: dict[str, list[str]]) -> None:
             raise QueryError(f"table {table} has more rows than a 32-bit row id can name")
 
 
+def granted(connection: duckdb.DuckDBPyConnection) -> int:
+    """Bytes that a fresh DuckDB would take: four fifths of the machine's memory, or of its control group's."""
+    found = connection.execute("SELECT current_setting('memory_limit')").fetchone()
+    number, unit = str(found[0] if found else "1 GiB").split()
+    return int(float(number) * UNITS[unit])
+
+
 def connect(directory: Path, tables: list[str]) -> duckdb.DuckDBPyConnection:
     """DuckDB with each whole table as a view."""
     connection = duckdb.connect()
@@ -57,17 +64,17 @@ def connect(directory: Path, tables: list[str]) -> duckdb.DuckDBPyConnection:
 class Worker:
     """Rank `number` of `count`, with an equal run of every table's rows, as views with the column `row_id`.
 
-    memory: bytes it may take, by default its share of DEFAULT_SHARE of the machine's; half is DuckDB's, which goes on in
-    files beyond that, a quarter is for each scan's columns. folder: of such files."""
+    memory: bytes it may take, by default its share of the machine's or its control group's; half is DuckDB's, which goes on
+    in files beyond that, a quarter is for each scan's columns. folder: of such files."""
 
     def __init__(self, directory: Path, tables: list[str], number: int, count: int, memory: int | None = None,
                  folder: Path | None = None):
         self.number = number
         self.seconds = 0.0  # spent in scans, fetches and queries
         self.side_bytes = 0  # Arrow bytes sent to the master past the switch
-        self.memory = memory or int(DEFAULT_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / count)
         self.folder = folder
         self.connection = duckdb.connect()
+        self.memory = memory or granted(self.connection) // count
         self.connection.execute(f"SET memory_limit = '{max(self.memory // 2, LEAST_MEMORY) // 1024}KiB'")
         self.connection.execute(f"SET temp_directory = {_quoted(folder or _spill())}")
         for table in tables:
