@@ -2,7 +2,7 @@
 
 The golden suite's form (tests/golden/README.md) is checked packet by packet and reads state back; the
 reference compiler's STF is checked port by port at the end, with wildcards and prefixes. `run_file` tells
-them apart by what only one of them has.
+them apart by a comment `# form: golden` (or reference), by what only one of them has, and by the golden suite's names of files.
 """
 
 from __future__ import annotations
@@ -107,8 +107,25 @@ def read_lines(text: str) -> list[Line]:
     return found
 
 
+SAID = re.compile(r"^\s*#\s*form:\s*(golden|reference)\s*$", re.MULTILINE)
+GOLDEN_NAMES = frozenset(["case.stf", "unrecorded.stf"])
+"""Files of the golden suite: what nothing else tells is of its form there."""
+
+
+def form_of_text(text: str, name: str = "") -> str:
+    """ "golden" or "reference": as a comment says it, else by what only one form has, else by the file's name."""
+    said = SAID.search(text)
+    if said is not None:
+        return said[1]
+    return _signs(read_lines(text)) or ("golden" if name in GOLDEN_NAMES else "reference")
+
+
 def form_of(lines: list[Line]) -> str:
     """ "golden" or "reference": by commands that only one form has, then by how lines are written; else reference."""
+    return _signs(lines) or "reference"
+
+
+def _signs(lines: list[Line]) -> str | None:
     commands = {line.command for line in lines}
     if commands & REFERENCE_ONLY:
         return "reference"
@@ -116,7 +133,7 @@ def form_of(lines: list[Line]) -> str:
         return "golden"
     if any(_written_as_reference(line) for line in lines):
         return "reference"
-    return "golden" if any(_written_as_golden(line) for line in lines) else "reference"
+    return "golden" if any(_written_as_golden(line) for line in lines) else None
 
 
 def _written_as_reference(line: Line) -> bool:
@@ -143,16 +160,16 @@ def run_file(switch: Switch, path: str | Path, form: str = "auto") -> Result:
         raise CaseError(f"cannot read {path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise CaseError(f"{path} is not text in UTF-8") from None
-    return run_text(switch, text, form)
+    return run_text(switch, text, form, Path(path).name)
 
 
-def run_text(switch: Switch, text: str, form: str = "auto") -> Result:
-    """Plays the text of a test file. form: golden, reference or auto."""
+def run_text(switch: Switch, text: str, form: str = "auto", name: str = "") -> Result:
+    """Plays the text of a test file. form: golden, reference or auto; name: of the file, which may tell."""
     from emulator.switch.stf_golden import GoldenCase
     from emulator.switch.stf_reference import ReferenceCase
 
     lines = read_lines(text)
-    chosen = form_of(lines) if form == "auto" else form
+    chosen = form_of_text(text, name) if form == "auto" else form
     case = (GoldenCase if chosen == "golden" else ReferenceCase)(switch, Result(chosen))
     for line in lines:
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.switch.stf import CaseError, Result, difference, form_of, read_lines, report, run_file, run_text
+from emulator.switch.stf import CaseError, Result, difference, form_of, form_of_text, read_lines, report, run_file, run_text
 from emulator.switch.switch import Switch
 from tests.switch.programs import Builder, assign, const, do, field, header, sm
 
@@ -194,6 +194,16 @@ def test_forms_are_told_apart() -> None:
     assert form_of(read_lines("mirroring_add 1 2\npacket 1 00")) == "reference"
     assert form_of(read_lines("packet 1 00\nexpect 1 00")) == "reference"
     assert form_of(read_lines("add t 1 k:1&&&1 a()\nexpect 1 00 $")) == "reference"
+
+
+def test_a_file_that_shows_neither_form() -> None:
+    """A comment settles it, then the golden suite's names; every file of that suite is what it is."""
+    plain = "packet 1 00\nexpect 1 00"
+    assert form_of_text(plain, "mine.stf") == "reference" and form_of_text(plain, "case.stf") == "golden"
+    assert form_of_text("# form: golden\n" + plain) == "golden"
+    assert form_of_text("expect_none *\n  #form:reference\n" + plain, "case.stf") == "reference"
+    for path in sorted(GOLDEN.glob("*/*.stf")):
+        assert form_of_text(path.read_text(), path.name) == "golden", path
     assert form_of(read_lines("add t 1 k:1&&&1 a()\nexpect 1 00")) == "golden"
     assert form_of(read_lines("expect 1 0*\nexpect_none 2")) == "golden"
 
