@@ -1,6 +1,7 @@
 """Random expressions, compiled and run, against a direct evaluation by the language's rules."""
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -10,10 +11,15 @@ from emulator.compiler.api import compile_file
 from emulator.switch.switch import Switch
 
 WIDTHS = (1, 3, 8, 13, 32, 64, 100)
-INPUTS = [(width, signed) for width in WIDTHS for signed in (False, True)]
+ODD_WIDTHS = (2, 7, 9, 16, 31, 33, 63, 65, 127, 128, 129)
 OUTPUTS = 40
-PROGRAMS = 6
+OUTPUT_BITS = 136
+PROGRAMS = int(os.environ.get("FPISA_FUZZ_PROGRAMS", "6"))
+ENGINE = os.environ.get("FPISA_FUZZ_ENGINE", "interp")
+FIRST = int(os.environ.get("FPISA_FUZZ_SEED", "7000"))
 PACKETS = 6
+LEVELS = {"||": 1, "&&": 2, "==": 3, "!=": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "|": 5, "^": 6, "&": 7, "<<": 8, ">>": 8,
+          "++": 9, "+": 9, "-": 9, "|+|": 9, "|-|": 9, "*": 10}
 
 
 def wrap(value: int, width: int, signed: bool) -> int:
@@ -31,10 +37,24 @@ class Maker:
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
+        self.widths = sorted(rng.sample(WIDTHS, 4) + rng.sample(ODD_WIDTHS, 3))
+        self.inputs = [(width, signed) for width in self.widths for signed in (False, True)]
+        self.levels: dict[str, int] = {}
+
+    def joined(self, a: str, op: str, b: str) -> str:
+        """(a op b), without those parentheses inside that the operators' strengths make idle."""
+        level = LEVELS[op]
+        if self.levels.get(a, 0) >= level and level not in (3, 4):
+            a = a[1:-1]
+        if self.levels.get(b, 0) > level:
+            b = b[1:-1]
+        text = f"({a} {op} {b})"
+        self.levels[text] = level
+        return text
 
     def leaf(self, width: int, signed: bool):
         rng = self.rng
-        if (width, signed) in INPUTS and rng.random() < 0.75:
+        if (width, signed) in self.inputs and rng.random() < 0.75:
             name = f"{'i' if signed else 'u'}{width}"
             return f"hdr.p.{name}", lambda env: env[name]
         value = rng.choice([0, 1, (1 << width) - 1, 1 << (width - 1), rng.getrandbits(width)])
@@ -54,13 +74,13 @@ class Maker:
         (a, f), (b, g) = self.expr(width, signed, depth), self.expr(width, signed, depth)
         apply = {"+": int.__add__, "-": int.__sub__, "*": int.__mul__, "&": int.__and__, "|": int.__or__,
                  "^": int.__xor__}[op]
-        return f"({a} {op} {b})", lambda env: wrap(apply(f(env), g(env)), width, signed)
+        return self.joined(a, op, b), lambda env: wrap(apply(f(env), g(env)), width, signed)
 
     def _sat(self, width: int, signed: bool, depth: int):
         (a, f), (b, g) = self.expr(width, signed, depth), self.expr(width, signed, depth)
         if self.rng.random() < 0.5:
-            return f"({a} |+| {b})", lambda env: clamp(f(env) + g(env), width, signed)
-        return f"({a} |-| {b})", lambda env: clamp(f(env) - g(env), width, signed)
+            return self.joined(a, "|+|", b), lambda env: clamp(f(env) + g(env), width, signed)
+        return self.joined(a, "|-|", b), lambda env: clamp(f(env) - g(env), width, signed)
 
     def _shift(self, width: int, signed: bool, depth: int):
         a, f = self.expr(width, signed, depth)
@@ -68,10 +88,10 @@ class Maker:
             amount = self.rng.randrange(width + 3)
             b, g = str(amount), (lambda env: amount)
         else:
-            b, g = self.expr(self.rng.choice([3, 8]), False, 0)
+            b, g = self.expr(self.rng.choice([3, 8, *self.widths]), False, 0)
         if self.rng.random() < 0.5:
-            return f"({a} << {b})", lambda env: wrap(f(env) << g(env), width, signed)
-        return f"({a} >> {b})", lambda env: f(env) >> g(env)
+            return self.joined(a, "<<", b), lambda env: wrap(f(env) << min(g(env), width), width, signed)
+        return self.joined(a, ">>", b), lambda env: f(env) >> min(g(env), width)
 
     def _unary(self, width: int, signed: bool, depth: int):
         a, f = self.expr(width, signed, depth)
@@ -85,7 +105,7 @@ class Maker:
         return f"({c} ? {a} : {b})", lambda env: f(env) if h(env) else g(env)
 
     def _cast(self, width: int, signed: bool, depth: int):
-        source = self.rng.choice(WIDTHS)
+        source = self.rng.choice(self.widths)
         if self.rng.random() < 0.5:
             a, f = self.expr(source, signed, depth)
         else:
@@ -93,8 +113,8 @@ class Maker:
         return f"(({'int' if signed else 'bit'}<{width}>){a})", lambda env: wrap(f(env), width, signed)
 
     def _slice(self, width: int, signed: bool, depth: int):
-        bigger = [w for w in WIDTHS if w >= width]
-        if signed:
+        bigger = [w for w in self.widths if w >= width]
+        if signed or not bigger:
             return self._cast(width, signed, depth)
         source = self.rng.choice(bigger)
         a, f = self.expr(source, self.rng.random() < 0.5, depth)
@@ -106,26 +126,26 @@ class Maker:
             return self._arith(width, signed, depth)
         left = self.rng.randrange(1, width)
         (a, f), (b, g) = self.expr(left, False, depth), self.expr(width - left, False, depth)
-        return f"({a} ++ {b})", lambda env: f(env) << (width - left) | g(env)
+        return self.joined(a, "++", b), lambda env: f(env) << (width - left) | g(env)
 
     def condition(self, depth: int):
         if depth > 0 and self.rng.random() < 0.3:
             (a, f), (b, g) = self.condition(depth - 1), self.condition(depth - 1)
             if self.rng.random() < 0.5:
-                return f"({a} && !{b})", lambda env: f(env) and not g(env)
-            return f"({a} || {b})", lambda env: f(env) or g(env)
-        width, signed = self.rng.choice(WIDTHS), self.rng.random() < 0.5
+                return self.joined(a, "&&", "!" + b), lambda env: f(env) and not g(env)
+            return self.joined(a, "||", b), lambda env: f(env) or g(env)
+        width, signed = self.rng.choice(self.widths), self.rng.random() < 0.5
         (a, f), (b, g) = self.expr(width, signed, depth), self.expr(width, signed, depth)
         op = self.rng.choice(["==", "!=", "<", "<=", ">", ">="])
         apply = {"==": int.__eq__, "!=": int.__ne__, "<": int.__lt__, "<=": int.__le__, ">": int.__gt__,
                  ">=": int.__ge__}[op]
-        return f"({a} {op} {b})", lambda env: apply(f(env), g(env))
+        return self.joined(a, op, b), lambda env: apply(f(env), g(env))
 
 
-def program(exprs: list[str]) -> str:
-    fields = " ".join(f"{'int' if s else 'bit'}<{w}> {'i' if s else 'u'}{w};" for w, s in INPUTS)
-    pad = -sum(w for w, _ in INPUTS) % 8
-    outs = " ".join(f"bit<104> o{n};" for n in range(OUTPUTS))
+def program(exprs: list[str], inputs: list[tuple[int, bool]]) -> str:
+    fields = " ".join(f"{'int' if s else 'bit'}<{w}> {'i' if s else 'u'}{w};" for w, s in inputs)
+    pad = -sum(w for w, _ in inputs) % 8
+    outs = " ".join(f"bit<{OUTPUT_BITS}> o{n};" for n in range(OUTPUTS))
     body = "\n".join(exprs)
     return f"""#include <core.p4>
 #include <v1model.p4>
@@ -149,31 +169,36 @@ V1Switch(P(), Vf(), Ig(), Eg(), Ck(), Dp()) main;
 
 @pytest.mark.parametrize("number", range(PROGRAMS))
 def test_random_expressions(number: int, tmp_path: Path) -> None:
-    seed = 7000 + number
-    print(f"seed {seed}")
+    print(f"seed {FIRST + number}")
+    one(FIRST + number, tmp_path)
+
+
+def one(seed: int, folder: Path, engine: str = ENGINE) -> None:
+    """Forty expressions in one program, evaluated for a few packets."""
     rng = random.Random(seed)
     maker = Maker(rng)
     lines, functions, texts = [], [], []
     for n in range(OUTPUTS):
-        width, signed = rng.choice(WIDTHS), rng.random() < 0.5
+        width, signed = rng.choice(maker.widths), rng.random() < 0.5
         text, function = maker.expr(width, signed, rng.choice([1, 2, 3]))
-        lines.append(f"        hdr.o.o{n} = (bit<104>)(bit<{width}>){text};")
+        lines.append(f"        hdr.o.o{n} = (bit<{OUTPUT_BITS}>)(bit<{width}>){text};")
         functions.append((function, width))
         texts.append(text)
-    path = tmp_path / "p.p4"
-    path.write_text(program(lines))
+    path = folder / "p.p4"
+    path.write_text(program(lines, maker.inputs))
     result = compile_file(path)
     assert result.ok, result.text()
-    switch = Switch.load(result.json, engine="interp")
-    pad = -sum(w for w, _ in INPUTS) % 8 or 8
+    switch = Switch.load(result.json, engine=engine)
+    pad = -sum(w for w, _ in maker.inputs) % 8 or 8
     for _ in range(PACKETS):
         env, bits, total = {}, 0, 0
-        for width, signed in INPUTS:
+        for width, signed in maker.inputs:
             raw = rng.choice([rng.getrandbits(width), 0, (1 << width) - 1, 1 << (width - 1), 1])
             env[f"{'i' if signed else 'u'}{width}"] = wrap(raw, width, signed)
             bits, total = bits << width | raw, total + width
         (port, data), = switch.send(0, (bits << pad).to_bytes((total + pad) // 8, "big"))
         assert port == 1
+        size = OUTPUT_BITS // 8
         for n, (function, width) in enumerate(functions):
-            found = int.from_bytes(data[n * 13:n * 13 + 13], "big")
+            found = int.from_bytes(data[n * size:(n + 1) * size], "big")
             assert found == function(env) & ((1 << width) - 1), (texts[n], env)

@@ -34,14 +34,14 @@ def test_random_programs(number: int, tmp_path: Path) -> None:
     assert problem is None, problem
 
 
-def one(seed: int, folder: Path) -> Any:
+def one(seed: int, folder: Path, engine: str = ENGINE) -> Any:
     """Make, compile and run one program; None, or what is wrong."""
     rng = random.Random(seed)
     program = Generator(rng).program()
     result = compile_text(program.text(), folder)
     if not result.ok:
         return result.text()
-    switch = Switch.load(result.json, engine=ENGINE)
+    switch = Switch.load(result.json, engine=engine)
     for _ in range(PACKETS):
         packet = bytes(rng.choice([0, 1, 2, 3, 255, rng.randrange(256)]) for _ in range(Generator.PACKET))
         wanted = Evaluator(program).send(packet)

@@ -267,8 +267,12 @@ V1Switch(P(), V(), I(), E(), V(), D()) main;
 @pytest.mark.parametrize("number", range(PROGRAMS))
 def test_random_data(number: int, tmp_path: Path) -> None:
     print(f"seed {FIRST + number}")
-    text, wanted = Data(random.Random(FIRST + number)).run()
-    result = compile_text(text, tmp_path)
+    one(FIRST + number, tmp_path)
+
+
+def one(seed: int, folder: Path, engine: str = ENGINE) -> None:
+    text, wanted = Data(random.Random(seed)).run()
+    result = compile_text(text, folder)
     assert result.ok, result.text()
-    found = Switch.load(result.json, engine=ENGINE).send(0, b"")
+    found = Switch.load(result.json, engine=engine).send(0, b"")
     assert found == [(0, wanted + b"\0")], f"wanted {wanted.hex()}, found {found[0][1].hex()}\n{text}"

@@ -22,12 +22,17 @@ PACKETS = 6
 @pytest.mark.parametrize("number", range(PROGRAMS))
 def test_random_parsers(number: int, tmp_path: Path) -> None:
     print(f"seed {FIRST + number}")
-    rng = random.Random(FIRST + number)
+    one(FIRST + number, tmp_path)
+
+
+def one(seed: int, folder: Path, engine: str = ENGINE) -> None:
+    """Make, compile and run one program; packets are drawn after it."""
+    rng = random.Random(seed)
     parsers = ParserGenerator(rng).program()
     text = program_text(parsers)
-    result = compile_text(text, tmp_path)
+    result = compile_text(text, folder)
     assert result.ok, result.text()
-    switch, model = Switch.load(result.json, engine=ENGINE), ParserModel(parsers)
+    switch, model = Switch.load(result.json, engine=engine), ParserModel(parsers)
     for _ in range(PACKETS):
         packet = bytes(rng.choice([0, 1, 2, 3, 0x55, 255, rng.randrange(256)]) for _ in range(rng.randrange(14)))
         wanted = model.send(packet)
