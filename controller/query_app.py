@@ -6,12 +6,14 @@ queries end with it. When the switch is lost, every master is told at once."""
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import signal
 import socket
 import sys
 import threading
+import urllib.request
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +25,8 @@ from .query_plane import QueryPlane, SwitchLost, Wanted
 from .query_pool import Refusal, Region
 from .session import WireError, decode, encode, refusal
 
+METRICS_SECONDS = 2.0
+DROPS = "fpisa_port_drops_total{"
 _FAILURES = (P4RuntimeError, SwitchLost, Refusal, WireError, ValueError, OSError)
 
 
@@ -62,9 +66,9 @@ class Client:
             message = decode(line)
             self._tag = message.get("tag")
             handle = {"install": self._install, "registers": self._registers, "remove": self._removed,
-                      "revive": self._revive}.get(str(message.get("op")))  # fmt: skip
+                      "revive": self._revive, "drops": self._drops}.get(str(message.get("op")))  # fmt: skip
             if handle is None:
-                raise WireError(f"'op' must be install, registers, remove or revive, not {message.get('op')!r}")
+                raise WireError(f"'op' must be install, registers, remove, revive or drops, not {message.get('op')!r}")
             handle(message)
         except _FAILURES as error:
             self.answer({**refusal(str(error)), "lost": self.app.plane.is_lost(error)})
@@ -73,6 +77,9 @@ class Client:
         """For a master whose query has failed: the switch is as it should be, or will be in so many seconds."""
         self.app.plane.revive(float(message.get("patience", 0.0)))
         self.answer({"ok": True, "back": True})
+
+    def _drops(self, message: dict[str, Any]) -> None:
+        self.answer({"ok": True, "drops": drops_at(self.app.metrics)})
 
     def _install(self, message: dict[str, Any]) -> None:
         region = self.app.plane.install(self._wanted(message))
@@ -131,8 +138,8 @@ class Client:
 class App:
     """Serves masters until stopped."""
 
-    def __init__(self, plane: QueryPlane) -> None:
-        self.plane = plane
+    def __init__(self, plane: QueryPlane, metrics: str | None = None) -> None:
+        self.plane, self.metrics = plane, metrics
         self.clients: list[Client] = []
         plane.on_lost = self._lost
 
@@ -167,6 +174,18 @@ class App:
         self.clients.remove(client)
 
 
+def drops_at(address: str | None) -> int | None:
+    """Packets that the switch has dropped at its ports since it began, from its metrics; None where it does not say."""
+    if address is None:
+        return None
+    try:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=METRICS_SECONDS) as page:
+            lines = page.read().decode().splitlines()
+        return sum(int(float(line.rpartition(" ")[2])) for line in lines if line.startswith(DROPS))
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+
+
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m controller.query_app",
@@ -180,6 +199,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--json-config", type=Path, required=True, metavar="FILE", help="its bmv2 JSON")
     parser.add_argument("--hosts", type=Path, required=True, metavar="FILE", help="JSON: who is at which port")
     parser.add_argument("--listen", required=True, metavar="WHERE", help="unix:PATH or tcp:HOST:PORT")
+    parser.add_argument("--metrics", metavar="HOST:PORT", help="where the switch serves its metrics, to count lost packets")
     parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds to wait for the switch (10)")
     return parser
 
@@ -191,7 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         plane = QueryPlane(args.switch, args.p4info, args.json_config, hosts.read(args.hosts), device_id=args.device_id,
                            timeout=args.timeout)  # fmt: skip
         plane.connect()
-        app = App(plane)
+        app = App(plane, args.metrics)
         server, where = app.listen(args.listen)
     except _FAILURES as error:
         print(f"query controller: {error}", file=sys.stderr)

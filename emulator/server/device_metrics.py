@@ -45,13 +45,17 @@ def collect(device: Device) -> list[Metric]:
 def _ports(device: Device) -> list[Metric]:
     """A counter per statistic that the ports keep; names are those of the runner's."""
     by_name: dict[str, list[tuple[dict[str, str], float]]] = {}
+    drops: list[tuple[dict[str, str], float]] = []
     for port, stats in sorted(device.runner.stats().items()):
         for name, value in _numbers(stats):
             by_name.setdefault(name, []).append(({"port": str(port)}, float(value)))
-    return [
+        for reason, count in sorted(stats.get("drops", {}).items()):
+            drops.append(({"port": str(port), "reason": reason}, float(count)))
+    counted = [
         Metric(f"fpisa_port_{name}_total", f"{name.replace('_', ' ')} of a port.", "counter", tuple(samples))
         for name, samples in by_name.items()
     ]
+    return [*counted, Metric("fpisa_port_drops_total", "Packets dropped at a port, by reason.", "counter", tuple(drops))]
 
 
 def _numbers(stats: object) -> list[tuple[str, float]]:

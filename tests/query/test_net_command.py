@@ -16,6 +16,7 @@ import pytest
 
 from tests.query.nets import Tables, make_tables
 from workers.query.cli import main
+from workers.query.net import leftovers
 from workers.query.net.launch import ALL, Rig, Setting, Task
 from workers.query.operators import Session
 from workers.query.plans import PLANS
@@ -52,7 +53,7 @@ def sound(found: dict) -> None:
 def test_over_shared_memory(tables: Tables, capsys) -> None:
     found = report(capsys, "--query", "q3", "--data", tables["tpch"], "--impair", ROUGH, "--opponents")
     sound(found)
-    assert found["repeats"] > 0
+    assert found["repeats"] > 0 and found["lost"] > 0
     ways = found["measured"]  # a wrong answer of theirs would have been an error
     assert list(ways) == ["switch", "unpruned", "ship", "local"]
     assert ways["switch"]["master_bytes"] < ways["unpruned"]["master_bytes"]
@@ -178,6 +179,21 @@ def test_a_command_that_is_killed_takes_its_processes_with_it(tables: Tables, tm
     while not all(map(gone, pids)) and time.monotonic() < until:
         time.sleep(0.02)
     assert all(map(gone, pids))
+
+
+def test_what_a_killed_command_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders and processes; not those of a query that runs."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder, owned = leftovers.claim()
+    sleeper = subprocess.Popen(["sleep", "600"], env=leftovers.environment(folder))
+    (tmp_path / "fpisa-qnew").mkdir()  # is being made
+    assert leftovers.sweep() == []
+    while sleeper.pid not in leftovers.members(folder):
+        assert sleeper.poll() is None  # its environment shows a moment after its start
+    owned.close()  # as the end of its process does
+    other, still = leftovers.claim()
+    assert sleeper.wait(10) == -9 and not folder.exists() and other.exists()
+    still.close()
 
 
 def test_nothing_is_left_behind(tables: Tables) -> None:

@@ -32,7 +32,8 @@ class Report:
     """Rows are those of all phases. seconds: the whole query from Parquet files, repeated after one run that compiles the
     programs; cached_seconds: the same from columns in the workers' memory, measured where Spark is.
     phases: the same by what was done: workers' scans and fetches (of the slowest, where they are processes), the
-    switch's packets, waiting for the controller (of processes), the rest. lost: packets, None where the network does not say.
+    switch's packets, waiting for the controller (of processes), the rest. lost: packets, in a network those that
+    the switch dropped at its ports, None where it does not say.
 
     retries: times that a run was begun anew because the switch was lost.
 
@@ -155,7 +156,7 @@ def run_network(plan: Plan, benchmark: str, data: Path, network: str, *, workers
     traffic = found["traffic"]
     return Report(
         found["answer_equal"], traffic["rows_sent"], traffic["rows_pruned"], traffic["rows_delivered"],
-        found["rows_fetched"], found["dictionary_keys"], traffic["packets"], traffic["repeats"], None,
+        found["rows_fetched"], found["dictionary_keys"], traffic["packets"], traffic["repeats"], traffic["lost"],
         found["seconds"], found["phases"], ready, found["duckdb_seconds"], other.cached if other else None,
         other.uncached if other else None, found["bound"], len(rows), None, rows, network, rate_mbit, found["links"],
         found["opponents"], found["cached_seconds"], found["retries"],

@@ -114,6 +114,11 @@ class Control:
         answer, body = self._ask({"op": "registers", "query": query, "arrays": list(arrays)})
         return np.frombuffer(body, "<u8").reshape(answer["shape"])
 
+    def drops(self) -> int | None:
+        """Packets dropped at the switch's ports since it began; None where that is not known."""
+        found = self._ask({"op": "drops"})[0]["drops"]
+        return None if found is None else int(found)
+
     def remove(self, query: int, sent: Sequence[int]) -> None:
         """sent: packets of each worker."""
         self._ask({"op": "remove", "query": query, "sent": list(sent)})

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from emulator.topo.spec import TopologyError
 from emulator.topo.switches import free_port
 from workers.query.codes import ALL, GUARD_BITS, OPERATORS, PROGRAMS, WINDOW
 from workers.query.errors import QueryError
+from workers.query.net import leftovers
 from workers.query.net.native import Place, Timing
 from workers.query.pack import PORT, WORKER_PORT
 
@@ -116,13 +116,14 @@ class Rig:
     def __enter__(self) -> Rig:
         try:
             # Socket paths are short: 108 bytes is all a Unix socket's address holds.
-            self.folder = Path(tempfile.mkdtemp(prefix="fpisa-q"))
+            self.folder, owned = leftovers.claim()
+            self._stack.enter_context(owned)
             self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
             self._stack.callback(self._stop)
             if self.setting.network == "mininet":
                 topology = star(self.setting.workers + 1, self.setting.rate_mbit, impair=self.setting.impair)
                 self.network = self._stack.enter_context(Network(topology, self.folder))
-            self.grpc = f"127.0.0.1:{free_port()}"
+            self.grpc, self.metrics = (f"127.0.0.1:{free_port()}" for _ in range(2))
             self.control = f"unix:{self.folder / 'control'}"
             self.switch = self._switch()
             config, p4info = program(self.setting, self.folder)
@@ -161,7 +162,8 @@ class Rig:
             if self.network is not None:
                 host = None if number is None else f"h{number + 1}"
                 return self.network.start(name, command, host=host, **options)
-            child = Child(name, command, self.folder / f"{name}.log", wrap=ends_with_parent(), **options)
+            child = Child(name, command, self.folder / f"{name}.log", wrap=ends_with_parent(),
+                          env=leftovers.environment(self.folder), **options)  # fmt: skip
         except TopologyError as error:
             raise QueryError(str(error)) from None
         self.children.append(child)
@@ -177,7 +179,8 @@ class Rig:
         else:
             ports = [f"{n + 1}@shm:{self.place(n).memory},slots={RING_SLOTS},bytes={SLOT_BYTES}" for n in hosts]
         command = [sys.executable, "-m", "fpisa.cli", "switch", "--no-p4", "--json", "--device-id", "1", "--engine",
-                   setting.engine, "--grpc-server-addr", self.grpc, *[w for port in ports for w in ("-i", port)]]  # fmt: skip
+                   setting.engine, "--grpc-server-addr", self.grpc, "--metrics-addr", self.metrics,
+                   *[w for port in ports for w in ("-i", port)]]  # fmt: skip
         if setting.impair:
             command += ["--impair", setting.impair]
         return self.start("switch", command, ready=_is_ready)
@@ -189,7 +192,7 @@ class Rig:
         hosts.write_text(json.dumps({"switch": {"mac": SWITCH_MAC, "ip": SWITCH_IP}, "hosts": members}))
         command = [sys.executable, "-m", "controller.query_app", "--switch", self.grpc, "--device-id", "1",
                    "--p4info", str(p4info), "--json-config", str(config), "--hosts", str(hosts),
-                   "--listen", self.control, "--timeout", f"{START_LIMIT:g}"]  # fmt: skip
+                   "--listen", self.control, "--metrics", self.metrics, "--timeout", f"{START_LIMIT:g}"]  # fmt: skip
         return self.start("controller", command, ready=_is_ready)
 
     def keep_switch(self) -> None:

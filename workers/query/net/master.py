@@ -42,13 +42,14 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class Measured:
     """A way's result, its seconds and bytes as the report has them, and of the same run: packets sent again, seconds of the
-    slowest worker's scans and fetches, and seconds waited for the controller."""
+    slowest worker's scans and fetches, seconds waited for the controller, and packets dropped at the switch's ports."""
 
     result: Any
     facts: dict[str, Any]
     repeats: int
     scan: float
     control: float
+    lost: int | None
 
 
 class Master:
@@ -132,18 +133,21 @@ class Master:
 
     def _measured(self, way: Callable[[], Any]) -> Measured:
         before, numbers = self.counts()
+        dropped = self.control.drops()
         asked, start = self.control.seconds, time.perf_counter()
         result = way()
         seconds = time.perf_counter() - start
         asked = self.control.seconds - asked
         after, later = self.counts()
+        now = self.control.drops()
         spent = [{side: b[side] - a[side] for side in a} for a, b in zip(before, after, strict=True)]
         busiest = max(max(link.values()) for link in spent[:-1])
         facts = {"seconds": seconds, "worker_bytes": busiest, "master_bytes": max(spent[-1].values()),
                  "links": {**{f"worker {n}": link for n, link in enumerate(spent[:-1])}, "master": spent[-1]}}  # fmt: skip
         pairs = list(zip(numbers, later, strict=True))
         return Measured(result, facts, sum(b["stats"]["repeats"] - a["stats"]["repeats"] for a, b in pairs),
-                        max(b["scan_seconds"] - a["scan_seconds"] for a, b in pairs), asked)  # fmt: skip
+                        max(b["scan_seconds"] - a["scan_seconds"] for a, b in pairs), asked,
+                        None if now is None or dropped is None else now - dropped)  # fmt: skip
 
     def pruned(self, pruning: bool) -> tuple[Answer, Traffic]:
         session = self.session(pruning)
@@ -161,7 +165,7 @@ class Master:
         traffic.repeats = own.repeats
         report = {
             "answer_equal": equal(self.plan, answer, expected),
-            "traffic": {**asdict(traffic), "rows_pruned": traffic.rows_pruned},
+            "traffic": {**asdict(traffic), "rows_pruned": traffic.rows_pruned, "lost": own.lost},
             "rows_fetched": answer.fetched, "dictionary_keys": answer.dictionary, **own.facts,
             "phases": {"scan_and_fetch": own.scan, "switch": traffic.seconds, "control": own.control,
                        "master": max(0.0, seconds - own.scan - traffic.seconds - own.control)},
