@@ -7,7 +7,7 @@ from typing import Any
 from . import ast, externs, fold, inline_call, inline_member, ir
 from .context import Context
 from .convert import validity
-from .stores import header_arg, type_of_value
+from .stores import header_arg, remove, type_of_value
 from .types import BOOL, INT, Type, least_width, width_of
 from .values import ApplyV, ChoiceV, ExternV, InstanceV, MethodV, StackV, TableV, TypeV
 
@@ -29,7 +29,10 @@ def call_method(cx: Context, method: MethodV, expr: ast.Call, want: Type | None)
     if name == "isValid":
         return validity(cx, base)
     if name in ("setValid", "setInvalid"):
-        cx.prim("add_header" if name == "setValid" else "remove_header", header_arg(base))
+        if name == "setValid":
+            cx.prim("add_header", header_arg(base))
+        else:
+            remove(cx, base)
         return None
     if name in _SIZES:
         kind = base.type if isinstance(base, TypeV) else type_of_value(base)

@@ -7,6 +7,7 @@ from typing import Any
 from . import fold, ir
 from .context import Context
 from .convert import as_scalar, coerce, fields_of
+from .storage import valid_field
 from .types import INT, Bits, Tuple, Type, Varbit, storage_type
 from .values import (
     ChoiceV,
@@ -252,7 +253,7 @@ def header_arg(value: Any) -> Any:
 def _store_header(cx: Context, target: Any, value: Any) -> None:
     if isinstance(value, HeaderRV):
         if value.fields is None:
-            cx.prim("remove_header", header_arg(target))
+            remove(cx, target)
             return
         given = value.fields
         if overlap(cx, set().union(*[places(v) for v in given.values()] or [set()]), places(target)):
@@ -261,9 +262,23 @@ def _store_header(cx: Context, target: Any, value: Any) -> None:
         for name, part in fields_of(cx, target).items():
             store(cx, part, given[name])
         return
-    if isinstance(target, HeaderV) and isinstance(value, HeaderV) and target.name == value.name:
-        return
-    cx.prim("assign_header", header_arg(target), header_arg(value))
+    if not (isinstance(target, HeaderV) and isinstance(value, HeaderV) and target.name == value.name):
+        cx.prim("assign_header", header_arg(target), header_arg(value))
+    others = _other_members(target)
+    if others:  # an invalid header leaves the union without any
+        gone = tuple(ir.Prim("remove_header", (ir.HeaderArg(m.name),), cx.pos) for m in others)
+        cx.emit(ir.If(valid_field(target.name), (), gone, cx.pos))
+
+
+def remove(cx: Context, header: Any) -> None:
+    """header.setInvalid(): one member of a union takes the others with it."""
+    for gone in (header, *_other_members(header)):
+        cx.prim("remove_header", header_arg(gone))
+
+
+def _other_members(header: Any) -> list[HeaderV]:
+    union = header.union if isinstance(header, HeaderV) else None
+    return [m for m in union.members.values() if m.name != header.name] if union is not None else []
 
 
 def invalidate(cx: Context, value: Any) -> None:

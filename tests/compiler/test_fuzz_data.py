@@ -67,12 +67,12 @@ class Data:
         return value
 
     def put(self, values: dict[str, Any], steps: tuple[Any, ...], new: Any) -> None:
-        """Store; making one member of a union valid ends the other's validity, and invalid headers keep no fields."""
+        """Store; what makes one member of a union valid or invalid ends the other's validity; invalid headers keep no fields."""
         owner = self.get(values, steps[:-1])
         if len(steps) > 1 and self.is_header(values, steps[:-1]) and not owner[0]:
             return
         owner[steps[-1]] = copy.deepcopy(new)
-        if len(steps) > 1 and isinstance(new, list) and len(new) == 3 and new[0] is True and self.kind(steps[:-1]) == "union":
+        if len(steps) > 1 and isinstance(new, list) and len(new) == 3 and self.kind(steps[:-1]) == "union":
             owner[1 - steps[-1]] = [False, 0, 0]
 
     def is_header(self, values: dict[str, Any], steps: tuple[Any, ...]) -> bool:

@@ -113,8 +113,8 @@ ROWS: list[StfRow] = [
         "state start { b.extract(h.h); transition select(h.h.a) { 0x11: x; 0x12: y; 0x13: z; _: accept; } } "
         "state x { b.extract(h.u.x); transition accept; }"
         "state y { b.extract(h.u.y); transition accept; } state z { b.extract(h.u.z); transition accept; }"),
-     "packet 0 11 02 03 04 0005 0006 99; expect 0 01 02 03 04 0005 0006 99$; packet 0 12 02 03 04 0005 0006 9988; "
-     "expect 0 02 02 03 04 0005 0006 9988$;"
+     "packet 0 11 02 03 04 0005 0006 99; expect 0 01 02 03 04 0005 0006$; packet 0 12 02 03 04 0005 0006 9988; "
+     "expect 0 02 02 03 04 0005 0006$;"
      "packet 0 13 02 03 04 0005 0006 9988; expect 0 03 02 03 04 0005 0006$; packet 0 14 02 03 04 0005 0006 9988; "
      "expect 0 04 02 03 04 0005 0006 9988$"),
     ("stack of unions read by a loop", union(

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from emulator.switch.stf import CaseError, Result, difference, form_of, form_of_text, read_lines, report, run_file, run_text
+from emulator.switch.stf import (
+    CaseError,
+    Result,
+    difference,
+    form_of,
+    form_of_text,
+    read_lines,
+    report,
+    run_file,
+    run_text,
+)
 from emulator.switch.switch import Switch
 from tests.switch.programs import Builder, assign, const, do, field, header, sm
 
