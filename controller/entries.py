@@ -70,6 +70,11 @@ def slot_count(schema: Schema) -> int:
     return schema.registers[SEEN].size
 
 
+def most_workers(schema: Schema) -> int:
+    """Of one job: the bits of one of a slot's two bitmaps."""
+    return schema.registers[SEEN].element.bitwidth // 2
+
+
 def averages(schema: Schema) -> bool:
     """Whether the program can divide sums as they are read."""
     return CONSTANTS in schema.tables

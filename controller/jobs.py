@@ -191,7 +191,10 @@ class Registry:
     def _check(self, request: JoinRequest) -> Host:
         limits = self.limits
         if request.workers > limits.workers:
-            raise Refusal(f"{request.workers} workers are more than the switch's {limits.workers}")
+            raise Refusal(
+                f"{request.workers} workers are more than the {limits.workers} of the switch's program;"
+                " compile it with -DMAX_WORKERS=64 (at most 128)"
+            )
         if request.slots > limits.slots:
             raise Refusal(f"{request.slots} slots are more than the switch's {limits.slots}")
         if request.queues > request.slots:
@@ -336,7 +339,7 @@ def _member(rank: int, request: JoinRequest, host: Host) -> Member:
     return Member(rank, host.ip, host.mac, host.port, request.udp_port)
 
 
-def silent_ranks(ranks: Iterable[int], seen: int, pool_index: int) -> tuple[int, ...]:
-    """Those of `ranks` whose bit is clear in the slot's pair of bitmaps (set 0 in the low 32 bits, set 1 in the high ones)."""
-    bitmap = seen >> (32 * (pool_index & 1)) & 0xFFFFFFFF
+def silent_ranks(ranks: Iterable[int], seen: int, pool_index: int, width: int = 32) -> tuple[int, ...]:
+    """Those of `ranks` whose bit is clear in the slot's pair of bitmaps of `width` bits each, set 0 in the low half."""
+    bitmap = seen >> (width * (pool_index & 1)) & (1 << width) - 1
     return tuple(rank for rank in ranks if not bitmap >> rank & 1)

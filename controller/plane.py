@@ -211,7 +211,8 @@ class Plane:
         if not rounds or not bitmaps:
             return None
         held = rounds[0].value
-        return Seen(held >> 32, held & 0xFFFFFFFF, silent_ranks(ranks, bitmaps[0].value, pool_index))
+        silent = silent_ranks(ranks, bitmaps[0].value, pool_index, entries.most_workers(self.schema))
+        return Seen(held >> 32, held & 0xFFFFFFFF, silent)
 
     def _read(self, pattern: RegisterEntry) -> list[Any] | None:
         if not self._readable:

@@ -78,8 +78,13 @@ def _registry(
     args: argparse.Namespace, plane: AnyPlane | PipelinesPlane, known: hosts.Hosts | fabric.Fabric
 ) -> Registry:
     """A start at random keeps ids apart from an earlier controller's, even where registers cannot be read."""
-    averages = entries.averages(plane.schema)
-    limits = Limits(plane.slots, format=args.format, elements=args.elements, averages=averages)
+    limits = Limits(
+        plane.slots,
+        workers=entries.most_workers(plane.schema),
+        format=args.format,
+        elements=args.elements,
+        averages=entries.averages(plane.schema),
+    )
     first = secrets.randbelow(MAX_GROUP) + 1
     return Registry(limits, known, first, avoid=plane.remembered_jobs())
 

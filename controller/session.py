@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 MAX_LINE = 1 << 20  # a state of 32,768 slots fits
-MAX_WORKERS = 32
+MAX_WORKERS = 128  # of any program; MAX_WORKERS of p4src/config.p4 says how many one takes
 MAX_VALUES = 16384  # characters: 8192 bytes in base64
 UDP_PORT = 18000
 FORMATS = ("int32", "fp32", "fp16", "bf16", "fp8_e4m3", "fp8_e5m2")  # in the order of the `format` field

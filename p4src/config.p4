@@ -158,6 +158,14 @@
 #undef packed
 #undef raw
 
+// Workers of one job at this switch: a bit each in a slot's bitmaps. Jobs of 33 and more need -DMAX_WORKERS=64 or 128.
+#ifndef MAX_WORKERS
+#define MAX_WORKERS 32
+#endif
+#if MAX_WORKERS < 1 || MAX_WORKERS > 128
+#error "MAX_WORKERS must be from 1 to 128"
+#endif
+
 // Values a packet. 64 floats are 256 bytes; 256 of them, 1 KiB, still fit an Ethernet frame.
 #ifndef ELEMENTS
 #if VALUE_BITS == 32

@@ -10,8 +10,8 @@ control SlotBitmap(in seen_t seen, in bit<1> set, in rank_t rank, in relation_t 
                    out bit<1> mine, out bit<1> empty, out bit<1> gone, out seen_t marked) {
     apply {
         bitmap_t me = (bitmap_t)1 << rank;
-        bitmap_t own = set == 1 ? seen[63:32] : seen[31:0];
-        bitmap_t other = set == 1 ? seen[31:0] : seen[63:32];
+        bitmap_t own = set == 1 ? seen[2 * MAX_WORKERS - 1:MAX_WORKERS] : seen[MAX_WORKERS - 1:0];
+        bitmap_t other = set == 1 ? seen[MAX_WORKERS - 1:0] : seen[2 * MAX_WORKERS - 1:MAX_WORKERS];
         bool moved_on = ahead && (other & me) != 0;
         mine = (own & me) != 0 ? 1w1 : 0;
         empty = own == 0 ? 1w1 : 0;

@@ -12,8 +12,8 @@ typedef bit<8> rank_t;
 typedef bit<32> chunk_t;
 typedef bit<16> slot_t;
 typedef bit<32> index_t;        // of a register cell: slot * 2 + set
-typedef bit<32> bitmap_t;       // a bit for each worker, hence at most 32 workers
-typedef bit<64> seen_t;         // set 0's bitmap in the low half, set 1's in the high half
+typedef bit<MAX_WORKERS> bitmap_t;
+typedef bit<(MAX_WORKERS * 2)> seen_t; // set 0's bitmap in the low half, set 1's in the high half
 typedef bit<48> round_t;        // job in the high 16 bits, chunk in the low 32
 
 typedef bit<VALUE_BITS> value_t;         // one float as on the wire, in the order of the host's registers

@@ -6,7 +6,7 @@
 
 static int check(const struct fpw_options *o, char *error)
 {
-    if (!o->job || !o->workers || o->rank >= o->workers || o->workers > 32)
+    if (!o->job || !o->workers || o->rank >= o->workers || o->workers > 128)
         return fail(error, "job %d, rank %d of %d workers is no seat in a job", o->job, o->rank, o->workers);
     if (!o->queues || o->queues > FPW_MAX_QUEUES || o->slots < o->queues)
         return fail(error, "%d queues cannot share %d slots (at most %d queues)", o->queues, o->slots, FPW_MAX_QUEUES);

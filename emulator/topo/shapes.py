@@ -16,7 +16,7 @@ from emulator.topo.spec import (
     host_mac,
 )
 
-MAX_HOSTS = 32  # a slot's bitmap of workers has 32 bits
+MAX_HOSTS = 128  # of one job: see MAX_WORKERS of p4src/config.p4
 
 
 def hosts_numbered(count: int, cpu: float | None) -> tuple[Host, ...]:

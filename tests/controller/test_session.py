@@ -49,7 +49,7 @@ GOOD = JoinRequest("j", 2, "10.0.0.1", 20000, 64).wire()
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("workers", 0), ("workers", 33), ("workers", True), ("workers", "2"), ("workers", None), ("rank", 2),
+        ("workers", 0), ("workers", 129), ("workers", True), ("workers", "2"), ("workers", None), ("rank", 2),
         ("rank", -1), ("host", "h1"), ("host", 5), ("udp_port", 0), ("udp_port", 65536), ("slots", 0), ("slots", 1.5),
         ("queues", 0), ("format", "fp64"), ("elements", 0), ("job", ""), ("job", "x" * 201), ("job", None), ("average", 1),
     ],

@@ -98,7 +98,7 @@ def test_a_reference_tool_that_is_not_installed(tmp_path: Path, arguments: list[
 
 
 def test_a_setting_that_cannot_be(tmp_path: Path) -> None:
-    assert "--workers must be from 2 to 32" in one_line(complaint("run", "--workers", "99", "--out", str(tmp_path)))
+    assert "--workers must be from 2 to 128" in one_line(complaint("run", "--workers", "999", "--out", str(tmp_path)))
 
 
 def test_a_worker_whose_controller_is_not_there(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Program:
     fmt: Format = FP32
     elements: int = 64
     slots: int = 1024
+    max_workers: int = 32
     rounding: str = "rne"
     track_inexact: bool = True
     average: bool = False  # jobs of several workers read their average

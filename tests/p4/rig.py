@@ -31,7 +31,7 @@ FLOOD_GROUP = 0x7FFF
 def define_options(program: Program) -> tuple[str, ...]:
     """The -D options that make the P4 this program."""
     fmt = program.fmt
-    options = [f"ELEMENTS={program.elements}", f"SLOTS={program.slots}"]
+    options = [f"ELEMENTS={program.elements}", f"SLOTS={program.slots}", f"MAX_WORKERS={program.max_workers}"]
     if program.shape != "int":
         options += [
             f"FORMAT={fmt.name}",
@@ -148,7 +148,8 @@ class Rig:
 
     def registers(self) -> dict[str, np.ndarray]:
         return {
-            name: np.array(array.read_all(), dtype=np.uint64) for name, array in self.switch.control.registers.items()
+            name: np.array(array.read_all(), dtype=np.uint64 if array.bitwidth <= 64 else object)
+            for name, array in self.switch.control.registers.items()
         }
 
     def compare(self) -> None:
@@ -195,6 +196,8 @@ def expected_registers(model: Model) -> dict[str, np.ndarray]:
     slots = program.slots
     names = {"round_0": slots, "round_1": slots, "seen": slots, "missing": pool}
     cells = {f"ingress.slot.{name}": np.zeros(size, np.uint64) for name, size in names.items()}
+    if program.max_workers > 32:
+        cells["ingress.slot.seen"] = np.zeros(slots, object)  # bitmaps of both sets are wider than 64 bits
     kinds = ["integer"] if program.shape == "int" else ["exponent", "mantissa", "special"]
     single = "block.block_exponent" if program.shape == "int" else "status.status"
     cells[f"ingress.aggregate.{single}"] = np.zeros(pool, np.uint64)
@@ -205,7 +208,8 @@ def expected_registers(model: Model) -> dict[str, np.ndarray]:
         for which, own in enumerate(pair):
             at = slot * 2 + which
             bitmap = sum(1 << rank for rank in own.holders)
-            cells["ingress.slot.seen"][slot] |= np.uint64(bitmap << 32 * which)
+            bits = bitmap << program.max_workers * which
+            cells["ingress.slot.seen"][slot] |= bits if program.max_workers > 32 else np.uint64(bits)
             if own.round is None:
                 continue
             cells[f"ingress.slot.round_{which}"][slot] = own.round[0] << 32 | own.round[1]

@@ -161,7 +161,7 @@ def test_a_command_runs_in_a_host_and_its_status_is_returned() -> None:
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["--hosts", "99"], "1 to 32 hosts"),
+        (["--hosts", "199"], "1 to 128 hosts"),
         (["--switch", "bridge", "--impair", "in:loss=0.1"], "bridge cannot impair"),
         (["--switch", "bridge", "--on", "h5", "--", "true"], "no host h5"),
         (["--switch", "bridge", "--on", "h1", "--", "no-such-tool"], "no-such-tool"),

@@ -40,7 +40,7 @@ def test_the_default_plan_has_every_aggregator() -> None:
     [
         (["--aggregators", "fpisa,magic"], "unknown aggregator magic; there are fpisa"),
         (["--aggregators", ","], "unknown aggregator ''"),
-        (["--workers", "1"], "--workers must be from 2 to 32, not 1"),
+        (["--workers", "1"], "--workers must be from 2 to 128, not 1"),
         (["--elements", "512"], "--elements must be from 32 to 256"),
         (["--rate", "-1"], "--rate must be 0 or more"),
         (["--rate", "nan"], "--rate must be 0 or more"),
@@ -275,10 +275,12 @@ def test_programs_and_pages_of_racks(result: Result, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--shape", "racks", "--in-process"], "--in-process has no network"),
-        (["--cpu", "0.5", "--in-process"], "--in-process has no network"),
+        (["--cpu", "0.5", "--in-process"], "--in-process has no hosts whose processors could be limited"),
+        (["--pipelines", "200", "--in-process"], "--pipelines must be from 1 to 16"),
+        (["--pipelines", "4", "--slots", "3", "--in-process"], "4 pipelines cannot share 3 slots"),
+        (["--pipelines", "2", "--switch", "bmv2"], "has one pipeline"),
     ],
 )
-def test_a_shape_needs_a_network(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_go_together_is_refused(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(words) == 1
     assert sentence in capsys.readouterr().err

@@ -25,7 +25,7 @@ from workers.main_job import in_process_run, network_run
 from workers.main_job.alone import train_alone
 from workers.main_job.display import Display, comparison
 from workers.main_job.page import render
-from workers.main_job.plan import METHODS, JobError, Plan
+from workers.main_job.plan import MAX_WORKERS, METHODS, JobError, Plan
 from workers.main_job.programs import Program, compile_program
 from workers.main_job.result import Result
 from workers.training.recipe import TRAIN_SAMPLES, Recipe
@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add = words.add_argument
     add("--aggregators", default=",".join(METHODS), metavar="LIST", help=f"of {', '.join(METHODS)} (all)")
-    add("--workers", type=int, default=plan.workers, metavar="N", help=f"2 to 32 ({plan.workers})")
+    add("--workers", type=int, default=plan.workers, metavar="N", help=f"2 to {MAX_WORKERS} ({plan.workers})")
     add(
         "--rate",
         type=float,
@@ -131,7 +131,7 @@ def plan_of(words: argparse.Namespace) -> Plan:
     if unknown or not names:
         raise JobError(f"unknown aggregator {', '.join(unknown) or repr('')}; there are {', '.join(METHODS)}")
     for name, low, high in (
-        ("workers", 2, 32),
+        ("workers", 2, MAX_WORKERS),
         ("elements", 32, 256),
         ("slots", 1, 512),
         ("pipelines", 1, 16),

@@ -22,6 +22,7 @@ class Method:
     says: str
 
 
+MAX_WORKERS = 128  # what the programs can be compiled for
 # The programs of a tree of switches, by those of a single one.
 TREES = {
     "allreduce_fpisa.p4": "allreduce_tree.p4",

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.main_job.plan import TREES, JobError, Plan
+from workers.main_job.plan import MAX_WORKERS, TREES, JobError, Plan
 
 SOURCES = Path(__file__).resolve().parents[2] / "p4src"
 
@@ -24,6 +24,8 @@ class Program:
 def compile_program(plan: Plan, name: str, folder: Path) -> Program:
     """Compiles p4src/`name`, or its kin for a tree of switches; raises JobError with the compiler's own words."""
     options = [f"-DELEMENTS={plan.elements}"]
+    if plan.workers > 32:  # the programs' own limit, for the bitmaps of more are wider than one register access of a chip
+        options.append(f"-DMAX_WORKERS={64 if plan.workers <= 64 else MAX_WORKERS}")
     if plan.shape == "racks":
         raw = plan.uplink == "raw" and name == "allreduce_fpisa.p4"  # the others' packed sums are all they have
         name = TREES[name]
