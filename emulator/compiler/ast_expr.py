@@ -23,12 +23,14 @@ class Node:
 # -- annotations ----------------------------------------------------------------------------------------------------
 @node
 class Annotation(Node):
-    """@name, @name(a, b), @name[k=v]. `args` are expressions when they parse as such; `text` is the raw body."""
+    """@name, @name(a, b), @name[k=v]. `args` are expressions when they parse as such, `keys` their names when all have
+    one; `text` is the raw body."""
 
     name: str
     args: tuple[Any, ...] = ()
     text: str | None = None
     brackets: bool = False
+    keys: tuple[str, ...] = ()
 
 
 Annotations = tuple[Annotation, ...]

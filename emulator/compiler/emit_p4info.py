@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from . import ast, ir
+from .p4info_notes import Literal, add_annotations, add_doc, add_package, number_of
 from .p4info_order import action_order, object_order
-from .p4info_types import TypeInfo, add_annotations, add_doc
+from .p4info_types import TypeInfo
 from .protos import p4info_message
 from .types import strip, width_of
 
@@ -38,7 +39,9 @@ class Names:
     `hashed` gives the name to hash where that is another: a controller header's is its type's.
     """
 
-    def __init__(self, wanted: dict[tuple[str, str], int | None], hashed: dict[tuple[str, str], str]) -> None:
+    def __init__(self, wanted: dict[tuple[str, str], int | None], hashed: dict[tuple[str, str], str],
+                 constants: dict[str, Literal]) -> None:
+        self.constants = constants
         self.ids: dict[tuple[str, str], int] = {}
         taken: set[int] = set()
         for key, asked in wanted.items():
@@ -60,9 +63,14 @@ class Names:
         into.id = self.ids[kind, name]
         into.name = name
         into.alias = self.aliases[name]
-        add_annotations(notes, into)
-        add_doc(notes, into)
+        self.notes(notes, into)
         return int(into.id)
+
+    def notes(self, notes: ast.Annotations, into: Any) -> None:
+        """Annotations, and documentation where P4Info has a place for it."""
+        add_annotations(notes, into, self.constants)
+        if "doc" in into.DESCRIPTOR.fields_by_name:
+            add_doc(notes, into)
 
 
 def shortest_suffixes(names: list[str]) -> dict[str, str]:
@@ -92,6 +100,7 @@ def emit_p4info(program: ir.Program) -> Any:
     """The P4Info message of a compiled program (p4.config.v1.P4Info)."""
     info = p4info_message()
     info.pkg_info.arch = program.architecture
+    add_package(program.notes, info.pkg_info, program.constants)
     tables = [t for t in object_order(program, list(program.tables.values())) if not t.hidden]
     actions = action_order(program, tables)
     objects = [i for i in object_order(program, list(program.instances.values())) if i.kind in _OBJECTS]
@@ -110,8 +119,8 @@ def emit_p4info(program: ir.Program) -> Any:
     for header in program.controller_headers:
         wanted["controller_header", _controller_name(header)] = _asked(header.decl.annotations)
     hashed = {("controller_header", _controller_name(h)): h.name for h in program.controller_headers}
-    names = Names(wanted, hashed)
-    types = TypeInfo(info)
+    names = Names(wanted, hashed, program.constants)
+    types = TypeInfo(info, list(program.errors), program.constants)
     for table in tables:
         _table(info.tables.add(), table, names, types, program)
     for name, decl, params in actions:
@@ -138,16 +147,15 @@ def _table(message: Any, table: ir.Table, names: Names, types: TypeInfo, program
         field.id = _asked(key.annotations) or number
         field.name = key.name
         field.bitwidth = types.bitwidth(key.source, key.type)
-        field.match_type = {"exact": 2, "lpm": 3, "ternary": 4, "range": 5, "optional": 6}[key.match]
+        field.match_type = MATCH_TYPES[key.match]
         types.name(key.source, field.type_name)
-        add_annotations(key.annotations, field)
-        add_doc(key.annotations, field)
+        names.notes(key.annotations, field)
     for use in table.actions:
         if use.action.hidden:
             continue
         ref = message.action_refs.add()
         ref.id = names.ids["action", use.action.name]
-        add_annotations(use.annotations, ref)
+        names.notes(use.annotations, ref)
         if ast.annotation(use.annotations, "tableonly"):
             ref.scope = 1
         if ast.annotation(use.annotations, "defaultonly"):
@@ -189,8 +197,7 @@ def _action(message: Any, name: str, decl: Any, params: list[tuple[str, Any, Any
         item.name = ast.string_annotation(notes, "name") or param
         item.bitwidth = types.bitwidth(kind, kind)
         types.name(kind, item.type_name)
-        add_annotations(notes, item)
-        add_doc(notes, item)
+        names.notes(notes, item)
 
 
 def _profile(info: Any, item: ir.Instance, names: Names, types: TypeInfo, program: ir.Program) -> None:
@@ -201,9 +208,23 @@ def _profile(info: Any, item: ir.Instance, names: Names, types: TypeInfo, progra
     message.table_ids.extend(sorted(ids))
     message.with_selector = item.kind == "action_selector"
     message.size = item.values["size"]
-    note = ast.annotation(item.decl, "max_group_size")
-    if note and note.args:
-        message.max_group_size = note.args[0].value
+    largest = number_of(item.decl, "max_group_size", names.constants)
+    if largest is not None:
+        message.max_group_size = largest
+    _selector_size(message, item, names)
+
+
+def _selector_size(message: Any, item: ir.Instance, names: Names) -> None:
+    """What sizes of groups count: @selector_size_semantics("sum_of_weights" or "sum_of_members")."""
+    semantics = ast.string_annotation(item.decl, "selector_size_semantics")
+    heaviest = number_of(item.decl, "max_member_weight", names.constants)
+    if semantics == "sum_of_weights":
+        message.sum_of_weights.SetInParent()
+    elif semantics == "sum_of_members" or heaviest is not None:
+        message.sum_of_members.SetInParent()
+        if heaviest is not None:
+            message.sum_of_members.max_member_weight = heaviest
+    message.weights_disallowed = ast.annotation(item.decl, "weights_disallowed") is not None
 
 
 def _counter(info: Any, item: ir.Instance, names: Names, types: TypeInfo, program: ir.Program) -> None:
@@ -272,30 +293,38 @@ def _controller_header(message: Any, header: Any, names: Names, types: TypeInfo)
     for number, item in enumerate(header.decl.fields, 1):
         meta = message.metadata.add()
         meta.id = _asked(item.annotations) or number
-        meta.name = item.name
+        meta.name = ast.string_annotation(item.annotations, "name") or item.name
         kind = header.fields[item.name]
         meta.bitwidth = types.bitwidth(kind, kind)
         types.name(kind, meta.type_name)
-        add_annotations(item.annotations, meta)
+        names.notes(item.annotations, meta)
+
+
+MATCH_TYPES = {"exact": 2, "lpm": 3, "ternary": 4, "range": 5, "optional": 6}
 
 
 def _value_set(message: Any, item: ir.ValueSet, names: Names, types: TypeInfo) -> None:
+    """A struct's fields are matched each; @match(ternary) says how."""
     names.preamble("value_set", item.name, item.decl.annotations, message.preamble)
     message.size = item.size
     kind = strip(item.type)
     fields = getattr(kind, "decl", None)
-    if fields is not None and hasattr(kind, "fields"):
-        for number, part in enumerate(fields.fields, 1):
-            match = message.match.add()
-            match.id = number
-            match.name = part.name
-            match.bitwidth = width_of(kind.fields[part.name])  # type: ignore[attr-defined]
-            match.match_type = 2
+    if fields is None or not hasattr(kind, "fields"):
+        _match(message.match.add(), 1, item.type, (), names, types)
         return
-    match = message.match.add()
-    match.id = 1
-    match.bitwidth = width_of(kind)
-    match.match_type = 2
+    for number, part in enumerate(fields.fields, 1):
+        match = message.match.add()
+        match.name = part.name
+        _match(match, _asked(part.annotations) or number, kind.fields[part.name], part.annotations, names, types)  # type: ignore[attr-defined]
+
+
+def _match(match: Any, number: int, kind: Any, notes: ast.Annotations, names: Names, types: TypeInfo) -> None:
+    match.id = number
+    match.bitwidth = types.bitwidth(kind, kind)
+    how = ast.annotation(notes, "match")
+    match.match_type = MATCH_TYPES.get(how.text or "", 2) if how is not None else 2
+    types.name(kind, match.type_name)
+    names.notes(notes, match)
 
 
 def write_message(message: Any, path: str, form: str) -> None:

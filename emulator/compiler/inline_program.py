@@ -8,8 +8,8 @@ from .context import Context, Options
 from .inline_blocks import checksums, deparser
 from .inline_expr import expression
 from .source import Diagnostics
-from .types import ERROR, Bits, Object, Stack, Struct, Type, Varbit, is_header, is_union, strip, width_of
-from .values import Env, ExternV, InstanceV, StructV
+from .types import BOOL, ERROR, Bits, Object, Stack, Struct, Type, Varbit, is_header, is_union, strip, width_of
+from .values import Env, ExternV, InstanceV, StringV, StructV
 
 BLOCKS = ["parser", "verify", "ingress", "egress", "compute", "deparser"]
 
@@ -59,7 +59,11 @@ def _declare(cx: Context, tree: ast.Program) -> None:
             known = cx.globals.names.setdefault(decl.name, [])
             known.append(decl)
         elif isinstance(decl, ast.Const):
-            cx.globals.set(decl.name, expression(cx, decl.value, cx.type_of(decl.type)))
+            value = expression(cx, decl.value, cx.type_of(decl.type))
+            cx.globals.set(decl.name, value)
+            if isinstance(value, (ir.Const, StringV)):
+                known = value.value
+                cx.program.constants[decl.name] = bool(known) if getattr(value, "type", None) is BOOL else known
         elif isinstance(decl, ast.Instance):
             if decl.name != "main":
                 inline_control.declare_instance(cx, decl, "")
@@ -73,6 +77,7 @@ def _main(cx: Context, tree: ast.Program) -> list[InstanceV]:
     main = next((d for d in tree.decls if isinstance(d, ast.Instance) and d.name == "main"), None)
     if main is None:
         raise cx.fail(-1, "the program has no package named main")
+    cx.program.notes = main.annotations
     kind = cx.type_of(main.type)
     if not isinstance(kind, Object) or kind.kind != "package" or kind.name != "V1Switch":
         raise cx.fail(main.pos, f"main must be a V1Switch (the v1model architecture), not {kind}")

@@ -411,5 +411,8 @@ class Program:
     architecture: str = "v1model"
     user_scalars: set[str] = field(default_factory=set)
     calls_externs: bool = False
+    notes: Any = ()
+    """Annotations of main."""
+    constants: dict[str, int | bool | str] = field(default_factory=dict)
     declared: list[str] = field(default_factory=list)
     called: list[tuple[str, Any, list[tuple[str, Type, Any]]]] = field(default_factory=list)

@@ -1,37 +1,25 @@
-"""Types, annotations and documentation as P4Info has them."""
+"""Types as P4Info has them."""
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import ast
-from .types import BOOL, Bits, Enum, NewType, Stack, Struct, Tuple, Type, Varbit, strip, width_of
-
-_HIDDEN = frozenset(["name", "id", "brief", "description", "hidden", "p4runtime_translation"])
-
-
-def add_annotations(notes: ast.Annotations, into: Any) -> None:
-    """All annotations but those P4Info has fields for."""
-    for note in notes:
-        if note.name in _HIDDEN:
-            continue
-        if note.text is None:
-            into.annotations.append(f"@{note.name}")
-        else:
-            into.annotations.append(f"@{note.name}({note.text})")
-
-
-def add_doc(notes: ast.Annotations, into: Any) -> None:
-    for name in ("brief", "description"):
-        text = ast.string_annotation(notes, name)
-        if text is not None:
-            setattr(into.doc, name, text)
+from .p4info_notes import Literal, add_annotations
+from .types import BOOL, Bits, Enum, NewType, Stack, Struct, Tuple, Type, Varbit, is_union, strip, width_of
 
 
 class TypeInfo:
     """Fills type_info with the named types that the rest of P4Info mentions."""
 
-    def __init__(self, info: Any) -> None:
+    def __init__(self, info: Any, errors: Sequence[str], constants: Mapping[str, Literal]) -> None:
         self.info = info
+        self.errors = errors
+        self.constants = constants
+
+    def notes(self, decl: Any, into: Any) -> None:
+        """The annotations of a declared type or of a member of it."""
+        add_annotations(getattr(decl, "annotations", ()), into, self.constants)
 
     def translation(self, kind: Type) -> tuple[str, int | None] | None:
         """@p4runtime_translation(uri, sdn type) of a `type`: (uri, bits); bits None means a string."""
@@ -61,7 +49,10 @@ class TypeInfo:
         if not isinstance(kind, NewType):
             return
         into.name = kind.name
+        if kind.name in self.info.type_info.new_types:
+            return
         made = self.info.type_info.new_types[kind.name]
+        self.notes(kind.decl, made)
         found = self.translation(kind)
         if found is None:
             self.spec(kind.under, made.original_type)
@@ -85,10 +76,19 @@ class TypeInfo:
             for member in kind.members:
                 self.spec(member, into.tuple.members.add())
         elif isinstance(kind, Stack):
-            into.header_stack.header.name = str(kind.element)
-            into.header_stack.size = kind.size
+            self._stack(kind, into)
         else:
             self._bits(kind, into)
+
+    def _stack(self, kind: Stack, into: Any) -> None:
+        holder = type(into)()
+        self.spec(kind.element, holder)  # enters the type
+        if is_union(kind.element):
+            into.header_union_stack.header_union.name = str(kind.element)
+            into.header_union_stack.size = kind.size
+        else:
+            into.header_stack.header.name = str(kind.element)
+            into.header_stack.size = kind.size
 
     def _bits(self, kind: Type, into: Any) -> None:
         real = strip(kind)
@@ -102,13 +102,15 @@ class TypeInfo:
             into.bitstring.bit.bitwidth = real.width
         else:
             into.error.SetInParent()
-            self.info.type_info.error.SetInParent()
+            if not self.info.type_info.error.members:
+                self.info.type_info.error.members.extend(self.errors)
 
     def _enum(self, kind: Enum, into: Any) -> None:
         if kind.under is None:
             into.enum.name = kind.name
             made = self.info.type_info.enums[kind.name]
             if not made.members:
+                self.notes(kind.decl, made)
                 for member in kind.members:
                     made.members.add().name = member
             return
@@ -118,6 +120,7 @@ class TypeInfo:
         width = width_of(kind)
         made.underlying_type.bitwidth = width
         if not made.members:
+            self.notes(kind.decl, made)
             for member, value in kind.members.items():
                 item = made.members.add()
                 item.name = member
@@ -130,6 +133,7 @@ class TypeInfo:
         made = getattr(self.info.type_info, table)[str(kind)]
         if made.members:
             return
+        self.notes(kind.decl, made)
         for name, part in kind.fields.items():
             member = made.members.add()
             member.name = name
@@ -139,5 +143,6 @@ class TypeInfo:
                 member.type_spec.CopyFrom(holder.bitstring)
             elif kind.kind == "header_union":
                 member.header.name = str(part)
+                self.spec(part, type(into)())
             else:
                 self.spec(part, member.type_spec)

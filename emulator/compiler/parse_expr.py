@@ -51,25 +51,30 @@ class ExprParser(TokenReader):
             self.at += 1
         body = self.tokens[start:self.at - 1]
         text = "".join((" " if i and t[3] & 2 else "") + t[1] for i, t in enumerate(body))
-        args = self._annotation_args(start, self.at - 1)
-        return ast.Annotation(pos, name, args, text, opening == "[")
+        args, keys = self._annotation_args(start, self.at - 1)
+        return ast.Annotation(pos, name, args, text, opening == "[", keys)
 
-    def _annotation_args(self, start: int, end: int) -> tuple[ast.Expr, ...]:
-        """The body as expressions, or () where it is something else (it may be any tokens)."""
+    def _annotation_args(self, start: int, end: int) -> tuple[tuple[ast.Expr, ...], tuple[str, ...]]:
+        """The body as expressions, and their names in `k = v, ...`; () where it is something else (it may be any tokens)."""
         resume = self.at
         if start == end:
-            return ()
+            return (), ()
         self.at = start
         self.quiet += 1
         args: list[ast.Expr] = []
+        keys: list[str] = []
         try:
             while True:
+                if self.peek() == "=" and self.at + 1 < end:
+                    keys.append(self.next()[1])
+                    self.next()
                 args.append(self.expression())
-                if self.at >= end or not self.accept(","):
+                if self.at >= end or not self.accept(",") or self.at >= end:
                     break
-            return tuple(args) if self.at == end else ()
+            whole = self.at == end and len(keys) in (0, len(args))
+            return (tuple(args), tuple(keys)) if whole else ((), ())
         except SyntaxProblem:
-            return ()
+            return (), ()
         finally:
             self.quiet -= 1
             self.at = resume
