@@ -166,9 +166,9 @@ class Crew:
         """All answers. Raises QueryError with the first error of a worker, or when somebody is gone."""
         left = set(futures)
         while left:
-            done, left = wait(left, LOOK_SECONDS)
-            for future in done:
-                answer = future.result()[0]
+            _, left = wait(left, LOOK_SECONDS)
+            for future in futures:  # in the order of asking: what failed first is why the rest did
+                answer = future.result()[0] if future.done() else {}
                 if "error" in answer:
                     raise (SwitchLost if answer.get("lost") else QueryError)(answer["error"])
             if left:
