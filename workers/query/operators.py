@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -171,10 +171,11 @@ class Sums:
     counts: np.ndarray
 
 
-def summed(session: Session, streams: Sequence[Stream]) -> tuple[Sums, Survivors]:
-    """What the switch's cells hold, and the rows that found no cell of their own."""
+def summed(session: Session, streams: Sequence[Stream], sent: Callable[[], None] = lambda: None) -> tuple[Sums, Survivors]:
+    """What the switch's cells hold, and the rows that found no cell of their own. sent: called before cells are read."""
     with session.phase("group_sum") as (rack, phase):
         survivors = phase.run(streams)
+        sent()
         return cells(rack, session.query), survivors
 
 

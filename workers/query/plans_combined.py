@@ -16,6 +16,7 @@ import pyarrow as pa
 from workers.query import operators, sql
 from workers.query.answers import Answer, fetch, master, streams
 from workers.query.errors import QueryError
+from workers.query.exchange import Survivors
 from workers.query.keys import mix
 from workers.query.operators import Session
 from workers.query.plans_rows import orders_left
@@ -64,23 +65,20 @@ def grouped(session: Session, workers: Sequence[Worker], table: str, key: str, v
     if not (pa.types.is_integer(kinds[0]) or pa.types.is_floating(kinds[0]) or pa.types.is_decimal(kinds[0])):
         raise QueryError(f"{value} of table {table} is of type {kinds[0]}, not a number")
     for salt in range(8):
-        names = _combine(workers, table, key, value, salt)
+        held, found, names = _through(session, workers, table, key, value, salt)
         if names is not None:
             break
     else:
         raise QueryError(f"keys of {table}.{key} collide under eight different hashes")
-    for worker in workers:
-        worker.derive("parts", PARTS)
-    scanned = [w.scan("parts", key="code", value="value") for w in workers]
-    held, found = operators.summed(session, streams(scanned))
     total = operators.merge(held, found, found.values.astype(np.float64))
     facts = pa.concat_tables([w.select(ROUNDED) for w in workers])
     far = pa.concat_tables([w.select(FAR) for w in workers])
     codes = names["key"].to_numpy()
     sums, bounds = _of(total, codes)
-    place = {int(c): n for n, c in enumerate(codes.tolist())}
-    for one, more in zip(far["code"].to_pylist(), far["total"].to_pylist(), strict=True):
-        sums[place[one]] += more
+    if len(far):
+        place = {int(c): n for n, c in enumerate(codes.tolist())}
+        for one, more in zip(far["code"].to_pylist(), far["total"].to_pylist(), strict=True):
+            sums[place[one]] += more
     visits, loose = (np.rint(_of(total, codes ^ np.uint64(flip))[0]).astype(np.int64) for flip in (COUNTED, MISSING))
     if len(total.bounds) and not (_of(total, codes ^ np.uint64(COUNTED))[1] < 0.5).all():
         raise QueryError("a group has more rows than the switch can count exactly")
@@ -91,16 +89,30 @@ def grouped(session: Session, workers: Sequence[Worker], table: str, key: str, v
 ROUNDED = ("SELECT coalesce(max(visits * size) * 2e-16 + max(abs(total)) * 4e-15, 0)::DOUBLE AS rounded FROM combined "
            "WHERE isfinite(size)")
 """What a worker's own additions, and the halves of their results, may have rounded off any group."""
+NAMES = "SELECT code AS key, name FROM combined"
 FAR = f"SELECT code, total FROM combined WHERE isfinite(total) AND abs(total) > {GREATEST}"
 
 
-def _combine(workers: Sequence[Worker], table: str, key: str, value: str, salt: int) -> pa.Table | None:
-    """Each worker's groups as its table `combined`; the dictionary, columns key (the hash) and name, or None."""
-    for worker in workers:
-        worker.derive("combined", f"SELECT {code('name', salt)} AS code, name, count(*) AS visits, count(v) AS numbers, "
-                      f"sum(v::DOUBLE) AS total, sum(abs(v::DOUBLE)) AS size FROM (SELECT {key} AS name, {value} AS v "
-                      f"FROM {table}) GROUP BY name")  # fmt: skip
-    return dictionary([w.select("SELECT code AS key, name FROM combined") for w in workers])
+def _through(session: Session, workers: Sequence[Worker], table: str, key: str, value: str,
+             salt: int) -> tuple[operators.Sums, Survivors, pa.Table | None]:
+    """Each worker's groups, its table `combined`, as terms through the switch: what the cells hold, the survivors, and the
+    dictionary, columns key (the hash) and name; None if two keys have the same hash, which comes out only then.
+
+    What is asked of the workers afterwards they do while the cells are read."""
+    for w in workers:
+        w.derive("combined", f"SELECT {code('name', salt)} AS code, name, count(*) AS visits, count(v) AS numbers, "
+                 f"sum(v::DOUBLE) AS total, sum(abs(v::DOUBLE)) AS size FROM (SELECT {key} AS name, {value} AS v "
+                 f"FROM {table}) GROUP BY name")  # fmt: skip
+        w.derive("parts", PARTS)
+    scanned = [w.scan("parts", key="code", value="value") for w in workers]
+
+    def ask() -> None:
+        for w in workers:
+            for text in (NAMES, ROUNDED, FAR):
+                w.prepare(text)
+
+    held, found = operators.summed(session, streams(scanned), ask)
+    return held, found, dictionary([w.select(NAMES) for w in workers])
 
 
 def _of(total: operators.Sums, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -128,6 +128,9 @@ class Worker:
         finally:
             self.connection.unregister("wanted")
 
+    def prepare(self, sql: str) -> None:
+        """Says what `select` will want; workers that are processes begin."""
+
     def select(self, sql: str) -> pa.Table:
         """Any query over the worker's own rows."""
         return self._sent(sql)

@@ -93,11 +93,15 @@ class RemoteWorker:
         body = np.ascontiguousarray(rows, np.uint32)
         return from_arrow(self.now({"op": "fetch", "table": table, "columns": columns}, body)[1])
 
+    def prepare(self, sql: str) -> None:
+        """Asks what `select` will want, after all that was asked before."""
+        self.selected[sql] = self.ask({"op": "select", "sql": sql})
+
     def select(self, sql: str) -> pa.Table:
         """Plans ask every worker the same in turn: the first question goes to all of them at once."""
         if sql not in self.selected:
             for worker in self.crew.workers:
-                worker.selected[sql] = worker.ask({"op": "select", "sql": sql})
+                worker.prepare(sql)
         return from_arrow(self.crew.gather([self.selected.pop(sql)])[0][1])
 
     def keep(self, name: str, table: pa.Table) -> None:
@@ -210,8 +214,9 @@ class Crew:
         self.gather([worker.ask({"op": "reopen"}) for worker in self.workers])
 
     def forget(self) -> None:
-        """All scans: a query is over. Not waited for."""
+        """All scans and answers that nobody fetched: another query begins. Not waited for."""
         for worker in self.workers:
+            worker.selected.clear()
             worker.ask({"op": "forget"})
 
     def bytes(self) -> int:

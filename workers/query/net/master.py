@@ -150,9 +150,9 @@ class Master:
                         None if now is None or dropped is None else now - dropped)  # fmt: skip
 
     def pruned(self, pruning: bool) -> tuple[Answer, Traffic]:
+        self.crew.forget()
         session = self.session(pruning)
         answer = self.plan.run(session, self.crew.workers)  # type: ignore[arg-type]
-        self.crew.forget()
         return answer, session.traffic
 
     def run(self) -> dict[str, Any]:
