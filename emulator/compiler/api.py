@@ -39,10 +39,11 @@ class Result:
 def compile_file(path: str | os.PathLike[str], *, include: Sequence[str | os.PathLike[str]] = (),
                  defines: Mapping[str, Any] | Sequence[str] = (), undefines: Sequence[str] = (),
                  options: Options | None = None, diags: Diagnostics | None = None,
-                 watch: Callable[[str, Any], None] | None = None) -> Result:
+                 watch: Callable[[str, Any], None] | None = None, directives: bool = True) -> Result:
     """Compile one P4_16 program for v1model.
 
-    defines: {"NAME": value} or ["NAME=value"]. watch(name, subject) is called after each pass.
+    defines: {"NAME": value} or ["NAME=value"]. watch(name, subject) is called after each pass. directives: False for a
+    program that is preprocessed already.
     Never raises for a bad program: the reasons are in `diagnostics`.
     """
     from .pipeline import run_passes
@@ -52,7 +53,7 @@ def compile_file(path: str | os.PathLike[str], *, include: Sequence[str | os.Pat
     texts = [f"{k}={v}" for k, v in defines.items()] if isinstance(defines, Mapping) else list(defines)
     program = tree = json = None
     try:
-        tokens = preprocess(os.fspath(path), diags, include, texts, undefines)
+        tokens = preprocess(os.fspath(path), diags, include, texts, undefines, directives)
         if watch is not None:
             watch("preprocess", tokens)
         name = os.path.basename(os.fspath(path))

@@ -40,6 +40,7 @@ class Options:
 
     allow: limits of the reference target to lift ("table-reuse", "division").
     emit_externs: write externs that the program declares, for a switch with a module for them.
+    ignored: annotations to read as if they were not there.
     reject: what an explicit reject and a select without match do: "accept" (as the reference: parsing ends), "error" (the
     latter raises error NoMatch), "drop" (the packet is dropped).
     """
@@ -49,6 +50,7 @@ class Options:
     ndebug: bool = False
     unroll: bool = True
     emit_externs: bool = False
+    ignored: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

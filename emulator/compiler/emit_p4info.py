@@ -327,10 +327,10 @@ def _match(match: Any, number: int, kind: Any, notes: ast.Annotations, names: Na
     names.notes(notes, match)
 
 
-def write_message(message: Any, path: str, form: str) -> None:
-    """Write a protobuf message; the suffix, or `form` (text, json, binary), tells how."""
-    suffix = path.rsplit(".", 1)[-1]
-    form = form or {"json": "json", "bin": "binary"}.get(suffix, "text")
+def write_message(message: Any, path: str, form: str, otherwise: str = "") -> None:
+    """Write a protobuf message as `form` (text, json, binary) or the suffix tells, as `otherwise` where neither does."""
+    known = {"json": "json", "bin": "binary", "txt": "text", "txtpb": "text"}
+    form = form or known.get(path.rsplit(".", 1)[-1], otherwise or "text")
     if form == "binary":
         with open(path, "wb") as handle:
             handle.write(message.SerializeToString(deterministic=True))

@@ -16,15 +16,16 @@ OTHER_NAMES = {"uninitialized_use": "uninitialized", "uninitialized_out_param": 
 """What p4c calls classes of warnings that have another name here."""
 
 WITHOUT_MEANING = frozenset([
-    "--nocpp", "--testJson", "--listMidendPasses", "--listFrontendPasses", "--parser-inline-opt", "--loopsUnroll",
-    "--disable-annotations", "--disable-annotation", "-O", "-g", "--preferSwitch", "--validate",
+    "--testJson", "--listMidendPasses", "--listFrontendPasses", "--parser-inline-opt", "--loopsUnroll",
+    "-O", "-O0", "-O1", "-O2", "-O3", "-Og", "-Os", "-g", "--preferSwitch", "--validate",
     "--doNotEmitIncludes",
 ])
 WITHOUT_MEANING_VALUED = frozenset([
     "--toJSON", "--dump", "--top4", "-T", "--excludeFrontendPasses", "--excludeMidendPasses", "--excludeBackendPasses",
 ])
 """Flags of p4c for looking into it or tuning it: read, and without effect. The latter are followed by a value."""
-OPTIONAL_VALUE = frozenset(["--Wdisable", "--Werror", "--Wwarn", "--Winfo"])
+OPTIONAL_VALUE = frozenset(["--Wdisable", "--Werror", "--Wwarn", "--Winfo", "--disable-annotations"])
+RUNTIME_FORMS = ("binary", "json", "text")
 
 
 def normalized(argv: Sequence[str]) -> list[str]:
@@ -59,12 +60,13 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _output_flags(p: argparse.ArgumentParser) -> None:
     p.add_argument("-o", metavar="FILE", dest="output",
-                   help="write bmv2 JSON here, or into this folder (default: the program's name with .json)")
+                   help="write bmv2 JSON here (-: standard output), or into this folder (default: the program's name with .json)")
     p.add_argument("-E", action="store_true", dest="preprocess", help="preprocess only, to standard output")
     p.add_argument("--p4runtime-files", default="", metavar="A[,B]",
                    help="write P4Info; .txtpb, .txt, .json or .bin tells the form")
     p.add_argument("--p4runtime-file", default="", metavar="FILE", help=argparse.SUPPRESS)
-    p.add_argument("--p4runtime-format", default="", help=argparse.SUPPRESS)
+    p.add_argument("--p4runtime-format", choices=RUNTIME_FORMS, default="",
+                   help="form of --p4runtime-file (binary by default), and of P4Info files whose name tells none")
     p.add_argument("--p4runtime-entries-files", "--p4runtime-entries-file", default="", metavar="A[,B]",
                    help="write the program's own table entries as a P4Runtime WriteRequest")
     p.add_argument("--pp", metavar="FILE", help="write the program as read, after preprocessing")
@@ -80,6 +82,9 @@ def _language_flags(p: argparse.ArgumentParser) -> None:
                    help="look for included files here (then in the folders of P4C_16_INCLUDE_PATH)")
     p.add_argument("-D", action="append", default=[], metavar="NAME[=VALUE]", dest="define", help="define a macro")
     p.add_argument("-U", action="append", default=[], metavar="NAME", dest="undefine", help="forget a macro")
+    p.add_argument("--nocpp", action="store_true", help="the program is preprocessed already: only #line and #pragma are read")
+    p.add_argument("--disable-annotations", action="append", default=[],
+                   metavar="A[,B]", dest="ignored", help="read the program as if it had none of these annotations")
     p.add_argument("--target", default="bmv2", help="bmv2 (the only one)")
     p.add_argument("--arch", default="v1model", help="v1model (the only one)")
     p.add_argument("--std", "--p4v", "-x", default="p4-16", help="p4-16 (the only one)")
@@ -103,8 +108,8 @@ def _diagnostic_flags(p: argparse.ArgumentParser) -> None:
                    help=f"leave out a class of warnings, or all; classes: {', '.join(CLASSES)}")
     p.add_argument("--Werror", action="append", default=[], metavar="CLASS",
                    help="count a class of warnings, or all, as errors")
-    p.add_argument("--Wwarn", action="append", default=[], help=argparse.SUPPRESS)
-    p.add_argument("--Winfo", action="append", default=[], help=argparse.SUPPRESS)
+    p.add_argument("--Wwarn", "--Winfo", action="append", default=[], metavar="CLASS",
+                   help="leave a class of warnings, or all but those named with --Werror, what they are")
     p.add_argument("--maxErrorCount", type=int, default=20, metavar="N", help="stop after so many errors")
     p.add_argument("-v", action="count", default=0, dest="verbose", help="say what is being done, with times")
     p.add_argument("--dump-after", action="append", default=[], metavar="PASS",
@@ -137,6 +142,14 @@ def words(items: Sequence[str]) -> list[str]:
 def warning_classes(items: Sequence[str]) -> set[str]:
     """Classes of warnings by our names; "*" is all."""
     return {OTHER_NAMES.get(name, name) for name in words(items)}
+
+
+def error_classes(args: argparse.Namespace) -> tuple[set[str], set[str]]:
+    """Classes of warnings that count as errors ("*": all), and those that stay warnings then."""
+    errors, kept = warning_classes(args.Werror), warning_classes(args.Wwarn)
+    if "*" in kept:
+        errors.discard("*")
+    return errors, kept - errors
 
 
 def include_path(given: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from .flags import check, include_path, make_parser, normalized, warning_classes, words
+from .flags import check, error_classes, include_path, make_parser, normalized, warning_classes, words
 
 JSON_LEVELS = 5
 JSON_WIDTH = 110
@@ -35,16 +35,18 @@ def compile_one(args: argparse.Namespace) -> int:
     from .context import Options
     from .source import Diagnostics
 
-    diags = Diagnostics(disabled=warning_classes(args.Wdisable), as_errors=warning_classes(args.Werror),
+    errors, kept = error_classes(args)
+    diags = Diagnostics(disabled=warning_classes(args.Wdisable), as_errors=errors, kept=kept,
                         max_errors=max(1, args.maxErrorCount))
     if args.preprocess or args.depends_only:
         return _preprocess_only(args, diags)
     from .api import compile_file
 
-    options = Options(args.allowed, args.parser_reject, args.ndebug, not args.no_unroll, args.emit_externs)
+    options = Options(args.allowed, args.parser_reject, args.ndebug, not args.no_unroll, args.emit_externs,
+                      frozenset(words(args.ignored)))
     watch = _Watch(args)
     result = compile_file(args.source, include=args.include, defines=args.define, undefines=args.undefine,
-                          options=options, diags=diags, watch=watch)
+                          options=options, diags=diags, watch=watch, directives=not args.nocpp)
     if result.diagnostics:
         print(result.text(), file=sys.stderr)
     if result.json is None:
@@ -89,7 +91,7 @@ def _preprocess_only(args: argparse.Namespace, diags: Any) -> int:
 
     tokens: list[Any] = []
     try:
-        tokens = preprocess(args.source, diags, args.include, args.define, args.undefine)
+        tokens = preprocess(args.source, diags, args.include, args.define, args.undefine, not args.nocpp)
     except CompileError:
         pass
     if diags.items:
@@ -108,17 +110,21 @@ def depends_rule(args: argparse.Namespace, diags: Any) -> str:
 
 def _write_outputs(args: argparse.Namespace, result: Any) -> None:
     path = output_path(args)
-    with open(path, "w", encoding="utf-8") as handle:
-        handle.write(json_text(result.json))
+    if path == "-":
+        sys.stdout.write(json_text(result.json))
+    else:
+        with open(path, "w", encoding="utf-8") as handle:
+            handle.write(json_text(result.json))
     if args.depends or args.depends_file:
         with open(args.depends_file or os.path.splitext(path)[0] + ".d", "w", encoding="utf-8") as handle:
             handle.write(depends_rule(args, result.diags))
-    files = words([args.p4runtime_files, args.p4runtime_file])
+    files = [(name, "") for name in words([args.p4runtime_files])]
+    files += [(name, args.p4runtime_format or "binary") for name in words([args.p4runtime_file])]
     if files:
         from .emit_p4info import write_message
 
-        for name in files:
-            write_message(result.p4info, name, args.p4runtime_format)
+        for name, form in files:
+            write_message(result.p4info, name, form, args.p4runtime_format)
     entries = words([args.p4runtime_entries_files])
     if entries:
         from .emit_entries import emit_entries

@@ -262,9 +262,10 @@ _HANDLERS = {
 }
 
 
-def parse(tokens: list[Token], diags: Diagnostics) -> ast.Program:
-    """Tokens to tree; raises CompileError after reporting every syntax error found."""
+def parse(tokens: list[Token], diags: Diagnostics, ignored: frozenset[str] = frozenset()) -> ast.Program:
+    """Tokens to tree, without the annotations in `ignored`; raises CompileError after reporting every syntax error found."""
     reader = DeclParser(tokens, diags)
+    reader.ignored = ignored
     program = reader.program()
     if diags.failed:
         raise CompileError("syntax errors")

@@ -30,7 +30,7 @@ class ExprParser(TokenReader):
                 out.append(self._annotation_body(pos, token[1], "[", "]"))
             else:
                 out.append(ast.Annotation(pos, token[1]))
-        return tuple(out)
+        return tuple(note for note in out if note.name not in self.ignored)
 
     def _pragma(self, pos: int) -> ast.Annotation:
         name = self.next()[1]

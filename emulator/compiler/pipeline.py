@@ -35,7 +35,7 @@ def run_passes(tokens: list[Any], name: str, diags: Diagnostics,
                options: Options, watch: Watch | None = None) -> tuple[ast.Program, ir.Program, dict[str, Any]]:
     """Tokens to (tree, core program, JSON); raises CompileError when there are errors."""
     seen = watch or (lambda name, subject: None)
-    tree = parse(tokens, diags)
+    tree = parse(tokens, diags, options.ignored)
     stop_if_failed(diags)
     seen("parse", tree)
     types = check_program(tree, diags, options)

@@ -339,16 +339,34 @@ def read_source(path: str, diags: Diagnostics, pos: int = -1) -> SourceFile:
     return diags.add_file(path, text, system)
 
 
+def without_markers(tokens: Sequence[Token], diags: Diagnostics) -> list[Token]:
+    """The tokens of a preprocessed program without the lines that say where its text comes from."""
+    out: list[Token] = []
+    marker = False
+    for at, token in enumerate(tokens):
+        if token[3] & LINE_START:
+            marker = token[1] == "#"
+            kind, name = tokens[at + 1][:2] if marker and at + 1 < len(tokens) else ("num", "")
+            if marker and kind != "num" and name not in ("line", "pragma"):
+                diags.error(token[2], f"#{name} in a program that is said to be preprocessed (--nocpp)")
+        if not marker:
+            out.append(token)
+    return out
+
+
 def preprocess(path: str, diags: Diagnostics, include: Sequence[str | os.PathLike[str]] = (),
-               defines: Sequence[str] = (), undefines: Sequence[str] = ()) -> list[Token]:
-    """Read a program and everything it includes; the tokens end with an "eof" token."""
+               defines: Sequence[str] = (), undefines: Sequence[str] = (), directives: bool = True) -> list[Token]:
+    """Read a program and everything it includes; the tokens end with an "eof" token.
+
+    directives: False for a program that another preprocessor has been through.
+    """
     pre = Preprocessor(diags, include)
     for text in ("__P4C__=1", "__p4c__=1", "__p4c_major__=1", *defines):
         pre.define_text(text)
     for name in undefines:
         pre.macros.pop(name, None)
     main = read_source(path, diags)
-    tokens = pre.run_file(main)
+    tokens = pre.run_file(main) if directives else without_markers(lex(main, diags), diags)
     end = (main.number << 32) + len(main.text.rstrip())
     tokens.append(("eof", "", end, LINE_START | SPACE, NO_HIDE))
     return tokens

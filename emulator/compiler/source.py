@@ -75,13 +75,15 @@ class CompileError(Exception):
 class Diagnostics:
     """Collects messages; knows the files, so that it can say where things are.
 
-    `disabled` names the classes of warning to leave out, `as_errors` those to count as errors ("*" means all).
+    `disabled` names the classes of warning to leave out, `as_errors` those to count as errors ("*" means all, without
+    those in `kept`).
     """
 
     files: list[SourceFile] = field(default_factory=list)
     items: list[Diagnostic] = field(default_factory=list)
     disabled: set[str] = field(default_factory=set)
     as_errors: set[str] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
     max_errors: int = 20
     error_count: int = 0
 
@@ -120,13 +122,13 @@ class Diagnostics:
         return CompileError(message)
 
     def warn(self, pos: int, message: str, name: str) -> None:
-        if name in self.as_errors or "*" in self.as_errors:
+        file = self.where(pos)[0]
+        if file is not None and file.system:
+            return
+        if name in self.as_errors or ("*" in self.as_errors and not self.disabled & {name, "*"} and name not in self.kept):
             self.error(pos, f"{message} [--Werror={name}]")
             return
         if name in self.disabled or "*" in self.disabled:
-            return
-        file = self.where(pos)[0]
-        if file is not None and file.system:
             return
         if any(d.pos == pos and d.message == message for d in self.items):
             return

@@ -25,6 +25,7 @@ class TokenReader:
         self.scopes: list[dict[str, str]] = [{}]
         self.quiet = 0
         self.braces = 0
+        self.ignored: frozenset[str] = frozenset()
 
     # -- token verbs
     def text(self) -> str:

@@ -134,10 +134,11 @@ def test_the_compiler_does_not_load_protobuf_unless_asked(program: Path, tmp_pat
 
 
 @pytest.mark.parametrize("flags", [
-    ["--Wdisable"], ["--Werror"], ["--Wdisable=unused", "--Werror=uninitialized_use"], ["--nocpp"], ["--toJSON", "t.json"],
+    ["--Wdisable"], ["--Werror"], ["--Wdisable=unused", "--Werror=uninitialized_use"], ["--disable-annotations"],
+    ["--toJSON", "t.json"],
     ["--dump", "folder", "--top4", "a,b", "-T", "x:3"], ["--p4v", "16"], ["--std", "p4_16"], ["--parser-inline-opt"],
     ["--excludeMidendPasses=x"], ["--disable-annotations=a"], ["-b", "bmv2", "-a", "v1model"], ["-I."], ["-DA=1", "-UA"],
-    ["--maxErrorCount", "3"], ["--loopsUnroll", "--testJson", "-g", "-O"],
+    ["--maxErrorCount", "3"], ["--loopsUnroll", "--testJson", "-g", "-O2", "--listMidendPasses", "--doNotEmitIncludes"],
 ], ids=" ".join)
 def test_flags_of_the_reference_compiler(flags: list[str], program: Path, tmp_path: Path) -> None:
     """In front of the program: a flag with an optional value must not take the program's name for it."""
@@ -170,3 +171,57 @@ def test_json_on_few_lines_says_the_same(program: Path) -> None:
     text = json_text(document)
     assert json.loads(text) == document
     assert text.count("\n") < json.dumps(document, indent=1).count("\n") / 2
+
+
+def test_errors_by_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--Wwarn and --Winfo take classes out of --Werror; --Wdisable does, too."""
+    path = tmp_path / "w.p4"
+    path.write_text(source("bit<8> idle = 1; return; hdr.h.a = 1;"))
+    out = [str(path), "-o", str(tmp_path / "o.json")]
+    for flags, status in ((["--Werror"], 1), (["--Werror", "--Wwarn=unused"], 1),
+                          (["--Werror", "--Wwarn=unused,unreachable"], 0),
+                          (["--Werror", "--Winfo=unused", "--Wdisable=unreachable"], 0), (["--Werror", "--Wwarn"], 0),
+                          (["--Werror=unused", "--Wwarn"], 1), (["--Werror", "--Wdisable"], 0)):
+        assert main([*out, *flags]) == status, flags
+    assert "[--Werror=unused]" in capsys.readouterr().err
+
+
+def test_the_form_of_p4info(program: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name's suffix tells; --p4runtime-format tells for other names, and for --p4runtime-file, which is binary."""
+    out = [str(program), "-o", str(tmp_path / "o.json")]
+    names = [str(tmp_path / name) for name in ("a.txtpb", "a.json", "a.bin", "a.other", "one")]
+    for flags, form in (([], b"# proto"), (["--p4runtime-format", "json"], b"{")):
+        assert main([*out, "--p4runtime-files", ",".join(names[:4]), "--p4runtime-file", names[4], *flags]) == 0
+        heads = [Path(name).read_bytes()[:7] for name in names]
+        assert heads[0] == b"# proto" and heads[1][:1] == b"{" and heads[2][:1] == b"\n" and heads[3].startswith(form)
+        assert heads[4][:1] == (b"{" if flags else b"\n")
+    with pytest.raises(SystemExit):
+        main([*out, "--p4runtime-format", "xml"])
+    assert "invalid choice" in capsys.readouterr().err
+
+
+def test_json_to_standard_output(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(program), "-o", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["__meta__"]["version"] == [2, 23]
+
+
+def test_a_program_preprocessed_before(program: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Markers are read, macros and directives are not."""
+    assert main([str(program), "-E"]) == 0
+    ready = tmp_path / "ready.p4"
+    ready.write_text(f'# 1 "{program}"\n#line 3 "x.p4"\n#pragma once\n{capsys.readouterr().out}')
+    out = ["-o", str(tmp_path / "o.json"), "--nocpp", "-D", "bit=nothing"]
+    assert main([str(ready), *out]) == 0
+    assert main([str(program), *out]) == 1
+    assert "#include in a program that is said to be preprocessed (--nocpp)" in capsys.readouterr().err
+
+
+def test_annotations_that_are_not_to_be_seen(tmp_path: Path) -> None:
+    path = tmp_path / "a.p4"
+    path.write_text(source("t.apply();", locals='@name("other") table t { actions = { NoAction; } }'))
+    found = []
+    for flags in ([], ["--disable-annotations=hidden,name"], ["--disable-annotations"]):
+        assert main([str(path), "-o", str(tmp_path / "o.json"), *flags]) == 0
+        pipelines = json.loads((tmp_path / "o.json").read_text())["pipelines"]
+        found.append([t["name"] for t in pipelines[0]["tables"]][-1])
+    assert found == ["Ig.other", "Ig.t", "Ig.other"]

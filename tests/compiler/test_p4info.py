@@ -48,7 +48,7 @@ action_selector(HashAlgorithm.crc16, 64, 14) sel2;
 table chosen { key = { hdr.h.a : exact; hdr.h.b : selector; } actions = { set; NoAction; } implementation = sel; }
 table other { key = { hdr.h.a : exact; hdr.h.b : selector; } actions = { set; NoAction; } implementation = sel2; }
 """
-BODY = """t.apply(); chosen.apply(); other.apply(); c.count((index_t)0); m.execute_meter((index_t)1, hdr.h.b); 
+BODY = """t.apply(); chosen.apply(); other.apply(); c.count((index_t)0); m.execute_meter((index_t)1, hdr.h.b);
           r.write((index_t)0, (vrf_t)1);
           sample_t s = { 1, Kind.A, Bare.Y, true, error.NoError, (port_id_t)1, ... }; digest<sample_t>(1, s);"""
 PARSER = """value_set<set_t>(4) many; @brief("One.") value_set<index_t>(2) one;
