@@ -132,16 +132,19 @@ class AllReduce:
     def _reduce(self, flat: Array) -> int:
         values, representation = self._represent(flat)
         try:
-            return self.engine.run(values, representation)
-        except Overdue as late:
-            self.broken = str(late)
-            answer = self.watcher.silent(late.pool_index, late.chunk)
-            raise PeerLost(answer.silent, answer.reason or str(late)) from None
+            return self._run(values, representation)
         except RepresentationError:
             raise  # nothing was sent
         except Exception as error:
             self.broken = str(error)
             raise
+
+    def _run(self, values: Array, representation: Representation) -> int:
+        try:
+            return self.engine.run(values, representation)
+        except Overdue as late:
+            answer = self.watcher.silent(late.pool_index, late.chunk)
+            raise PeerLost(answer.silent, answer.reason or str(late)) from None
 
     def _represent(self, flat: Array) -> tuple[Array, Representation]:
         """How the job carries such an array, and the array as the engine wants it: the same memory."""

@@ -4,8 +4,7 @@ client = open_job(controller, "train", world_size, "eth0", Options(), rank)
 model.register_comm_hook(Reducer(client), allreduce_hook)
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: DistributedDataParallel compares the hook's annotations with its own types.
 import torch
 import torch.distributed as dist
 

@@ -62,6 +62,7 @@ def test_too_many_for_the_program_is_a_sentence_with_the_remedy(tmp_path: Path) 
     plan = Plan(workers=4, in_process=True)
     program = compile_program(plan, "allreduce_int.p4", tmp_path)  # for 32
     topology = SHAPES["star"](4)
-    with in_process_net(plan, topology, program, tmp_path, parse_impairments("")) as net:
-        with pytest.raises(AggregatorError, match="40 workers are more than the 32 .* -DMAX_WORKERS=64"):
-            reduce(net, topology.hosts[0], 0, {})
+    sentence = r"40 workers are more than the 32 .* -DMAX_WORKERS=64"
+    network = in_process_net(plan, topology, program, tmp_path, parse_impairments(""))
+    with network as net, pytest.raises(AggregatorError, match=sentence):
+        reduce(net, topology.hosts[0], 0, {})

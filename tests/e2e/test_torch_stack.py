@@ -34,10 +34,11 @@ def said(folder: Path, name: str) -> list[str]:
     return [path.read_text() for path in sorted(folder.glob(f"*/*/*/{name}"))]
 
 
-def test_torchrun_through_the_switch(start: Start, tmp_path: Path) -> None:  # noqa: F811
-    stack, logs = start(impair="loss=0.005,seed=9"), tmp_path / "logs"
+@pytest.mark.parametrize("pipelines", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_torchrun_through_the_switch(start: Start, tmp_path: Path, pipelines: int) -> None:  # noqa: F811
+    stack, logs = start(impair="loss=0.005,seed=9", pipelines=pipelines), tmp_path / "logs"
     logs.mkdir()
-    done = torchrun(stack, logs)
+    done = torchrun(stack, logs, FPISA_QUEUES=str(pipelines))
     assert done.returncode == 0, (done.stderr[-2000:], said(logs, "stderr.log"))
     first, second = (json.loads(text.splitlines()[-1]) for text in said(logs, "stdout.log"))
     for mine in (first, second):

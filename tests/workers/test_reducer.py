@@ -11,6 +11,7 @@ from workers.comm_hook import allreduce_hook
 from workers.join import PeerLost
 from workers.torch_backend.reducer import Reducer
 
+FUTURE = torch.futures.Future
 NUMBERS = torch.tensor([[1.0, -2.0, 0.5], [2.0, 0.0, -7.0]])
 
 
@@ -129,3 +130,48 @@ def test_the_hook_refuses_other_types():
     with pytest.raises(TypeError, match=r"a job of format fp32 cannot sum torch\.float64 gradients"):
         allreduce_hook(reducer, Bucket(torch.zeros(3, dtype=torch.float64)))
     reducer.close()
+
+
+class Gpu(torch.Tensor):
+    """Host memory that says it is a GPU's."""
+
+    is_cuda = property(lambda self: True)
+    device = property(lambda self: torch.device("cuda", 0))  # type: ignore[assignment]
+
+
+class FakeStream:
+    """Notes what is asked of it. `record_event` gives something to wait for."""
+
+    def __init__(self, notes, name):
+        self.notes, self.name = notes, name
+
+    def record_event(self):
+        self.notes.append("recorded")
+        return FakeStream(self.notes, "event")
+
+    def synchronize(self):
+        self.notes.append(f"waited for the {self.name}")
+
+
+def test_a_gpu_tensor_is_read_after_its_event_and_done_after_the_stream(monkeypatch):
+    """Without a GPU: the order of the steps, and that the future knows the device."""
+    from workers.torch_backend import reducer as module
+
+    notes = []
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: FakeStream(notes, "stream"))
+    monkeypatch.setattr(module, "Future", lambda devices=(): notes.append([str(d) for d in devices]) or FUTURE())
+    monkeypatch.setattr(module, "pinned", lambda tensor: notes.append("staged") or torch.empty(tensor.shape))
+
+    class Client(FailingClient):
+        seat = type("Seat", (), {"workers": 2})
+
+        def allreduce(self, array):
+            notes.append("summed")
+            array *= 6
+
+    reducer = Reducer(Client())
+    tensor = torch.arange(4.0).as_subclass(Gpu)
+    reducer.submit([tensor], True).wait()
+    reducer.close()
+    assert notes == [["cuda:0"], "recorded", "staged", "waited for the event", "summed", "waited for the stream"]
+    assert torch.Tensor(tensor).tolist() == [0.0, 3.0, 6.0, 9.0]

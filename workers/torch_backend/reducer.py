@@ -46,7 +46,7 @@ class Reducer:
 
     def submit(self, tensors: list[torch.Tensor], average: bool, result: Any = None) -> Future[Any]:
         """Sum each tensor over all ranks, in place, in turn. The future's value is `result`, or the tensors."""
-        done: Future[Any] = Future()
+        done = future_for(tensors)
         failures: list[str] = []
         events = [ready_event(tensor) for tensor in tensors]
 
@@ -91,6 +91,12 @@ class Reducer:
             torch.cuda.current_stream(tensor.device).synchronize()
 
 
+def future_for(tensors: list[torch.Tensor]) -> Future[Any]:
+    """A future that may hold these tensors: torch refuses a GPU's in one that was made without its device."""
+    devices: list[Any] = sorted({tensor.device for tensor in tensors if tensor.is_cuda}, key=str)
+    return Future(devices=devices) if devices else Future()
+
+
 def ready_event(tensor: torch.Tensor) -> Any:
     """For a GPU tensor, an event after the work that makes it; None on the host."""
     return torch.cuda.current_stream(tensor.device).record_event() if tensor.is_cuda else None
@@ -101,10 +107,15 @@ def on_host(tensor: torch.Tensor, event: Any) -> torch.Tensor:
     tensor = tensor.detach()
     if not tensor.is_cuda:
         return tensor.contiguous()
-    staging = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    staging = pinned(tensor)
     event.synchronize()
     staging.copy_(tensor)
     return staging
+
+
+def pinned(tensor: torch.Tensor) -> torch.Tensor:
+    """Host memory for a GPU tensor's values that the GPU reads and writes by itself; torch keeps it for the next call."""
+    return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
 
 
 def as_array(tensor: torch.Tensor, bits: torch.dtype | None) -> np.ndarray:
