@@ -37,8 +37,23 @@ def check_table(ck: Checker, decl: ast.Table) -> None:
         _entry(ck, entry, decl, kinds, actions)
     for prop in decl.properties:
         _property(ck, prop)
+    _implementation(ck, decl)
     ck.where.kind = saved
     ck.variable(decl.name, ApplyResult(decl.name), decl.pos, "table", "none", None, decl)
+
+
+def _implementation(ck: Checker, decl: ast.Table) -> None:
+    """What an action profile or selector, or none, means for the rest of the table."""
+    prop = next((p for p in decl.properties if p.name == "implementation"), None)
+    kind = ck.types.get(prop.value) if prop is not None else None
+    if prop is not None and decl.entries:
+        ck.error(decl.entries[0].pos if decl.entries[0].pos >= 0 else decl.entries[0].action.pos,
+                 f"the entries of table {decl.name} name members of its profile, which only the control plane makes")
+    if kind is UNKNOWN or (isinstance(kind, Object) and kind.name == "action_selector"):
+        return
+    for key in decl.keys:
+        if key.match == "selector":
+            ck.diags.warn(key.pos, "a selector key means nothing to a table without an action_selector", "unused")
 
 
 def _key(ck: Checker, key: ast.KeyElement) -> Type:

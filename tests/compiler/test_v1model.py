@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from emulator.switch.model import ModelError
 from emulator.switch.switch import Switch
 
 from .harness import compile_text, source
@@ -200,3 +201,21 @@ def test_messages_assertions_and_lengths(tmp_path: Path) -> None:
         assert seen == ["one", "1 1", "2", "5!", "e 0"] and switch.events["assume_failed"] == 1
     result = compile_text(source('static_assert(1 == 2, "no" ++ " good");'), tmp_path)
     assert "static_assert failed: no good" in result.text()
+
+
+def test_what_profiles_leave_to_the_control_plane(tmp_path: Path) -> None:
+    code = """%s s; action x(bit<8> v) { hdr.h.a = v; }
+              table t { key = { hdr.h.b : exact; %s } actions = { x; NoAction; } implementation = s; %s }"""
+    entries = "const entries = { 2 : x(7); }"
+    result = compile_text(source("t.apply();", locals=code % ("action_profile(8)", "", entries)), tmp_path)
+    assert "the entries of table t name members of its profile, which only the control plane makes" in result.text()
+    result = compile_text(source("t.apply();", locals=code % ("action_profile(8)", "hdr.h.c : selector;", "")), tmp_path)
+    assert result.ok and "a selector key means nothing to a table without an action_selector [unused]" in result.text()
+    selector = "action_selector(HashAlgorithm.crc16, 8, 14)"
+    result = compile_text(source("t.apply();", locals=code % (selector, "hdr.h.c : selector;", "")), tmp_path)
+    assert result.json is not None and not result.diagnostics
+    table = next(t for t in result.json["pipelines"][0]["tables"] if t["name"] == "Ig.t")
+    table["entries"] = [{"match_key": [{"match_type": "exact", "key": "0x02"}], "priority": 1,
+                         "action_entry": {"action_id": table["action_ids"][0], "action_data": ["0x7"]}}]
+    with pytest.raises(ModelError, match="has its entries from the control plane only"):
+        Switch.load(result.json)

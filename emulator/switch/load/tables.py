@@ -171,6 +171,8 @@ class _Table:
         default, const, args_const = self._default()
         profile, selector = self._profile()
         entries = self._entries()
+        if profile is not None and entries:
+            fail(where, "a table with an action profile has its entries from the control plane only")
         return TableNode(
             name=item["name"],
             id=natural(item, "id", where, 0),
