@@ -55,6 +55,9 @@ void fpr_close_sender(struct fpr_sender *sender);
 int64_t fpr_begin(struct fpr_sender *sender, const struct fpr_batch *batch, char *error);
 int32_t fpr_step(struct fpr_sender *sender, int32_t slice_ms, char *error);
 void fpr_sender_stats(const struct fpr_sender *sender, struct fpr_stats *stats);
+/* The frames that a sender would make, one after the other, for who has another way to the switch. Their number, or -1 with a
+ * sentence where there are more than `room`; out NULL: only their number. */
+int64_t fpr_pack(const struct fpr_link *link, const struct fpr_batch *batch, uint8_t *out, int64_t room, char *error);
 
 struct fpr_receiver *fpr_open_receiver(const struct fpr_link *link, const char *interface, const char *socket_path,
                                        char *error);

@@ -99,6 +99,36 @@ static void build(const struct fpr_sender *s, int64_t frame, uint8_t *out)
     rows_put16(out + AT_VALID, valid);
 }
 
+static void first_headers(struct fpr_sender *s)
+{
+    uint8_t *q = s->headers + AT_QUERY;
+    rows_headers(s->headers, &s->link, s->link.peer_mac, s->link.peer_ip, s->link.udp_port, FPR_QUERY_PORT, FPR_FRAME);
+    q[1] = s->batch.operator_code;
+    rows_put16(q + 2, s->batch.query);
+    q[4] = s->batch.worker;
+    q[5] = s->batch.second;
+}
+
+int64_t fpr_pack(const struct fpr_link *link, const struct fpr_batch *batch, uint8_t *out, int64_t room, char *error)
+{
+    struct fpr_sender *s = calloc(1, sizeof *s);
+    int64_t frames = -1;
+    if (!s)
+        return fail(error, "memory is short");
+    s->link = *link;
+    s->batch = *batch;
+    if (batch->spread || !sort_lanes(s, error))
+        frames = frames_of(s);
+    if (out && frames > room)
+        frames = fail(error, "%lld frames do not fit where there is room for %lld", (long long)frames, (long long)room);
+    first_headers(s);
+    for (int64_t i = 0; out && i < frames; i++)
+        build(s, i, out + i * FPR_FRAME);
+    free(s->order);
+    free(s);
+    return frames;
+}
+
 /* ---- sending ---- */
 
 static bool send_frame(struct fpr_sender *s, int64_t frame)
@@ -227,12 +257,7 @@ int64_t fpr_begin(struct fpr_sender *s, const struct fpr_batch *batch, char *err
     lane->status = FPW_AGAIN;
     if (memory_for(s, error))
         return -1;
-    rows_headers(s->headers, &s->link, s->link.peer_mac, s->link.peer_ip, s->link.udp_port, FPR_QUERY_PORT, FPR_FRAME);
-    uint8_t *q = s->headers + AT_QUERY;
-    q[1] = batch->operator_code;
-    rows_put16(q + 2, batch->query);
-    q[4] = batch->worker;
-    q[5] = batch->second;
+    first_headers(s);
     for (int way = 0; way < WAYS; way++)
         s->ways[way].newest_order = s->ways[way].newest_sent = 0;
     window_start(lane, now_ns());

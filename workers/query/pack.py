@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import numpy as np
 
+from emulator.native import lib_and_ffi
 from workers.query.shelf import Column, parts
 
 LANES = 16
@@ -102,11 +105,46 @@ def headers(count: int, dtype: np.dtype, source: Host, destination: Host) -> np.
 
 
 def pack(stream: Stream, address: Address, first_sequence: int, spread: bool) -> np.ndarray:
-    """Frames of a stream, (packets,) FRAME.
+    """Frames of a stream, (packets,) FRAME: by C, and where that is not built by NumPy.
 
     spread: rows take lanes in turn, for operators without keys; otherwise a key's low four bits name its lane, so
     that one key always meets the same registers, and the fullest lane decides the number of packets. Rows of one
     lane keep their order."""
+    library = _library()
+    if library is None:
+        return by_numpy(stream, address, first_sequence, spread)
+    lib, ffi = library
+    columns = [np.ascontiguousarray(column[:], dtype) for column, dtype in
+               ((stream.rows, np.uint32), (stream.keys, np.uint64), (stream.values, np.float32))]  # fmt: skip
+    rows, keys, values = (ffi.cast(f"{kind} *", column.ctypes.data) for kind, column in
+                          zip(("uint32_t", "uint64_t", "float"), columns, strict=True))  # fmt: skip
+    source, destination = address.source, address.destination
+    link = ffi.new("struct fpr_link *", {
+        "source_mac": source.mac.to_bytes(6, "big"), "peer_mac": destination.mac.to_bytes(6, "big"),
+        "source_ip": source.ip, "peer_ip": destination.ip, "udp_port": WORKER_PORT,
+    })  # fmt: skip
+    batch = ffi.new("struct fpr_batch *", {
+        "rows": rows, "keys": keys, "values": values, "count": len(stream), "query": address.query,
+        "operator_code": address.operator, "worker": address.worker, "second": address.second, "spread": spread,
+        "first_sequence": first_sequence & 0xFFFFFFFF,
+    })  # fmt: skip
+    error = ffi.new("char[256]")
+    frames = np.empty(max(0, lib.fpr_pack(link, batch, ffi.NULL, 0, error)), FRAME)
+    if lib.fpr_pack(link, batch, ffi.cast("uint8_t *", frames.ctypes.data), len(frames), error) < 0:
+        raise MemoryError(ffi.string(error).decode())
+    return frames
+
+
+@cache
+def _library() -> tuple[Any, Any] | None:
+    try:
+        return lib_and_ffi()
+    except RuntimeError:
+        return None
+
+
+def by_numpy(stream: Stream, address: Address, first_sequence: int, spread: bool) -> np.ndarray:
+    """`pack` without C."""
     count = len(stream)
     rows, keys, values = stream.rows[:], stream.keys[:], stream.values[:]
     if spread:
