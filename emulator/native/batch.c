@@ -138,10 +138,8 @@ void dispatch_emitted(struct fpn_runner *r)
 
 /* ---- pipeline ---- */
 
-/* One call under the lock; returns the number of inputs consumed. */
-static int call(struct fpn_runner *r, const struct fp_packet *in, int n, int *n_out)
+static void lock_pipeline(struct fpn_runner *r)
 {
-    *n_out = 0;
     while (atomic_load_explicit(&r->pausers, memory_order_acquire)) {
         pthread_mutex_lock(&r->lock);
         if (atomic_load(&r->pausers))
@@ -149,6 +147,13 @@ static int call(struct fpn_runner *r, const struct fp_packet *in, int n, int *n_
         pthread_mutex_unlock(&r->lock);
     }
     pthread_mutex_lock(&r->lock);
+}
+
+/* One call under the lock; returns the number of inputs consumed. */
+static int call(struct fpn_runner *r, const struct fp_packet *in, int n, int *n_out)
+{
+    *n_out = 0;
+    lock_pipeline(r);
     int consumed = n;
     if (r->process)
         consumed = r->process(r->state, in, n, r->out, OUT_CAPACITY, n_out, r->arena, ARENA_BYTES,
@@ -157,6 +162,23 @@ static int call(struct fpn_runner *r, const struct fp_packet *in, int n, int *n_
         r->stats.no_pipeline += (uint64_t)n;
     pthread_mutex_unlock(&r->lock);
     return consumed;
+}
+
+uint64_t serve_queues(struct fpn_runner *r)
+{
+    if (!atomic_load_explicit(&r->has_queues, memory_order_acquire))
+        return UINT64_MAX;
+    uint64_t next_us = UINT64_MAX;
+    for (int32_t more = 1, n_out = 0; more; n_out = 0) {
+        lock_pipeline(r);
+        uint64_t now_us = r->now / 1000 - (uint64_t)r->clock_base_us;
+        more = r->serve ? r->serve(r->queues, now_us, r->out, OUT_CAPACITY, &n_out, r->arena, ARENA_BYTES, &next_us) : 0;
+        pthread_mutex_unlock(&r->lock);
+        for (int i = 0; i < n_out; i++)
+            dispatch(r, r->out[i].data, r->out[i].length, r->out[i].port, NULL);
+        flush_dirty(r);
+    }
+    return next_us == UINT64_MAX ? UINT64_MAX : (next_us + (uint64_t)r->clock_base_us) * 1000;
 }
 
 static void run_inputs(struct fpn_runner *r, const struct fp_packet *in, int n, const struct virtio_net_hdr *offload)

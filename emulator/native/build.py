@@ -21,7 +21,7 @@ from cffi import FFI
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 MODULE = "emulator.native._native"
-HEADERS = ["pipeline.h", "tables.h", "externs.h", "ports.h", "traffic.h", "worker.h", "slot_model.h", "rows.h", "cells.h"]
+HEADERS = ["pipeline.h", "tables.h", "externs.h", "egress_queues.h", "ports.h", "traffic.h", "worker.h", "slot_model.h", "rows.h", "cells.h"]
 CALLBACKS = """
 extern "Python" int32_t fpn_python_process(void *state, const struct fp_packet *in, int32_t n_in,
     struct fp_packet *out, int32_t out_capacity, int32_t *n_out, uint8_t *arena, int64_t arena_size,

@@ -84,6 +84,12 @@ int32_t fpn_set_impairment(struct fpn_runner *runner, int32_t number, int32_t ou
 int32_t fpn_log_pcap(struct fpn_runner *runner, int32_t number, const char *in_path, const char *out_path, char *error);
 
 void fpn_set_pipeline(struct fpn_runner *runner, fp_process_fn process, void *state); /* between two batches */
+/* Packets that wait within the pipeline until their time has come: appends those that are due by now_us to `out`, tells when the
+ * next will be (UINT64_MAX: none waits), and returns 1 where it must be called again with fresh space. */
+typedef int32_t (*fp_serve_fn)(void *queues, uint64_t now_us, struct fp_packet *out, int32_t out_capacity, int32_t *n_out,
+                               uint8_t *arena, int64_t arena_size, uint64_t *next_us);
+void fpn_set_departures(struct fpn_runner *runner, fp_serve_fn serve, void *queues); /* between two batches; NULL: none */
+void fpn_wake(struct fpn_runner *runner); /* looks for what is due anew */
 /* Whether TCP super-frames are cut into their segments before the pipeline (they are not, to begin with). */
 void fpn_cut_super_frames(struct fpn_runner *runner, int32_t cut);
 void fpn_set_clock_base(struct fpn_runner *runner, int64_t base_us); /* now_us = CLOCK_MONOTONIC - base */

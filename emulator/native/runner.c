@@ -190,6 +190,16 @@ void fpn_set_pipeline(struct fpn_runner *r, fp_process_fn process, void *state)
     fpn_resume(r);
 }
 
+void fpn_set_departures(struct fpn_runner *r, fp_serve_fn serve, void *queues)
+{
+    fpn_pause(r);
+    r->serve = serve;
+    r->queues = queues;
+    atomic_store(&r->has_queues, serve != NULL);
+    fpn_resume(r);
+    fpn_wake(r);
+}
+
 void fpn_cut_super_frames(struct fpn_runner *r, int32_t cut) { atomic_store(&r->cut, cut); }
 
 void fpn_set_clock_base(struct fpn_runner *r, int64_t base_us)
@@ -207,6 +217,8 @@ void runner_wake(struct fpn_runner *r)
     if (write(r->wake_fd, &one, sizeof one) < 0)
         return; /* full: it is awake already */
 }
+
+void fpn_wake(struct fpn_runner *r) { runner_wake(r); }
 
 static int32_t post(struct fpn_runner *r, struct post_box *box, int32_t number, const uint8_t *data, int32_t length)
 {
@@ -351,6 +363,7 @@ static void run_gathered(struct fpn_runner *r)
 static void turn(struct fpn_runner *r)
 {
     r->now = now_ns();
+    serve_queues(r); /* what is due makes room before more comes */
     bool worked = gather(r) > 0;
     if (worked)
         run_gathered(r);
@@ -362,6 +375,8 @@ static void turn(struct fpn_runner *r)
         run_gathered(r);
         worked = true;
     }
+    uint64_t leaves = serve_queues(r);
+    due = leaves < due ? leaves : due;
     dispatch_emitted(r);
     if (worked) {
         if ((r->stats.batches & 63) == 0 || any_waiting(r))

@@ -34,6 +34,9 @@ struct fpn_runner {
     atomic_int pausers;
     fp_process_fn process;
     void *state;
+    fp_serve_fn serve;
+    void *queues;
+    atomic_int has_queues;
     int64_t clock_base_us;
     atomic_int cut; /* super-frames before the pipeline */
     /* Packets from other threads. */
@@ -64,6 +67,7 @@ int gather(struct fpn_runner *runner);
 void process_batch(struct fpn_runner *runner);
 void finish_batch(struct fpn_runner *runner);
 uint64_t deliver_due(struct fpn_runner *runner); /* when the next held packet is due; UINT64_MAX: none */
+uint64_t serve_queues(struct fpn_runner *runner); /* sends what waited for its time; when the next is due, as above */
 void dispatch_emitted(struct fpn_runner *runner);
 void free_posted(struct posted *posted);
 

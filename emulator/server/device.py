@@ -153,10 +153,11 @@ class Device:
         log.info("program loaded: %d tables, %d registers", len(bound.tables), len(bound.registers))
 
     def _keep_ports(self, control: Any) -> None:
-        """A new program finds the ports as they are."""
+        """A new program finds the ports and the settings of their queues as they are."""
         if self._running is not None:
             for port in self._running.bound.control.ports_down:
                 control.set_port(port, False)
+            control.queues.take_settings(self._running.bound.control.queues)
 
     def use_switch(self, switch: Any) -> None:
         """Run this switch, which may have no P4Info (then P4Runtime has no pipeline yet)."""

@@ -35,11 +35,20 @@ def collect(device: Device) -> list[Metric]:
     if device.switch is not None:
         events = tuple(({"event": name}, float(n)) for name, n in sorted(device.switch.events.items()))
         flat.append(Metric("fpisa_events_total", "Drops and errors by reason.", "counter", events))
+        flat.append(_queues(device))
     clients = float(len(device.streams.elections))
     flat.append(Metric("fpisa_p4runtime_clients", "Clients that take part in an election.", "gauge", (({}, clients),)))
     loaded = float(device.switch is not None)
     flat.append(Metric("fpisa_program_loaded", "Whether a program runs.", "gauge", (({}, loaded),)))
     return flat
+
+
+def _queues(device: Device) -> Metric:
+    """Of ports that have a rate of their own or are the runner's."""
+    queues = device.switch.control.queues
+    ports = set(queues.numbers()[2]) | (set(device.runner.ports) if device.runner is not None else set())
+    samples = tuple(({"port": str(port)}, float(queues.waiting(port))) for port in sorted(ports))
+    return Metric("fpisa_queue_packets", "Packets that wait for a port.", "gauge", samples)
 
 
 def _ports(device: Device) -> list[Metric]:

@@ -67,6 +67,10 @@ def _run(options: Options) -> int:
             _load(options, device, config)
         server.start()
         metrics = _metrics(options, devices, running)
+        if options.admin is not None:
+            from .admin import AdminServer
+
+            running.callback(AdminServer(options.admin, devices).stop)
         if not options.use_files:
             _start_ports(devices)
         _announce(options, server.address, metrics, running)

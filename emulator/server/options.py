@@ -54,6 +54,7 @@ class Options:
     queues: QueueSettings
     externs: Path | None
     metrics_addr: str | None
+    admin: Path | None
     ready_file: Path | None
     ready_fd: int | None
     json: bool
@@ -211,6 +212,9 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--metrics-addr", metavar="HOST:PORT", help="serve Prometheus metrics at http://HOST:PORT/metrics"
     )
+    group.add_argument(
+        "--admin", type=Path, metavar="SOCKET", help="Unix socket on which rates and depths of queues are read and set, as HTTP"
+    )
     group.add_argument("--ready-file", type=Path, metavar="FILE", help="write the ready line there as well")
     group.add_argument("--ready-fd", type=int, metavar="FD", help="and to this file descriptor, which is then closed")
     group.add_argument("--json", action="store_true", help="print the ready line as JSON")
@@ -244,6 +248,7 @@ def parse(argv: Sequence[str]) -> Options:
         queues=_queues(args),
         externs=args.externs,
         metrics_addr=args.metrics_addr,
+        admin=args.admin,
         ready_file=args.ready_file,
         ready_fd=args.ready_fd,
         json=args.json,

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from emulator.switch.errors import ControlError
 
@@ -68,9 +69,25 @@ class _Port:
         return item, queued, time
 
 
+class Store(Protocol):
+    """Keeps the packets in place of Queues itself, and sends them by itself (jit/native_queues.py)."""
+
+    def configure(self) -> None: ...
+
+    def offer(self, port: int, priority: int, item: Any, now: int) -> bool | None: ...
+
+    def waiting(self, port: int) -> int: ...
+
+    def next_us(self) -> int | None: ...
+
+    def clear(self) -> None: ...
+
+    def rest(self) -> None: ...
+
+
 class Queues:
     """The queues of one switch. changed() is called when queues begin or cease to matter at all; woken() when a port
-    has a packet waiting that had none."""
+    has a packet waiting that had none; `settled` stands around changes of settings while a store has the packets."""
 
     def __init__(self, settings: QueueSettings | None = None) -> None:
         self.settings = found = settings or QueueSettings()
@@ -83,6 +100,8 @@ class Queues:
         self._depths: dict[int | tuple[int, int], int] = {}
         self._rates: dict[int, int] = {}
         self._ports: dict[int, _Port] = {}
+        self.store: Store | None = None
+        self.settled: Callable[[], AbstractContextManager[Any]] = nullcontext
         self.set(depth=found.depth, rate_pps=found.rate_pps)
         for port, (depth, rate) in found.ports.items():
             self.set(port, depth=depth, rate_pps=rate)
@@ -112,6 +131,9 @@ class Queues:
             self._set_depth(port, priority, depth)
         if rate_pps is not None:
             self._set_rate(port, rate_pps)
+        if self.store is not None:
+            with self.settled():
+                self.store.configure()
         if was != self.active:
             self.changed()
 
@@ -132,6 +154,30 @@ class Queues:
                 found.free = -(-found.free // found.rate) * new if self.rate(number) else 0
                 found.rate = new
 
+    def numbers(self) -> tuple[int, int, Mapping[int, int], Mapping[int | tuple[int, int], int]]:
+        """(rate, depth) of ports without settings of their own; rates by port; depths by port or (port, priority)."""
+        return self._rate, self._depth, self._rates, self._depths
+
+    def take_settings(self, other: Queues) -> None:
+        """Rates and depths as another's, of as many priorities."""
+        self._rate, self._depth, self._rates, self._depths = other._rate, other._depth, dict(other._rates), dict(other._depths)
+
+    def attach(self, store: Store | None) -> None:
+        """From now on `store` keeps the packets, those included that wait; None: this object, and nothing waits."""
+        waiting = sorted(
+            ((queued, number, lane, item) for number, port in self._ports.items()
+             for lane, items in enumerate(port.lanes) for item, queued in items),
+            key=lambda one: one[:3],
+        )  # fmt: skip
+        self.clear()
+        if self.store is not None:
+            self.store.rest()
+        self.store = store
+        if store is not None:
+            store.configure()
+            for queued, number, lane, item in waiting:
+                store.offer(number, lane, item, queued)
+
     def rate(self, port: int) -> int:
         """Packets per second; 0 unlimited."""
         return self._rates.get(port, self._rate)
@@ -149,12 +195,16 @@ class Queues:
 
     def waiting(self, port: int) -> int:
         """Packets at this port, of all priorities."""
+        if self.store is not None:
+            return self.store.waiting(port)
         found = self._ports.get(port)
         return 0 if found is None else found.waiting
 
     def offer(self, port: int, priority: int, item: Any, now: int) -> bool | None:
         """Queues a packet: True; False when its queue is full; None when the port has no rate and nothing waits, so that
         it goes at once. What is due by `now` must have been taken."""
+        if self.store is not None:
+            return self.store.offer(port, priority, item, now)
         rate, found = self.rate(port), self._ports.get(port)
         if not rate and (found is None or not found.waiting):
             return None
@@ -170,6 +220,8 @@ class Queues:
 
     def next_us(self) -> int | None:
         """When the next packet leaves; None when none waits."""
+        if self.store is not None:
+            return self.store.next_us()
         return min((p.next_us() for p in self._ports.values() if p.waiting), default=None)
 
     def due(self, now: int) -> Iterator[Departure]:
@@ -184,6 +236,8 @@ class Queues:
 
     def clear(self) -> None:
         """Forgets what waits; settings stay."""
+        if self.store is not None:
+            self.store.clear()
         for port in self._ports.values():
             port.waiting = 0
             for lane in port.lanes:

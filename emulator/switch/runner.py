@@ -4,8 +4,8 @@ pointer.
     with Runner({0: Interface("veth0"), 1: Interface("veth2")}) as runner:
         runner.set_pipeline(switch)
 
-No Python runs per packet with a compiled switch. An interpreting one works too, and so does one whose packets wait in
-queues: both are run by Python. TCP between the hosts passes with its checksum and segmentation offload: ports exchange
+No Python runs per packet with a compiled switch, also where packets wait in queues. An interpreting one works too: it is run
+by Python. TCP between the hosts passes with its checksum and segmentation offload: ports exchange
 virtio-net headers with the kernel.
 """
 
@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from emulator.native import lib_and_ffi
@@ -37,6 +37,10 @@ def _nothing() -> None:
 
 def _queues_of(switch: Any) -> Any:
     return getattr(getattr(switch, "control", None), "queues", None)
+
+
+def _keeps_queues(switch: Any) -> bool:
+    return hasattr(getattr(switch, "engine", None), "native_queues")
 
 
 class RunnerError(Exception):
@@ -221,7 +225,7 @@ class Runner:
     def set_pipeline(self, switch: Any) -> None:
         """Puts a switch (emulator.switch.switch.Switch) between the ports, between two batches; None:
         packets are counted and dropped. A switch with native_process() is called by pointer as long as no port of its
-        has a queue, any other through send()."""
+        has a queue or the engine keeps queues itself (native_queues()), any other through send()."""
         self._watch_queues(switch)
         self._switch = switch
         self._choose_pipeline()
@@ -234,7 +238,10 @@ class Runner:
             getattr(switch, "engine", None), "native_process", None
         )
         queued = switch is not None and _queues_of(switch) is not None and _queues_of(switch).active
-        pointers = native() if native is not None and not queued else None
+        keeps_queues = native is not None and _keeps_queues(switch)
+        if queued and keeps_queues:
+            self._keep_queues(switch)
+        pointers = native() if native is not None and (keeps_queues or not queued) else None
         self._lib.fpn_cut_super_frames(self._runner, int(bool(queued)))
         if switch is None:
             self.set_native(0, 0)
@@ -250,13 +257,36 @@ class Runner:
         """Send what waits in this switch's queues from now on, and no longer what waits in the last one's."""
         old, new = _queues_of(self._switch), _queues_of(switch)
         if old is not None:
-            old.changed = old.woken = _nothing
+            old.changed, old.woken, old.settled = _nothing, _nothing, nullcontext
         if self._departures is not None:
             self._departures.close()
             self._departures = None
+        if old is not None and old.store is not None and self._raw != self._ffi.NULL:
+            self._lib.fpn_set_departures(self._runner, self._ffi.NULL, self._ffi.NULL)
+            with self.paused():
+                old.attach(None)
         if new is not None:
-            self._departures = Departures(lambda: self._depart(switch), switch.clock)
-            new.changed, new.woken = self._choose_pipeline, self._departures.wake
+            new.changed = self._choose_pipeline
+            if not _keeps_queues(switch):
+                self._departures = Departures(lambda: self._depart(switch), switch.clock)
+                new.woken = self._departures.wake
+
+    def _keep_queues(self, switch: Any) -> None:
+        """Packets wait in native code, and the loop sends them."""
+        queues, store = _queues_of(switch), switch.engine.native_queues()
+        if queues.store is not store:
+            with self.paused():
+                queues.attach(store)
+            queues.settled = self._settled
+            serve = self._ffi.cast("fp_serve_fn", store.serve)
+            self._lib.fpn_set_departures(self._runner, serve, self._ffi.cast("void *", store.address))
+
+    @contextmanager
+    def _settled(self) -> Iterator[None]:
+        """Around a change of queues; the loop may have slept until a time that no longer holds."""
+        with self.paused():
+            yield
+        self._lib.fpn_wake(self._runner)
 
     def _depart(self, switch: Any) -> int | None:
         with self.paused():

@@ -85,12 +85,13 @@ class Traffic:
         self._decide(work, ToIngress(data, arrival), state)
         return self._until_quiet(work)
 
-    def after_egress(self, state: Any, port: int) -> list[Output]:
-        """As run(), for a packet whose egress pass is done."""
-        self._now = self.control.clock()
+    def after_egress(self, state: Any, port: int, cut: int = 0, now: int | None = None) -> list[Output]:
+        """As run(), for a packet whose egress pass is done. cut: bytes that may leave at most, 0 all. now: when it was its
+        turn to leave a queue, if it was in one."""
+        self._now = self.control.clock() if now is None else now
         work: deque[ToIngress | ToEgress] = deque()
         out: list[Output] = []
-        self._leave(work, out, ToEgress(state, port, 0))
+        self._leave(work, out, ToEgress(state, port, cut))
         return out + self._until_quiet(work)
 
     def _until_quiet(self, work: deque[ToIngress | ToEgress]) -> list[Output]:
@@ -238,7 +239,7 @@ class Traffic:
         elif queued:
             self._note("enqueue", port=port, priority=priority)
             work.extend(self._taken(departure) for departure in queues.due(now))
-        else:
+        elif queues.store is None:  # a store counts itself
             self._drop("drop_queue_full")
 
     def _taken(self, departure: Departure) -> ToEgress:

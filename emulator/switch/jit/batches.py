@@ -45,7 +45,8 @@ class Version:
     """One compiled form of the program."""
 
     def __init__(self, engine: JitEngine, baked: Mapping[int, Content]):
-        shared = program.new_shared(engine.model, engine.drop_port, baked, engine.sites)
+        self.queued = engine.queued
+        shared = program.new_shared(engine.model, engine.drop_port, baked, engine.sites, self.queued)
         text = program.module_text(shared, [fused.build(shared)])
         self.baked = dict(baked)
         self.lines = text.count("\n")
@@ -82,6 +83,15 @@ class Fused:
             self._old = [*self._old[1 - KEPT :], self.current]
         self.current = version
         self._cell[0] = version.pair.ctypes.data
+
+    def queue(self) -> None:
+        """Packets may have to wait from now on: code that can let them."""
+        version = Version(self.engine, {})
+        with self.lock:
+            self._old = [*self._old[1 - KEPT :], self.general]
+            self.general = version
+            self._use(version)
+        self.table_changed(range(len(self.engine.model.tables)))
 
     def refresh(self) -> None:
         """Addresses have moved."""
@@ -126,7 +136,8 @@ class Fused:
                 return True
         version = Version(self.engine, contents)
         with self.lock:
-            if any(tables[n].version != v for n, v in versions.items()):
+            stale = version.queued != self.engine.queued
+            if stale or any(tables[n].version != v for n, v in versions.items()):
                 self._dirty = True
                 return False
             version.wiring.refresh()

@@ -17,6 +17,7 @@ from emulator.switch.jit import calls, extern_state, externs, fused, guess, note
 from emulator.switch.jit.batches import RECORD, Fused
 from emulator.switch.jit.gen import Site
 from emulator.switch.jit.mirror import Mirror
+from emulator.switch.jit.native_queues import NativeQueues
 from emulator.switch.jit.phv import Phv, Var
 from emulator.switch.jit.single import Packet, Stages, growth, scratch_bytes
 from emulator.switch.model import Model
@@ -69,7 +70,11 @@ class JitEngine:
         self.memories = [np.zeros(self.phv.size + 64, np.uint8) for _ in range(2)]
         self.events = np.zeros(len(fused.EVENTS), np.uint64)
         self.limits = np.zeros(2, np.int64)
-        self._growth = growth(model, self.phv)
+        self.growth = growth(model, self.phv)
+        self.departing = np.zeros(2, np.int64)
+        """Of a packet which native queues hand to the traffic manager: bytes that may leave (0: all), its turn + 1. Else 0."""
+        self.queued = False
+        self._queues: NativeQueues | None = None
         self._slow_primitives = fused.has_primitive(model, fused.INGRESS_REQUESTS | fused.EGRESS_REQUESTS)
         self._set_limits()
         self._fused: Fused | None = None
@@ -142,6 +147,10 @@ class JitEngine:
                 return int(self.events.ctypes.data)
             case "limits":
                 return int(self.limits.ctypes.data)
+            case "queues":
+                return 0 if self._queues is None else self._queues.address
+            case "offer":
+                return extern_state.address_of("fpq_offer")
             case "slow":
                 return ctypes.cast(self._slow, ctypes.c_void_p).value or 0
         raise AssertionError(kind)
@@ -165,7 +174,7 @@ class JitEngine:
     def _set_limits(self) -> None:
         """What compiled code wants free before it begins a packet: output records and bytes beyond the packet's."""
         self.limits[0] = self.mirror.largest_group + (SLOW_COPIES if self._slow_primitives else 0)
-        self.limits[1] = self._growth + 64
+        self.limits[1] = self.growth + 64
 
     @property
     def fused(self) -> Fused:
@@ -179,6 +188,15 @@ class JitEngine:
         lives, also when better code replaces what is behind them."""
         return self.fused.address, self.fused.state
 
+    def native_queues(self) -> NativeQueues:
+        """What can keep the control plane's queues in native code (`Queues.attach`); compiles the way there, once."""
+        if self._queues is None:
+            self._queues = NativeQueues(self, self.control.queues)
+            self.queued = True
+            if self._fused is not None:
+                self._fused.queue()
+        return self._queues
+
     def process(self, packets: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
         """A batch through the fused form; (port, bytes) in and out."""
         return self.fused.run(packets)
@@ -188,7 +206,8 @@ class JitEngine:
 
         def finish(after_egress: bool, packet: Packet, port: int, out_port: int) -> list[tuple[int, bytes]]:
             if after_egress:
-                return traffic.after_egress(packet, out_port)
+                cut, turn = self.departing.tolist()
+                return traffic.after_egress(packet, out_port, cut, turn - 1 if turn else None)
             return traffic.after_ingress(packet.data, Arrival(port, packet.now), packet)
 
         self.slow_path = finish
@@ -293,8 +312,7 @@ class JitEngine:
         return out[:size].tobytes()
 
     def _run(self, stage: Any, packet: Packet) -> None:
-        own, requests = self.phv.own, packet.requests
-        self._put(packet, own.truncate, 0 if requests.truncate is None else min(requests.truncate, 1 << 30) + 1)
+        self.put_truncate(packet)
         self.packet_now[0] = packet.now
         self.now[0] = self.control.clock()
         stage(self.stages.wiring.address, packet.address, packet.data, len(packet.data))
@@ -313,6 +331,16 @@ class JitEngine:
             requests.digest = found - 1
         if found := self._get(packet, own.truncate):
             requests.truncate = found - 1
+
+    def put_truncate(self, packet: Packet) -> None:
+        """From the packet's Requests into its variable."""
+        wanted = packet.requests.truncate
+        self._put(packet, self.phv.own.truncate, 0 if wanted is None else min(wanted, 1 << 30) + 1)
+
+    def read_port(self, packet: Packet) -> int:
+        """The port that the packet came in by."""
+        var = self.phv.standard("ingress_port")
+        return 0 if var is None else self._get(packet, var)
 
     def requests(self, state: Packet) -> Requests:
         return state.requests

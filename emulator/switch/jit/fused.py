@@ -23,9 +23,11 @@ SIGNATURE = (
     f"i32 @{NAME}(ptr noalias %state, ptr noalias %in, i32 %n_in, ptr noalias %out, i32 %out_capacity,"
     " ptr noalias %n_out, ptr noalias %arena, i64 %arena_size, i64 %now)"
 )
-EVENTS = ("drop_ingress", "drop_egress", "unknown_multicast_group", "packet_too_long")
-DROP_INGRESS, DROP_EGRESS, UNKNOWN_GROUP, TOO_LONG = range(4)
+EVENTS = ("drop_ingress", "drop_egress", "unknown_multicast_group", "packet_too_long", "drop_queue_full", "drop_priority")
+DROP_INGRESS, DROP_EGRESS, UNKNOWN_GROUP, TOO_LONG, QUEUE_FULL, BAD_PRIORITY = range(6)
 NORMAL, REPLICATION = 0, 5
+GOES = 2
+"""What fpq_offer returns for a packet that need not wait (emulator/native/egress_queues.h)."""
 GROUPS = 1 << 16
 """Multicast groups there can be; number 0 is none."""
 
@@ -255,7 +257,30 @@ class _Fused:
         cell = fn.gep(fn.load("ptr", self.list_at, 8), fn.op("mul", 64, fn.zext(j, 32, 64), 8))
         port = fn.load("i32", cell, 4)
         rid = fn.load("i32", fn.gep(cell, 4), 4)
+        if self.shared.queued:
+            self._queue(port, rid)
         self._egress(port, rid)
+
+    def _queue(self, port: str, rid: str) -> None:
+        """A copy to a port whose packets may have to wait goes into its queue; else this goes on. The first member of a
+        struct fpq has a byte for each port that says which it is."""
+        fn = self.fn
+        queues = fn.hoisted("queues.0", self.shared.word("queues"))
+        number = fn.op("and", 32, port, 0xFFFF)
+        asked = fn.load("i8", fn.gep(queues, fn.zext(number, 32, 64)), 1)
+        ask, go = fn.label("ask"), fn.label("go")
+        fn.cond_br(fn.icmp("eq", 8, asked, 0), go, ask, likely=True)
+        fn.start(ask)
+        memory = self._memory()
+        self.output.spill(self.phv, [self.first], memory)
+        kind = fn.load("i32", self.kind, 8)
+        is_copy = fn.icmp("ne", 32, kind, NORMAL)
+        packet = [f"ptr {queues}", f"ptr {memory}", f"ptr {self.data}", f"i64 {fn.ref(self.length, 64)}"]
+        where = [f"i32 {fn.ref(self._ports(number), 32)}", f"i32 {fn.ref(fn.select(is_copy, 32, rid, -1), 32)}"]
+        when = [f"i32 {kind}", "i64 %now", "i64 %now", "i64 0", "i32 0"]
+        result = fn.call("i32", fn.hoisted("offer.0", self.shared.word("offer")), [*packet, *where, *when])
+        fn.cond_br(fn.icmp("eq", 32, result, GOES), go, self.again)
+        fn.start(go)
 
     def _egress(self, port: str, rid: str) -> None:
         fn, phv = self.fn, self.phv

@@ -132,7 +132,7 @@ class Shared:
     """What the functions of one compiled program have in common.
 
     addresses: (kind, number) -> word of the state table that holds the address. tags: alias classes of memory.
-    baked: contents of tables to compile in, by table index."""
+    baked: contents of tables to compile in, by table index. queued: packets may have to wait at ports with a rate."""
 
     model: Model
     phv: Phv
@@ -144,6 +144,7 @@ class Shared:
     tags: dict[str, int] = field(default_factory=dict)
     sites: list[Site] = field(default_factory=list)
     helpers: set[str] = field(default_factory=set)
+    queued: bool = False
 
     def word(self, kind: str, number: int = 0) -> int:
         return self.addresses.setdefault((kind, number), len(self.addresses))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from emulator.switch.jit import notes, stages
 from emulator.switch.jit.gen import Frame, Gen, Shared
 from emulator.switch.jit.ir import Function, Ref
-from emulator.switch.jit.phv import Var
+from emulator.switch.jit.phv import Phv, Var
 from emulator.switch.jit.values import const
 
 AFTER_INGRESS, AFTER_EGRESS = range(2)
@@ -63,16 +63,21 @@ class Output:
         the low half, the copy's egress port in the high half."""
         fn = self.fn
         g.flush()
-        fn.declared.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-        end = min((b.offset for b in g.phv.buffers.values()), default=g.phv.size)
-        fn.do(f"call void @llvm.memset.p0.i64(ptr {memory}, i8 0, i64 {end}, i1 false)")
-        for frame in frames:
-            self._gaps.append((frame, fn.defer(), memory))
+        self.spill(g.phv, frames, memory)
         count, used = fn.load("i32", self.count, 8), fn.load("i64", self.used, 8)
         packet = [f"i32 {kind}", f"ptr {g.data}", f"i64 {fn.ref(g.data_length, 64)}", f"i32 {fn.ref(ports, 32)}"]
         room = ["ptr %out", f"i32 {count}", "i32 %out_capacity", "ptr %arena", f"i64 {used}", "i64 %arena_size"]
         result = fn.call("i64", fn.hoisted("slow.0", self.shared.word("slow")), [*packet, *room])
         self._take(result, used, count)
+
+    def spill(self, phv: Phv, frames: list[Frame], memory: str) -> None:
+        """Write the packet's variables to memory; what they hold is in their slots."""
+        fn = self.fn
+        fn.declared.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        end = min((b.offset for b in phv.buffers.values()), default=phv.size)
+        fn.do(f"call void @llvm.memset.p0.i64(ptr {memory}, i8 0, i64 {end}, i1 false)")
+        for frame in frames:
+            self._gaps.append((frame, fn.defer(), memory))
 
     def _take(self, result: str, used: str, count: str) -> None:
         """The callback returns the records it appended, and in the high half the bytes it took."""

@@ -19,11 +19,15 @@ MAX_LENGTH = 1 << 17
 
 
 def new_shared(
-    model: Model, drop_port: int, baked: Mapping[int, Content] | None = None, sites: list[Site] | None = None
+    model: Model,
+    drop_port: int,
+    baked: Mapping[int, Content] | None = None,
+    sites: list[Site] | None = None,
+    queued: bool = False,
 ) -> Shared:
-    """sites: shared by all programs whose callbacks one engine answers."""
+    """sites: shared by all programs whose callbacks one engine answers. queued: with the way into native queues."""
     found = [] if sites is None else sites
-    return Shared(model, Phv(model), plan(model), drop_port, MAX_LENGTH, baked or {}, sites=found)
+    return Shared(model, Phv(model), plan(model), drop_port, MAX_LENGTH, baked or {}, sites=found, queued=queued)
 
 
 @dataclass(frozen=True, slots=True)
