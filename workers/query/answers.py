@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from workers.query import operators
+from workers.query.duck import fresh
 from workers.query.errors import QueryError
 from workers.query.exchange import Survivors
 from workers.query.operators import Session, Sums
@@ -60,7 +61,7 @@ def master(**tables: pa.Table) -> duckdb.DuckDBPyConnection:
 @lru_cache(maxsize=1)
 def _engine() -> duckdb.DuckDBPyConnection:
     """Making one takes 10 ms; cursors see nothing of each other's tables."""
-    return duckdb.connect()
+    return fresh()
 
 
 def hashed(workers: Sequence[Worker], table: str, key: str, value: str = "0") -> tuple[list[Scanned], pa.Table]:

@@ -15,12 +15,12 @@ import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from workers.query import columns, operators
 from workers.query.columns import Keys, exact, narrowed, numeric
+from workers.query.duck import fresh
 from workers.query.errors import QueryError
 from workers.query.exchange import Link, Survivors
 from workers.query.operators import Session
@@ -86,7 +86,7 @@ def group_extreme(rack: Rack, table: pa.Table, key: str, value: str, *, smallest
     found = operators.extreme(rack.session(), sent.deal(keys, narrowed(wide)), exact=same, smallest=smallest)
     rows = np.sort(np.concatenate([sent.places(found), np.flatnonzero(~through)]))
     left = pa.table({"key": _column(table, key), "value": _column(table, value)}).take(pa.array(rows))
-    connection = duckdb.connect()
+    connection = fresh()
     connection.register("left_rows", left)
     best = "min" if smallest else "max"
     return connection.sql(f"SELECT key, {best}(value) AS value FROM left_rows GROUP BY key").to_arrow_table()
@@ -167,7 +167,7 @@ def semi_join(rack: Rack, table: pa.Table, key: str, other: pa.Table, other_key:
     rows = np.sort(sent.places(found))
     if pa.types.is_integer(kinds[0]):
         return table.take(pa.array(rows[np.isin(keys.hashes[keys.codes[rows]], build.hashes)]))
-    connection = duckdb.connect()
+    connection = fresh()
     connection.register("probe", pa.table({"place": rows, "k": _column(table, key).take(pa.array(rows))}))
     connection.register("build", pa.table({"k": _column(other, other_key)}))
     kept = connection.sql("SELECT place FROM probe WHERE k IN (SELECT k FROM build) ORDER BY place").to_arrow_table()

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workers.query.duck import fresh
 from workers.query.errors import QueryError
 from workers.query.keys import mix
 
@@ -119,6 +120,6 @@ def hashed(names: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=1)
 def _hasher() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect()
+    connection = fresh()
     connection.execute("SET threads = 1")
     return connection

@@ -13,9 +13,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import duckdb
 import pyarrow as pa
 
+from workers.query.duck import fresh
 from workers.query.exchange import Traffic
 from workers.query.pack import FRAME
 from workers.query.plans import ROWS, Plan
@@ -115,7 +115,7 @@ def _way(plan: Plan, workers: Sequence[Worker], sql: dict[str, str], final: str)
         spent.append(time.perf_counter() - start)
         sent.append(sum(len(buffer) for buffer in parts[-1].values()))
     start = time.perf_counter()
-    master = duckdb.connect()
+    master = fresh()
     for table in sql:
         master.register(table, pa.concat_tables([pa.ipc.open_stream(part[table]).read_all() for part in parts]))
     answer = master.sql(final).to_arrow_table()

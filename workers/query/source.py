@@ -5,8 +5,6 @@ by row id, afterwards. DuckDB scans the files; Arrow tables carry what is fetche
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from workers.query.duck import fresh, quoted
 from workers.query.errors import QueryError
 from workers.query.keys import mix
 from workers.query.scanned import Scanned, Wanted, gather
@@ -53,10 +52,9 @@ def granted(connection: duckdb.DuckDBPyConnection) -> int:
 
 def connect(directory: Path, tables: list[str]) -> duckdb.DuckDBPyConnection:
     """DuckDB with each whole table as a view."""
-    connection = duckdb.connect()
-    connection.execute(f"SET temp_directory = {_quoted(_spill())}")
+    connection = fresh()
     for table in tables:
-        path = _quoted(directory / f"{table}.parquet")
+        path = quoted(directory / f"{table}.parquet")
         connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet({path})")
     return connection
 
@@ -73,17 +71,16 @@ class Worker:
         self.seconds = 0.0  # spent in scans, fetches and queries
         self.side_bytes = 0  # Arrow bytes sent to the master past the switch
         self.folder = folder
-        self.connection = duckdb.connect()
+        self.connection = fresh(folder)
         self.memory = memory or granted(self.connection) // count
         self.connection.execute(f"SET memory_limit = '{max(self.memory // 2, LEAST_MEMORY) // 1024}KiB'")
-        self.connection.execute(f"SET temp_directory = {_quoted(folder or _spill())}")
         for table in tables:
             path = directory / f"{table}.parquet"
             rows = pq.read_metadata(path).num_rows
             low, high = rows * number // count, rows * (number + 1) // count
             self.connection.execute(
                 f"CREATE VIEW {table} AS SELECT * EXCLUDE (file_row_number), file_row_number AS row_id "
-                f"FROM read_parquet({_quoted(path)}, file_row_number=true) "
+                f"FROM read_parquet({quoted(path)}, file_row_number=true) "
                 f"WHERE file_row_number >= {low} AND file_row_number < {high}"
             )
 
@@ -101,7 +98,7 @@ class Worker:
         start = time.perf_counter()
         try:
             scanned = self._gather(text, wanted) or self._gather(text + " ORDER BY row_id", wanted)
-        except duckdb.Error as error:
+        except (duckdb.Error, pa.ArrowException, OSError) as error:  # Arrow passes on what DuckDB fails with in mid-scan
             raise QueryError(f"a worker cannot scan its rows: {str(error).splitlines()[0]}") from None
         finally:
             self.seconds += time.perf_counter() - start
@@ -162,16 +159,6 @@ class Worker:
             raise QueryError(f"a worker cannot scan its rows: {str(error).splitlines()[0]}") from None
         finally:
             self.seconds += time.perf_counter() - start
-
-
-def _spill() -> Path:
-    """Where DuckDB goes on that has no memory left; it makes the folder when it needs one, and removes it."""
-    return Path(tempfile.gettempdir()) / f"fpisa-query-{os.getpid()}"
-
-
-def _quoted(path: Path) -> str:
-    """An SQL text."""
-    return "'" + str(path).replace("'", "''") + "'"
 
 
 def side_by_side(workers: Sequence[Worker], ask: Callable[[Worker], pa.Table]) -> list[pa.Table]:
