@@ -146,6 +146,10 @@ class Function:
     def size(self) -> int:
         return len(self._lines)
 
+    @property
+    def blocks(self) -> int:
+        return sum(isinstance(line, str) and line.endswith(":") for line in self._lines)
+
     # --- instructions ---
 
     def alloca(self, kind: str, align: int = 8) -> str:

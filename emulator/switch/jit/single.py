@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 MANY_LINES = 5000
 """Lines of IR from which on the full optimiser is quicker as well: it leaves vectors, far less to generate code for."""
+LONG_BLOCKS = 25
+"""Lines in a block on the average, from which on there are vectors to find. Code that only branches much, as a parser of many
+headers does, costs the full optimiser a hundred times what the small one takes."""
 
 STAGES = ("fp_parse", "fp_ingress", "fp_egress", "fp_deparse")
 
@@ -43,7 +46,8 @@ class Stages:
     def __init__(self, engine: JitEngine):
         shared = program.new_shared(engine.model, engine.drop_port, sites=engine.sites)
         functions = [stages.parse(shared), stages.ingress(shared), stages.egress(shared), stages.deparse(shared)]
-        level = 1 if sum(f.size for f in functions) < MANY_LINES else 3
+        lines, blocks = sum(f.size for f in functions), sum(f.blocks for f in functions)
+        level = 3 if lines >= max(MANY_LINES, LONG_BLOCKS * blocks) else 1
         self.code = Code(program.module_text(shared, functions), STAGES, level)
         self.wiring = Wiring(shared, engine.resolve)
         pointer = ctypes.c_void_p
