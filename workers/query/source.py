@@ -99,7 +99,7 @@ class Worker:
         try:
             scanned = self._gather(text, wanted) or self._gather(text + " ORDER BY row_id", wanted)
         except (duckdb.Error, pa.ArrowException, OSError) as error:  # Arrow passes on what DuckDB fails with in mid-scan
-            raise QueryError(f"a worker cannot scan its rows: {str(error).splitlines()[0]}") from None
+            raise QueryError(f"a worker cannot scan its rows: {(str(error) or 'no reason given').splitlines()[0]}") from None
         finally:
             self.seconds += time.perf_counter() - start
         if scanned is None:
