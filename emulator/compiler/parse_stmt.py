@@ -112,6 +112,8 @@ class StmtParser(ExprParser):
             stmt = ast.CallStmt(pos, target)
         elif isinstance(target, ast.Construct):
             stmt = ast.CallStmt(pos, ast.Call(target.pos, ast.Name(pos, "?"), (), target.args))
+        elif isinstance(target, ast.Name) and self.is_name():
+            raise self.problem(target.pos, f"type '{target.name}' is not declared")
         else:
             raise self.unexpected("'=' or a call")
         if end:

@@ -56,7 +56,10 @@ class TokenReader:
         if token[1] == text and token[0] != "str":
             self.at += 1
             return token[2]
-        raise self.unexpected(f"'{text}'" + (f" {after}" if after else ""))
+        problem = self.unexpected(f"'{text}'" + (f" {after}" if after else ""))
+        if text == ";" and not self.quiet and (token[1] == "}" or token[3] & LINE_START) and token[0] != "eof":
+            return token[2]  # forgotten at the end of a line: what follows is read as if it were there
+        raise problem
 
     def mark(self) -> int:
         return self.at

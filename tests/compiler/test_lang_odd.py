@@ -35,7 +35,7 @@ ROWS: list[Row] = [
         ig="h.u.x.setValid(); h.u.x.p = 5; h.u.y.setInvalid(); if (!h.u.isValid()) h.h.a = 0xaa; Un v; v.y = {3}; h.u = v; "
            "if (h.u == v) h.h.b = 1; v.x = {1}; if (h.u != v) h.h.c = 7;",
         dep="b.emit(h);",
-    ), (0, "01010704000500060003"), IN),
+    ), (0, "aa010704000500060003"), IN),
     ("lookahead", small(
         top="struct la { bit<8> x; bit<4> y; bit<4> z; }",
         parser="bit<8> z; state start { la l = b.lookahead<la>(); h_t hh = b.lookahead<h_t>(); z = (bit<8>)l.y + l.x + hh.b; "
@@ -47,7 +47,7 @@ ROWS: list[Row] = [
     ("a member of a union as argument", full(
         top=UNION + " void f(inout u1_t a) { a.setValid(); a = {#}; }", hdrs="h_t h; Un u;",
         ig="h.u.y = {0x1234}; f(h.u.x);", dep="b.emit(h);",
-    ), (0, IN + "1234"), IN),
+    ), (0, IN), IN),
     ("500 operators", small(ig="apply { h.h.a = " + " ^ ".join(["h.h.b", "h.h.a"] * 251) + "; }"),
      (0, "03020304"), SHORT),
     ("500 conditions", small(ig="apply { if (" + " && ".join(["h.h.b == 2", "h.h.a != 7"] * 250) + ") h.h.a = 9; }"),
