@@ -44,8 +44,8 @@ class Outputs:
 
     def take(self, chosen: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """Frames of the boolean mask `chosen`, (m,) of `dtype`; longer ones are cut."""
-        places = self.starts[chosen][:, None] + np.arange(dtype.itemsize)
-        return np.ascontiguousarray(self.arena[places]).view(dtype).reshape(-1)
+        windows = np.lib.stride_tricks.sliding_window_view(self.arena, dtype.itemsize)
+        return np.ascontiguousarray(windows[self.starts[chosen]]).view(dtype).reshape(-1)
 
 
 @dataclass
