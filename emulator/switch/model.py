@@ -141,7 +141,8 @@ class LearnList:
 class StandardMetadata:
     """Field indices in the header `standard_metadata` (None when the program has no such field).
 
-    `header` is the header's index; the five of the second line are always there."""
+    `header` is the header's index; the five of the second line are always there. elsewhere: fields that an older file has in
+    another metadata header, by name; `place` heeds them."""
 
     header: int
     ingress_port: int
@@ -160,6 +161,12 @@ class StandardMetadata:
     checksum_error: int | None = None
     parser_error: int | None = None
     priority: int | None = None
+    elsewhere: Mapping[str, FieldRead] = field(default_factory=dict)
+
+    def place(self, name: str) -> FieldRead | None:
+        """Where a field is kept; None when the program has none of this name."""
+        index = getattr(self, name)
+        return self.elsewhere.get(name, None if index is None else FieldRead(self.header, index))
 
 
 @dataclass(frozen=True)

@@ -294,9 +294,8 @@ class _Fields:
     def __init__(self, model: Model) -> None:
         standard = model.standard
         for name in standard.__dataclass_fields__:
-            if name != "header":
-                index = getattr(standard, name)
-                setattr(self, name, None if index is None else FieldRead(standard.header, index))
+            if name not in ("header", "elsewhere"):
+                setattr(self, name, standard.place(name))
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(name)

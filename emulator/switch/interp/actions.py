@@ -209,13 +209,13 @@ class Actions:
 
     def _mark_to_drop(self) -> Step:
         standard, port = self.model.standard, self.drop_port
-        h, spec, group = standard.header, standard.egress_spec, standard.mcast_grp
+        h, spec, group = standard.header, standard.egress_spec, standard.place("mcast_grp")
         port &= (1 << self.model.header_type(h).fields[spec].width) - 1
 
         def drop(p: Phv, a: Args) -> None:
             p.values[h][spec] = port
             if group is not None:
-                p.values[h][group] = 0
+                p.values[group.header][group.field] = 0
 
         return drop
 

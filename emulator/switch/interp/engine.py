@@ -37,7 +37,11 @@ class Interpreter:
         self._verify = checksum_steps(model, self._compiler, control.hashes, lambda c: c.verify)
         self._update = checksum_steps(model, self._compiler, control.hashes, lambda c: c.update)
         self._masks = {c.name: (1 << model.field(c.target).width) - 1 for c in model.checksums}
-        self._standard_masks = [(1 << f.width) - 1 for f in model.header_type(model.standard.header).fields]
+        names = ("ingress_port", "packet_length", "instance_type", "ingress_global_timestamp", "parser_error", "checksum_error")
+        places = [(name, model.standard.place(name)) for name in names]
+        self._standard = {
+            name: (ref.header, ref.field, (1 << model.field(ref).width) - 1) for name, ref in places if ref is not None
+        }
         self._learn = [
             [(self._compiler.value(e), (1 << width) - 1) for e, width in item.elements]
             for item in model.learn_lists
@@ -50,26 +54,24 @@ class Interpreter:
     def parse(self, data: bytes, arrival: Arrival) -> Phv:
         p = Phv(self._blank, data, arrival.now)
         p.trace = self.trace
-        standard = self.model.standard
-        row, widths = p.values[standard.header], self._standard_masks
-        for index, value in (
-            (standard.ingress_port, arrival.port & 0x1FF),
-            (standard.packet_length, len(data)),
-            (standard.instance_type, arrival.instance_type),
-            (standard.ingress_global_timestamp, arrival.now),
-        ):
-            if index is not None:
-                row[index] = value & widths[index]
+        self._set(p, "ingress_port", arrival.port & 0x1FF)
+        self._set(p, "packet_length", len(data))
+        self._set(p, "instance_type", arrival.instance_type)
+        self._set(p, "ingress_global_timestamp", arrival.now)
         for field, value in arrival.preserved:
             self.write(p, field, value)
         self._parser.run(p)
-        row = p.values[standard.header]
-        if standard.parser_error is not None:
-            row[standard.parser_error] = p.error & widths[standard.parser_error]
-        if standard.checksum_error is not None and not verify_all(self._verify, p, self._masks):
-            row[standard.checksum_error] = 1 & widths[standard.checksum_error]
+        self._set(p, "parser_error", p.error)
+        if "checksum_error" in self._standard and not verify_all(self._verify, p, self._masks):
+            self._set(p, "checksum_error", 1)
         self._report(p)
         return p
+
+    def _set(self, p: Phv, name: str, value: int) -> None:
+        """A field of standard_metadata, if the program has it."""
+        place = self._standard.get(name)
+        if place is not None:
+            p.values[place[0]][place[1]] = value & place[2]
 
     def _report(self, p: Phv) -> None:
         """What went wrong quietly is counted once per packet and stage."""

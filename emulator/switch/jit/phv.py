@@ -124,6 +124,5 @@ class Phv:
 
     def standard(self, name: str) -> Var | None:
         """Variable of a standard_metadata field, None when the program has none of this name."""
-        std = self.model.standard
-        index = getattr(std, name)
-        return None if index is None else self.fields[std.header][index]
+        place = self.model.standard.place(name)
+        return None if place is None else self.fields[place.header][place.field]

@@ -20,6 +20,7 @@ from emulator.switch.load.checked import describe, fail, index_by_name, natural,
 from emulator.switch.load.exprs import Scope, data_expr, lookup
 from emulator.switch.load.headers import Data, load_data
 from emulator.switch.load.parser import load_deparser, load_parser, load_value_sets
+from emulator.switch.load.standard import load_standard
 from emulator.switch.load.tables import load_pipelines
 from emulator.switch.model import (
     Action,
@@ -31,7 +32,6 @@ from emulator.switch.model import (
     Node,
     Pipeline,
     Register,
-    StandardMetadata,
     TableNode,
 )
 from emulator.switch.state import check_size
@@ -161,7 +161,7 @@ def _model(doc: dict, strict_select: bool, externs: Mapping[str, Any]) -> Model:
         ),
         field_lists=field_lists,
         learn_lists=learn_lists,
-        standard=_standard(data),
+        standard=load_standard(data),
         aliases=data.aliases,
         strict_select=strict_select,
         extern_instances=instances,
@@ -350,35 +350,3 @@ def _enums(doc: dict) -> dict[str, dict[str, int]]:
                 fail(where, "an entry is a list [name, number]")
             entries[raw[0]] = typed(raw[1], int, where)
     return found
-
-
-REQUIRED = ("ingress_port", "egress_spec", "egress_port", "instance_type", "packet_length")
-OPTIONAL = (
-    "enq_timestamp",
-    "enq_qdepth",
-    "deq_timedelta",
-    "deq_qdepth",
-    "ingress_global_timestamp",
-    "egress_global_timestamp",
-    "mcast_grp",
-    "egress_rid",
-    "checksum_error",
-    "parser_error",
-    "priority",
-)
-
-
-def _standard(data: Data) -> StandardMetadata:
-    header = data.header_index.get("standard_metadata")
-    if header is None:
-        raise ModelError("the program has no header 'standard_metadata'; it is not written for v1model")
-    fields = data.field_index[data.headers[header].type]
-    for name in REQUIRED:
-        if name not in fields:
-            raise ModelError(f"'standard_metadata' has no field {name!r}; the program is not written for v1model")
-    for spec in data.types[data.headers[header].type].fields:
-        if spec.signed or spec.saturating or spec.varbit:
-            raise ModelError(f"field {spec.name!r} of 'standard_metadata' is not of a type bit<W>")
-    required: list[Any] = [fields[name] for name in REQUIRED]
-    optional: dict[str, Any] = {name: fields.get(name) for name in OPTIONAL}
-    return StandardMetadata(header, *required, **optional)
