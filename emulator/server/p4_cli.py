@@ -77,7 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
     test = _command(commands, "test", _test, "play a packet test; exit status 0 only if all of it holds")
     test.add_argument("case", nargs="+", help="packet tests (.stf), each played on a fresh switch")
-    test.add_argument("--form", choices=("auto", "golden", "reference"), default="auto", help="form of the test (auto: what the file shows; a comment `# form: golden` or `# form: reference` settles it)")
+    test.add_argument(
+        "--form", choices=("auto", "golden", "reference"), default="auto",
+        help="form of the test (auto: what the file shows; a comment `# form: golden` or `# form: reference` settles it)",
+    )  # fmt: skip
     _engine_option(test, "interp")
     test.add_argument("--json", action="store_true", help="print the results as JSON")
     trace = _command(commands, "trace", _trace, "show what happens to one packet, step by step")

@@ -231,7 +231,7 @@ def test_a_forgotten_semicolon_is_one_error(tmp_path: Path) -> None:
     """What stands behind it is read as if it were there, so that other mistakes are found and none is made up."""
     path = tmp_path / "s.p4"
     parser = "state start { pkt.extract(hdr.h); transition select(hdr.h.a) { 1: accept; default: reject } }"
-    path.write_text(source("hdr.h.a = 1\n hdr.h.zz = 2;\n if (hdr.h.a == 1) { hdr.h.b = 2 }\n Q q;\n hdr.h.c = 3;", parser=parser))
+    path.write_text(source("hdr.h.a = 1\n hdr.h.zz = 2;\n if (hdr.h.a == 1) { hdr.h.b = 2 }\nQ q;\n hdr.h.c = 3;", parser=parser))
     found = compile_file(path).diagnostics
     assert [d.message for d in found] == ["expected ';', found '}'", "expected ';', found 'hdr'", "expected ';', found '}'",
                                           "type 'Q' is not declared"]
