@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -13,6 +14,13 @@ from pathlib import Path
 from emulator.topo.spec import TopologyError
 
 LAST_LINES = 12  # of a child's output, kept for the error sentence
+
+
+def dying_with_parent() -> list[str]:
+    """Words before a command whose process shall not outlive this one, not even where this one is killed; none without
+    util-linux. Networks need them not: the next one ends what a dead one left."""
+    tool = shutil.which("setpriv")
+    return [tool, "--pdeathsig", "TERM", "--"] if tool is not None else []
 
 
 class Child:

@@ -101,6 +101,52 @@ class Murder:
             self.errors[rank] = (time.monotonic() - self.at, event)
 
 
+IN_PROCESS = """
+import os, sys
+from pathlib import Path
+from emulator.switch.ports import parse_impairments
+from emulator.topo.shapes import star
+from workers.main_job.in_process_net import in_process_net
+from workers.main_job.plan import Plan
+from workers.main_job.programs import Program
+folder = Path(sys.argv[1])
+plan, program = Plan(workers=2, in_process=True), Program(*map(Path, sys.argv[2:]))
+with in_process_net(plan, star(2), program, folder, parse_impairments("")) as net:
+    print(net.socket, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_run_in_one_process_leaves_nothing(tmp_path: Path, program: Program) -> None:
+    """Its controller ends with it; the next run removes its folder, and no living run's."""
+
+    def begin() -> tuple[subprocess.Popen[str], Path]:
+        words = [sys.executable, "-c", IN_PROCESS, str(tmp_path), str(program.json), str(program.p4info)]
+        run = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert run.stdout is not None
+        return run, Path(run.stdout.readline().strip())
+
+    def controllers(socket: Path) -> list[str]:
+        done = subprocess.run(["pgrep", "-f", f"unix:{socket}"], capture_output=True, text=True, check=False)
+        return done.stdout.split()
+
+    killed, first = begin()
+    assert len(controllers(first)) == 1
+    killed.kill()
+    killed.communicate()
+    end = time.monotonic() + 20
+    while controllers(first):
+        assert time.monotonic() < end, "the controller outlives the run"
+        time.sleep(0.01)
+    living, second = begin()
+    third_run, third = begin()
+    assert not first.parent.exists() and second.parent.exists() and third.parent.exists()
+    for run in (living, third_run):
+        run.communicate("")
+    assert not second.parent.exists() and not third.parent.exists()
+
+
 @pytest.mark.root
 def test_a_killed_worker_is_named_by_the_others_and_the_next_run_works(tmp_path: Path, program: Program) -> None:
     murder = Murder(2, signal.SIGKILL)

@@ -4,6 +4,8 @@ server a switch, and a controller process over them all."""
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +18,8 @@ from emulator.server.program import SwitchOptions
 from emulator.server.service import Server
 from emulator.switch.ports import Impairments, Queue
 from emulator.switch.runner import Runner, RunnerError
-from emulator.topo.process import Child
+from emulator.topo.leftovers import started
+from emulator.topo.process import Child, dying_with_parent
 from emulator.topo.spec import End, Topology, attachment, fabric_file, hosts_file
 from emulator.topo.switches import CPU_PORT
 from workers.loopback import Impairer
@@ -59,12 +62,25 @@ def in_process_net(
             switches[switch.name] = pipelines
             servers[switch.name] = serve(pipelines, switch.device_id, running)
         link_switches(topology, switches, impair, running)
-        socket = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="fpisa-"))) / "controller.sock"
+        socket = scratch(running) / "controller.sock"
         words = controller_words(plan, topology, servers, program, folder, socket)
-        controller = Child("controller", words, folder / "controller.log", ready=lambda line: "ready" in line)
+        log = folder / "controller.log"
+        controller = Child("controller", words, log, ready=lambda line: "ready" in line, wrap=dying_with_parent())
         running.callback(controller.stop)
         controller.wait_ready(60.0)
         yield InProcessNet(topology, switches, socket, impair)
+
+
+SCRATCH = "fpisa-run-"  # and the process that owns the folder
+
+
+def scratch(running: ExitStack) -> Path:
+    """A folder for sockets, whose paths must be short, gone with the context; those of runs that were killed go now."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
+        owner = folder.name.removeprefix(SCRATCH).partition("-")[0]
+        if owner.isdigit() and started(int(owner)) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    return Path(running.enter_context(tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-")))
 
 
 def serve(pipelines: Pipelines, device_id: int, running: ExitStack) -> str:

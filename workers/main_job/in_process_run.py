@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from emulator.switch.ports import Impairments, parse_impairments
-from emulator.topo.process import Child, stop_all
+from emulator.topo.process import Child, dying_with_parent, stop_all
 from emulator.topo.shapes import SHAPES
 from emulator.topo.spec import Host, rack_sizes
 from emulator.topo.switches import free_port
@@ -71,6 +71,7 @@ def start_worker(follower: Follower, rank: int, task: Task, folder: Path) -> Chi
         folder / f"worker-{rank}.log",
         on_line=lambda line: follower.line(rank, line),
         on_end=lambda: follower.end(rank),
+        wrap=dying_with_parent(),
     )
 
 
