@@ -20,7 +20,7 @@ from typing import Any
 
 from emulator.native import lib_and_ffi
 from emulator.switch.ports import Impairment, Impairments, Interface, Memory, Pcap, PortSpec, Queue
-from emulator.switch.ports.departures import Departures
+from emulator.switch.ports.departures import Departures, keeps_queues, nothing, queues_of
 from emulator.switch.ports.links import LinkWatch
 from emulator.switch.ports.python_pipeline import PythonPipeline, callback
 
@@ -29,18 +29,6 @@ log = logging.getLogger(__name__)
 MAX_FRAME = 66560
 """FP_MAX_FRAME of emulator/native/pipeline.h."""
 _STATES = ("up", "down", "gone")
-
-
-def _nothing() -> None:
-    pass
-
-
-def _queues_of(switch: Any) -> Any:
-    return getattr(getattr(switch, "control", None), "queues", None)
-
-
-def _keeps_queues(switch: Any) -> bool:
-    return hasattr(getattr(switch, "engine", None), "native_queues")
 
 
 class RunnerError(Exception):
@@ -237,11 +225,11 @@ class Runner:
         native = getattr(switch, "native_process", None) or getattr(
             getattr(switch, "engine", None), "native_process", None
         )
-        queued = switch is not None and _queues_of(switch) is not None and _queues_of(switch).active
-        keeps_queues = native is not None and _keeps_queues(switch)
-        if queued and keeps_queues:
+        queued = switch is not None and queues_of(switch) is not None and queues_of(switch).active
+        kept = native is not None and keeps_queues(switch)
+        if queued and kept:
             self._keep_queues(switch)
-        pointers = native() if native is not None and (keeps_queues or not queued) else None
+        pointers = native() if native is not None and (kept or not queued) else None
         self._lib.fpn_cut_super_frames(self._runner, int(bool(queued)))
         if switch is None:
             self.set_native(0, 0)
@@ -255,9 +243,9 @@ class Runner:
 
     def _watch_queues(self, switch: Any) -> None:
         """Send what waits in this switch's queues from now on, and no longer what waits in the last one's."""
-        old, new = _queues_of(self._switch), _queues_of(switch)
+        old, new = queues_of(self._switch), queues_of(switch)
         if old is not None:
-            old.changed, old.woken, old.settled = _nothing, _nothing, nullcontext
+            old.changed, old.woken, old.settled = nothing, nothing, nullcontext
         if self._departures is not None:
             self._departures.close()
             self._departures = None
@@ -267,13 +255,13 @@ class Runner:
                 old.attach(None)
         if new is not None:
             new.changed = self._choose_pipeline
-            if not _keeps_queues(switch):
+            if not keeps_queues(switch):
                 self._departures = Departures(lambda: self._depart(switch), switch.clock)
                 new.woken = self._departures.wake
 
     def _keep_queues(self, switch: Any) -> None:
         """Packets wait in native code, and the loop sends them."""
-        queues, store = _queues_of(switch), switch.engine.native_queues()
+        queues, store = queues_of(switch), switch.engine.native_queues()
         if queues.store is not store:
             with self.paused():
                 queues.attach(store)

@@ -15,6 +15,7 @@ from emulator.switch.engine import NO_LIST, Arrival, Requests
 from emulator.switch.expr import VALID, FieldRead
 from emulator.switch.jit import calls, extern_state, externs, fused, guess, notes, output, placement, program
 from emulator.switch.jit.batches import RECORD, Fused
+from emulator.switch.jit.callbacks import EXTERN, SLOW
 from emulator.switch.jit.gen import Site
 from emulator.switch.jit.mirror import Mirror
 from emulator.switch.jit.native_queues import NativeQueues
@@ -25,22 +26,6 @@ from emulator.switch.model import Model
 if TYPE_CHECKING:
     from emulator.switch.traffic import Traffic
 
-EXTERN = ctypes.CFUNCTYPE(
-    ctypes.c_int64, ctypes.c_int32, ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
-)
-SLOW = ctypes.CFUNCTYPE(
-    ctypes.c_int64,
-    ctypes.c_int32,
-    ctypes.c_void_p,
-    ctypes.c_int64,
-    ctypes.c_uint32,
-    ctypes.c_void_p,
-    ctypes.c_int32,
-    ctypes.c_int32,
-    ctypes.c_void_p,
-    ctypes.c_int64,
-    ctypes.c_int64,
-)
 SLOW_COPIES = 64
 """Room kept for what a packet of the slow path may become."""
 SlowPath = Callable[[bool, "Packet", int, int], list[tuple[int, bytes]]]

@@ -5,8 +5,23 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 
 log = logging.getLogger(__name__)
+
+
+def nothing() -> None:
+    """For a callback that nobody waits for."""
+
+
+def queues_of(switch: Any) -> Any:
+    """A switch's queues (emulator.switch.queues), None where it has none."""
+    return getattr(getattr(switch, "control", None), "queues", None)
+
+
+def keeps_queues(switch: Any) -> bool:
+    """Whether its engine can keep what waits in native code, so that no thread of Python's is needed for it."""
+    return hasattr(getattr(switch, "engine", None), "native_queues")
 
 
 class Departures:
