@@ -1,9 +1,9 @@
 """What happens to one packet, step by step, as plain data: states, keys, hits, actions, values.
 
 Each event is a dict with a "kind": packet, state, extract, select, parsed, parser_error, pipeline, condition, table,
-writes (fields and validity), register, counter, odd (what went wrong quietly), deparse, log, or one of the traffic
-manager's (unicast, multicast, clone, digest, resubmit, recirculate, enqueue, dequeue, drop, output). Values are
-hexadecimal text of the field's width.
+writes (fields and validity), register, counter (a direct one with its "entry", None for the default entry), odd (what
+went wrong quietly), deparse, log, or one of the traffic manager's (unicast, multicast, clone, digest, resubmit,
+recirculate, enqueue, dequeue, drop, output). Values are hexadecimal text of the field's width.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class Recorder:
         self._valid: list[int] = []
         self._arrays = [("register", r) for r in switch.state.registers] + [("counter", c) for c in switch.state.counters]
         self._cells = [array.data.copy() for _, array in self._arrays]
+        self._direct = {c.name for c in switch.model.counters if c.table is not None}
+        self._entry: int | None = None  # of the last table; a direct counter counts for it
 
     def enter_state(self, name: str, p: Phv) -> None:
         if p.position == 0:
@@ -112,6 +114,7 @@ class Recorder:
             "hit": entry is not None,
             "entry": None if entry is None else entry.handle,
         }
+        self._entry = event["entry"]
         for name in ("member", "group"):
             if entry is not None and getattr(entry, name) is not None:
                 event[name] = getattr(entry, name)
@@ -120,6 +123,7 @@ class Recorder:
             event["action"] = spec.name
             event["args"] = {p.name: bits_text(value, p.width) for p, value in zip(spec.params, args)}
         self.events.append(event)
+        self._state_changes()
 
     def action(self, action: int, args: tuple[int, ...], p: Phv) -> None:
         self._changes(p)
@@ -131,7 +135,8 @@ class Recorder:
             differs = array.data != old
             if differs.any():
                 for index in np.unique(np.nonzero(differs)[0]).tolist():
-                    self.events.append({"kind": kind, "name": array.name, "index": index, "value": _cell(array, index)})
+                    where = {"entry": self._entry} if array.name in self._direct else {"index": index}
+                    self.events.append({"kind": kind, "name": array.name, **where, "value": _cell(array, index)})
                 self._cells[number] = array.data.copy()
 
     def traffic(self, what: str, details: dict[str, Any]) -> None:

@@ -64,7 +64,11 @@ def _register(e: Event) -> Iterator[str]:
 
 
 def _counter(e: Event) -> Iterator[str]:
-    yield f"      {e['name']}[{e['index']}]: {e['value'][0]} packets, {e['value'][1]} bytes"
+    if "index" in e:
+        where = f"[{e['index']}]"
+    else:
+        where = " of the default entry" if e["entry"] is None else f" of entry {e['entry']}"
+    yield f"      {e['name']}{where}: {e['value'][0]} packets, {e['value'][1]} bytes"
 
 
 def _odd(e: Event) -> Iterator[str]:

@@ -209,7 +209,7 @@ def check_refusals() -> None:
     for arguments, sentence in bad:
         with pytest.raises(NativeEngineError, match=sentence):
             NativeEngine(seat(0, 1), **arguments)
-    bad_seats = [seat(1, 1), seat(0, 33)]
+    bad_seats = [seat(1, 1), seat(0, 129)]
     bad_seats += [seat(0, 1, **c) for c in ({"queues": 20}, {"elements": 0}, {"udp_port": 65536}, {"job": 0})]
     for bad_seat in bad_seats:
         with pytest.raises(NativeEngineError):

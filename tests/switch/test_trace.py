@@ -99,12 +99,15 @@ def test_trace_tells_of_registers_counters_groups_and_oddities() -> None:
     table.insert_group((1,), profile.add_group([profile.add_member("out")]))
     events = trace_packet(switch, 0, b"\x02!")
     assert {"kind": "register", "name": "r", "index": 2, "value": "0x1234"} in events
-    assert {"kind": "counter", "name": "t$counter", "index": 0, "value": [1, 2]} in events
+    assert {"kind": "counter", "name": "t$counter", "entry": 0, "value": [1, 2]} in events
     assert {"kind": "deparse", "headers": ["h"], "payload": 1} in events
     text = "\n".join(trace_text(events))
     assert "table t (h.$valid$=0x1): hit entry 0, group 0 -> out()" in text
-    assert "r[2] = 0x1234" in text and "t$counter[0]: 1 packets, 2 bytes" in text and "emit h, payload" in text
+    assert "r[2] = 0x1234" in text and "t$counter of entry 0: 1 packets, 2 bytes" in text and "emit h, payload" in text
     assert "log: a is 2" in text
+    table.delete(0)
+    assert "t$counter of the default entry: 1 packets" in "\n".join(trace_text(trace_packet(switch, 0, b"\x02")))
+    table.insert_group((1,), 0)
     text = "\n".join(trace_text(trace_packet(switch, 0, b"\x09")))
     assert "note: register index out of range" in text
 
