@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from emulator.native import lib_and_ffi
+from emulator.native.pool import Pool
 
 RAW, SWAPPED, QUANTISED = 0, 1, 2
 """Representations: values as they lie in memory; int32 with bytes swapped; float32 as SwitchML's scaled
@@ -130,6 +131,7 @@ class NativeEngine:
         except RuntimeError as error:
             raise NativeEngineError(str(error)) from None
         self.seat, self.watch = seat, watch
+        self.pools: list[Pool] = []
         self._error = self._ffi.new("char[256]")
         try:
             options = self._ffi.new("struct fpw_options *", seat.options())
@@ -144,6 +146,16 @@ class NativeEngine:
 
     def _sentence(self) -> str:
         return str(self._ffi.string(self._error).decode(errors="replace"))
+
+    def register(self, pool: Pool) -> None:
+        """From now on RAW arrays in the pool travel without being copied here. Between all-reduces; a pool serves one engine
+        until that is closed. Raises NativeEngineError where it serves another, or where transport or switch take none; the
+        engine then goes on and copies."""
+        if self._engine == self._ffi.NULL:
+            raise NativeEngineError("the engine is closed")
+        if self._lib.fpw_register(self._engine, pool.raw, self._error):
+            raise NativeEngineError(self._sentence())
+        self.pools.append(pool)
 
     def allreduce(self, array: np.ndarray, representation: int = RAW) -> int:
         """Replaces the values by their sum over all workers; returns the flags ORed (bit 0 inexact, 1
@@ -252,6 +264,7 @@ class NativeEngine:
             self._last_stats = self.stats
             self._lib.fpw_close(self._engine)
             self._engine = self._ffi.NULL
+            self.pools.clear()
 
     def __enter__(self) -> NativeEngine:
         return self

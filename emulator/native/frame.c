@@ -63,7 +63,7 @@ void make_headers(struct lane *lane)
 uint32_t pool_index_of(const struct lane *lane, int64_t chunk)
 {
     uint32_t number = lane->first + (uint32_t)chunk;
-    return (lane->share_first + number % lane->share) * 2 + number / lane->share % 2;
+    return (lane->share_first + slot_of(lane, number)) * 2 + round_of(lane, number) % 2;
 }
 
 /* The values of a block, in full or, at the end, in part. */
@@ -88,15 +88,19 @@ static void encode(struct lane *lane, int64_t block, uint8_t *payload)
         memset(payload + (size_t)n * bytes, 0, (size_t)(engine->options.elements - n) * bytes);
 }
 
-void build_frame(struct lane *lane, int64_t chunk, uint8_t *frame)
+void build_headers(struct lane *lane, int64_t chunk, uint8_t *frame)
 {
-    bool quantised = lane->engine->representation == FPW_QUANTISED;
-    uint64_t start = __rdtsc();
     memcpy(frame, lane->headers, FPW_HEADERS);
     put16(frame + AT_POOL_INDEX, pool_index_of(lane, chunk));
     put32(frame + AT_CHUNK, lane->first + (uint32_t)chunk);
-    if (quantised)
+    if (lane->engine->representation == FPW_QUANTISED)
         frame[AT_EXPONENT] = (uint8_t)(chunk < lane->blocks ? lane->exponents[chunk] : NO_EXPONENT);
+}
+
+void build_frame(struct lane *lane, int64_t chunk, uint8_t *frame)
+{
+    build_headers(lane, chunk, frame);
+    uint64_t start = begin_values(lane);
     if (chunk >= lane->lag)
         encode(lane, chunk - lane->lag, frame + FPW_HEADERS);
     else
@@ -134,12 +138,14 @@ static void decode(struct lane *lane, int64_t block, const uint8_t *payload)
         fpw_dequantise(payload, (float *)(void *)values, n, lane->scales[block]);
 }
 
-void take_result(struct lane *lane, int64_t chunk, const uint8_t *frame)
+void take_result(struct lane *lane, int64_t chunk, const uint8_t *frame, bool placed)
 {
-    uint64_t start = __rdtsc();
     lane->flags |= frame[AT_FLAGS];
     if (lane->engine->representation == FPW_QUANTISED && chunk < lane->blocks)
         lane->scales[chunk] = fpw_scale((int8_t)frame[AT_EXPONENT], lane->engine->options.workers);
+    if (placed)
+        return;
+    uint64_t start = begin_values(lane);
     if (chunk >= lane->lag)
         decode(lane, chunk - lane->lag, frame + FPW_HEADERS);
     charge_values(lane, start);

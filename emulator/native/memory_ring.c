@@ -1,14 +1,16 @@
 /* A shared-memory port of the switch: rings.h is the contract, this the side that trusts nobody. */
 #define _GNU_SOURCE
-#include "rings.h"
+#include "memory_region.h"
 #include "port.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -24,11 +26,23 @@ struct memory_port {
     bool published;             /* out_head was raised since the last doorbell */
     bool armed;
     uint8_t *staging; /* BATCH frames, copied out of the peer's reach */
+    struct regions regions;
+    uint8_t inbox[sizeof(struct fpm_offer)]; /* of an offer that is coming in */
+    uint32_t inbox_bytes;
+    int offered; /* its file; -1: none */
 };
 
 static struct memory_port *of(struct port *port) { return (struct memory_port *)port; }
 
 static size_t file_bytes(const struct memory_port *m) { return 2 * fpm_ring_bytes(m->slots, m->slot_bytes); }
+
+static void forget_offer(struct memory_port *m)
+{
+    if (m->offered >= 0)
+        close(m->offered);
+    m->offered = -1;
+    m->inbox_bytes = 0;
+}
 
 static void disconnect(struct memory_port *m)
 {
@@ -37,12 +51,38 @@ static void disconnect(struct memory_port *m)
     unwatch(m->port.runner, m->peer);
     close(m->peer);
     munmap(m->map, file_bytes(m));
+    regions_free(&m->regions);
+    forget_offer(m);
     m->peer = -1;
     m->map = NULL;
     m->port.stats.state = FPN_DOWN;
 }
 
 /* ---- packets ---- */
+
+/* The next packet, gathered from its parts. 0: it is not what the peer says. */
+static uint32_t take_packet(struct memory_port *m, uint8_t *to)
+{
+    union { /* read once, for it may change */
+        struct fpm_descriptor part;
+        uint64_t words[2];
+    } own;
+    const volatile uint64_t *shared = (const volatile void *)&fpm_descriptors(m->in)[m->in_tail & (m->slots - 1)];
+    own.words[0] = shared[0];
+    own.words[1] = shared[1];
+    uint32_t length = own.part.length, payload = own.part.payload_length;
+    if (length < 14 || length + payload > m->slot_bytes)
+        return 0;
+    const uint8_t *there = payload ? regions_payload(&m->regions, &own.part) : NULL;
+    if (payload && !there)
+        return 0;
+    memcpy(to, fpm_frame(m->in, m->slots, m->slot_bytes, m->in_tail), length);
+    if (payload)
+        memcpy(to + length, there, payload);
+    if (payload && own.part.flags & FPM_PLACE)
+        regions_post(&m->regions, to, &own.part);
+    return length + payload;
+}
 
 static int memory_receive(struct port *port, struct received *packets, int room)
 {
@@ -60,15 +100,12 @@ static int memory_receive(struct port *port, struct received *packets, int room)
     }
     int n = 0;
     for (; waiting && n < room; waiting--, m->in_tail++) {
-        const volatile struct fpm_descriptor *shared = &fpm_descriptors(m->in)[m->in_tail & (m->slots - 1)];
-        uint32_t length = shared->length; /* once: it may change */
-        if (length < 14 || length > m->slot_bytes) {
-            port->stats.drops[FPN_RX_BAD_DESCRIPTOR]++;
-            continue;
-        }
         uint8_t *copy = m->staging + (size_t)n * m->slot_bytes;
-        memcpy(copy, fpm_frame(m->in, m->slots, m->slot_bytes, m->in_tail), length);
-        packets[n++] = (struct received){.data = copy, .length = length};
+        uint32_t length = take_packet(m, copy);
+        if (length)
+            packets[n++] = (struct received){.data = copy, .length = length};
+        else
+            port->stats.drops[FPN_RX_BAD_DESCRIPTOR]++;
     }
     atomic_store_explicit(&m->in->tail, m->in_tail, memory_order_release);
     return n;
@@ -89,13 +126,17 @@ static void memory_send(struct port *port, uint8_t *data, uint32_t length, const
         port->stats.drops[reason]++;
         return;
     }
-    memcpy(fpm_frame(m->out, m->slots, m->slot_bytes, m->out_head), data, length);
-    fpm_descriptors(m->out)[m->out_head & (m->slots - 1)] = (struct fpm_descriptor){length, 0};
+    struct fpm_descriptor part = {.length = (uint16_t)length};
+    regions_place(&m->regions, data, length, &part); /* else the frame takes it whole */
+    memcpy(fpm_frame(m->out, m->slots, m->slot_bytes, m->out_head), data, part.length);
+    fpm_descriptors(m->out)[m->out_head & (m->slots - 1)] = part;
     m->out_head++;
     m->published = true;
     port->stats.tx_packets++;
     port->stats.tx_bytes += length;
 }
+
+static void wake(struct memory_port *m) { syscall(SYS_futex, &m->out->armed, FUTEX_WAKE, 1, NULL, NULL, 0); }
 
 static void memory_flush(struct port *port)
 {
@@ -105,10 +146,15 @@ static void memory_flush(struct port *port)
     m->published = false;
     port->stats.tx_batches++;
     atomic_store_explicit(&m->out->head, m->out_head, memory_order_seq_cst);
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_exchange_explicit(&m->out->armed, 0, memory_order_seq_cst))
-        if (send(m->peer, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
-            disconnect(m); /* the peer is gone; EAGAIN: it has doorbells enough */
+    if (fpm_must_wake(m->out, m->out_head, false))
+        wake(m);
+}
+
+static void memory_idle(struct port *port)
+{
+    struct memory_port *m = of(port);
+    if (m->peer >= 0 && fpm_must_wake(m->out, m->out_head, true))
+        wake(m);
 }
 
 static bool memory_arm(struct port *port)
@@ -116,9 +162,9 @@ static bool memory_arm(struct port *port)
     struct memory_port *m = of(port);
     if (m->peer < 0)
         return true;
-    atomic_store_explicit(&m->in->armed, 1, memory_order_seq_cst);
-    atomic_thread_fence(memory_order_seq_cst);
+    fpm_arm(m->in, m->in_tail + 1);
     m->armed = true;
+    memory_idle(port); /* the worker may have gone to sleep meanwhile; if after this, it sees that we are asleep */
     return atomic_load_explicit(&m->in->head, memory_order_seq_cst) == m->in_tail;
 }
 
@@ -183,14 +229,49 @@ static void accept_peer(struct memory_port *m)
     m->peer = peer;
 }
 
+static void take_offer(struct memory_port *m)
+{
+    struct fpm_offer offer;
+    memcpy(&offer, m->inbox, sizeof offer);
+    bool accepted = offer.magic == FPM_MAGIC && m->offered >= 0 && !regions_accept(&m->regions, &offer, m->offered);
+    atomic_fetch_add_explicit(accepted ? &m->out->accepted : &m->out->refused, 1, memory_order_release);
+    forget_offer(m);
+}
+
+/* Doorbells, and among them offers. Returns what recvmsg does. */
+static ssize_t take_bytes(struct memory_port *m)
+{
+    uint8_t bytes[256];
+    struct iovec part = {bytes, sizeof bytes};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(m->peer, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    struct cmsghdr *rights = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (rights && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS && rights->cmsg_len == CMSG_LEN(sizeof(int))) {
+        if (m->offered >= 0)
+            close(m->offered);
+        memcpy(&m->offered, CMSG_DATA(rights), sizeof m->offered);
+    }
+    for (ssize_t i = 0; i < n; i++) {
+        if (!m->inbox_bytes && !bytes[i])
+            continue;
+        m->inbox[m->inbox_bytes++] = bytes[i];
+        if (m->inbox_bytes == sizeof m->inbox)
+            take_offer(m);
+    }
+    return n;
+}
+
 /* Something happened on the listening or the connected socket: a peer, a doorbell, or the end. */
 static void memory_event(struct port *port, uint32_t events)
 {
     struct memory_port *m = of(port);
-    char bells[256];
     (void)events;
     if (m->peer >= 0) {
-        ssize_t bytes = recv(m->peer, bells, sizeof bells, MSG_DONTWAIT);
+        ssize_t bytes = take_bytes(m);
         if (bytes > 0) /* an accept in vain costs more than all the rest; who waits there is told of again */
             return;
         if (bytes == 0 || (errno != EAGAIN && errno != EINTR))
@@ -206,6 +287,8 @@ static void memory_close(struct port *port)
         close(m->peer);
         munmap(m->map, file_bytes(m));
     }
+    regions_free(&m->regions);
+    forget_offer(m);
     if (m->port.fd >= 0)
         close(m->port.fd);
     if (m->bound)
@@ -215,7 +298,7 @@ static void memory_close(struct port *port)
 }
 
 static const struct port_kind MEMORY_KIND = {memory_receive, memory_release, memory_send, memory_flush,
-                                             memory_arm,     memory_event,   NULL,        memory_close, NULL};
+                                             memory_arm,     memory_event,   NULL,        memory_close, NULL, memory_idle};
 
 /* A socket file that nobody listens on any more is a crashed run's. */
 static void remove_stale(const struct sockaddr_un *address)
@@ -261,7 +344,7 @@ int32_t fpn_add_memory(struct fpn_runner *runner, int32_t number, const char *pa
         return fail(error, "memory is short");
     }
     m->port.kind = &MEMORY_KIND;
-    m->port.fd = m->peer = -1;
+    m->port.fd = m->peer = m->offered = -1;
     m->port.stats.state = FPN_DOWN;
     m->slots = (uint32_t)slots;
     m->slot_bytes = (uint32_t)slot_bytes;

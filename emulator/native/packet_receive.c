@@ -56,7 +56,7 @@ static bool read_frame(struct ring_port *ring, struct tpacket2_hdr *header, stru
         packet->data = restore_tag(header, packet->data, &packet->offload);
         packet->length += 4;
     }
-    packet->segmented = false;
+    packet->segmented = packet->placed = false;
     if (packet->offload.gso_type == VIRTIO_NET_HDR_GSO_UDP_L4)
         return true;
     if ((packet->offload.flags | packet->offload.gso_type) &&

@@ -74,7 +74,7 @@ static void ring_close(struct port *port)
 static void ring_doubt(struct port *port) { ring_of(port)->couples = false; }
 
 static const struct port_kind RING_KIND = {ring_receive, ring_release, ring_send,  ring_flush,
-                                           NULL,         ring_event,   ring_stats, ring_close, ring_doubt};
+                                           NULL,         ring_event,   ring_stats, ring_close, ring_doubt, NULL};
 
 /* ---- opening ---- */
 

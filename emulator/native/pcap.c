@@ -115,7 +115,7 @@ static void pcap_close(struct port *port)
 }
 
 static const struct port_kind PCAP_KIND = {pcap_receive, pcap_release, pcap_send, pcap_flush,
-                                           pcap_arm,     NULL,         NULL,      pcap_close, NULL};
+                                           pcap_arm,     NULL,         NULL,      pcap_close, NULL, NULL};
 
 static int read_whole(struct pcap_port *file, const char *path, char *error)
 {

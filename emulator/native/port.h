@@ -17,6 +17,7 @@ struct received {
     uint8_t *data;
     uint32_t length;
     bool segmented;              /* a TCP super-frame; `offload` says how to cut it */
+    bool placed;                 /* a worker's: only headers lie at `data`, the rest where it was awaited (rings.h) */
     struct virtio_net_hdr offload;
 };
 
@@ -36,6 +37,7 @@ struct port_kind {
     void (*refresh_stats)(struct port *port); /* may be NULL */
     void (*close)(struct port *port);
     void (*doubt)(struct port *port); /* nothing came back: no trains until one arrives (train.h). May be NULL */
+    void (*idle)(struct port *port);  /* no port has packets: nothing more will leave for now. May be NULL */
 };
 
 struct port {

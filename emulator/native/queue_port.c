@@ -60,7 +60,8 @@ static void queue_close(struct port *port)
     free(queue);
 }
 
-const struct port_kind QUEUE_KIND = {queue_receive, queue_release, queue_send, queue_flush, NULL, NULL, NULL, queue_close, NULL};
+const struct port_kind QUEUE_KIND = {queue_receive, queue_release, queue_send, queue_flush, NULL, NULL, NULL, queue_close,
+                                     NULL,          NULL};
 
 /* Wakes whoever waits in fpn_take for good. */
 void queue_stop(struct port *port)

@@ -130,7 +130,7 @@ int32_t fpr_receive(struct fpr_receiver *r, int32_t slice_ms, char *error)
         if (now >= until)
             return 0;
         if (!n)
-            r->transport->kind->wait(r->transport, until < now + LOOK_NS ? until : now + LOOK_NS);
+            r->transport->kind->wait(r->transport, until < now + LOOK_NS ? until : now + LOOK_NS, 1);
     }
 }
 

@@ -297,7 +297,7 @@ int32_t fpr_step(struct fpr_sender *s, int32_t slice_ms, char *error)
         if (!idle || lane->status != FPW_AGAIN || lane->answered == lane->total)
             continue;
         uint64_t wake = until < now + LOOK_NS ? until : now + LOOK_NS;
-        lane->transport->kind->wait(lane->transport, lane->next_expiry < wake ? lane->next_expiry : wake);
+        lane->transport->kind->wait(lane->transport, lane->next_expiry < wake ? lane->next_expiry : wake, 1);
     }
     if (lane->answered == lane->total)
         lane->status = FPW_DONE;
@@ -329,7 +329,7 @@ struct fpr_sender *fpr_open_sender(const struct fpr_link *link, const char *inte
         s->engine.options = rows_options(link);
         s->engine.n_lanes = 1;
         lane->engine = &s->engine;
-        lane->share = link->window;
+        set_share(lane, link->window);
         lane->flights = calloc(lane->share, sizeof *lane->flights);
         lane->ready = calloc(lane->share, sizeof *lane->ready);
     }

@@ -381,7 +381,12 @@ static void turn(struct fpn_runner *r)
     if (worked) {
         if ((r->stats.batches & 63) == 0 || any_waiting(r))
             poll_events(r);
-    } else if (spin(r))
+        return;
+    }
+    for (int i = 0; i < r->n_ports; i++)
+        if (r->list[i]->kind->idle)
+            r->list[i]->kind->idle(r->list[i]);
+    if (spin(r))
         run_gathered(r);
     else
         sleep_until(r, due);

@@ -46,13 +46,13 @@ static void sample(struct trip *trip, double ns)
 
 static struct flight *flight_of(const struct lane *lane, int64_t chunk)
 {
-    return &lane->flights[(lane->first + (uint32_t)chunk) % lane->share];
+    return &lane->flights[slot_of(lane, lane->first + (uint32_t)chunk)];
 }
 
 static void make_ready(struct lane *lane, int64_t chunk)
 {
     bit_set(lane->sent, chunk);
-    lane->ready[(lane->ready_head + lane->ready_count++) % lane->share] = chunk;
+    lane->ready[wrapped(lane, lane->ready_head + lane->ready_count++)] = chunk;
 }
 
 /* The stall's clock runs from the last answer or probe, or from when something was sent into an empty window. */
@@ -84,7 +84,7 @@ int64_t window_next(struct lane *lane, uint64_t now)
     if (!lane->ready_count || lane->under_way >= lane->size.limit)
         return -1;
     int64_t chunk = lane->ready[lane->ready_head];
-    lane->ready_head = (lane->ready_head + 1) % lane->share;
+    lane->ready_head = wrapped(lane, lane->ready_head + 1);
     lane->ready_count--;
     *flight_of(lane, chunk) = (struct flight){chunk, now, now, ++lane->order, 0};
     if (!lane->under_way++)
@@ -96,7 +96,7 @@ void window_unsend(struct lane *lane, int64_t chunk)
 {
     flight_of(lane, chunk)->chunk = -1;
     lane->under_way--;
-    lane->ready_head = (lane->ready_head + lane->share - 1) % lane->share;
+    lane->ready_head = wrapped(lane, lane->ready_head + lane->share - 1);
     lane->ready[lane->ready_head] = chunk;
     lane->ready_count++;
 }
@@ -112,7 +112,7 @@ void window_restart(struct lane *lane)
 {
     lane->stats.retransmissions += lane->under_way;
     for (uint32_t i = 0; i < lane->ready_count; i++) {
-        int64_t chunk = lane->ready[(lane->ready_head + i) % lane->share];
+        int64_t chunk = lane->ready[wrapped(lane, lane->ready_head + i)];
         flight_of(lane, chunk)->chunk = chunk;
     }
     lane->ready_head = lane->ready_count = lane->under_way = lane->backoff = 0;

@@ -39,7 +39,7 @@ static int open_lanes(struct fpw_engine *engine, const char *interface, const ch
         lane->engine = engine;
         lane->queue = q;
         lane->share_first = o->first_slot + from;
-        lane->share = to - from;
+        set_share(lane, to - from);
         lane->flights = calloc(lane->share, sizeof *lane->flights);
         lane->ready = calloc(lane->share, sizeof *lane->ready);
         engine->n_lanes = q + 1;
@@ -89,6 +89,8 @@ void fpw_close(struct fpw_engine *engine)
         return;
     atomic_store(&engine->cancelled, true);
     join_threads(engine);
+    if (engine->begun)
+        take_back(engine);
     for (int q = 0; q < engine->n_lanes; q++) {
         struct lane *lane = &engine->lanes[q];
         if (lane->transport)
@@ -101,5 +103,6 @@ void fpw_close(struct fpw_engine *engine)
         free(lane->scales);
         free(lane->tail);
     }
+    release_pools(engine);
     free(engine);
 }

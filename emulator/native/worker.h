@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define FPW_MAX_QUEUES 64
+#define FPW_MAX_POOLS 8
 #define FPW_HEADERS 58 /* Ethernet 14, IPv4 20, UDP 8, FPISA 16 */
 
 enum fpw_representation { FPW_RAW = 0, FPW_SWAPPED = 1, FPW_QUANTISED = 2 };
@@ -41,7 +42,8 @@ struct fpw_options {
 };
 
 struct fpw_stats {
-    uint64_t calls, packets_sent, packets_received, retransmissions, timeouts, discarded;
+    uint64_t calls, packets_by_reference, packets_placed; /* sent from a pool as they lie; results that came so */
+    uint64_t packets_sent, packets_received, retransmissions, timeouts, discarded;
     uint64_t bytes_sent, bytes_received, payload_bytes;
     uint64_t convert_ns, copy_ns, syscall_ns, cpu_ns, wall_ns; /* all threads together; wall: of the calls */
     uint64_t round_trip_ns, window;                             /* of queue 0: smoothed; chunks it may have under way */
@@ -55,6 +57,20 @@ struct fpw_engine *fpw_open_interface(const struct fpw_options *options, const c
  * So each queue can have a pipeline of the switch to itself, whose registers then hold this queue's slots only. */
 struct fpw_engine *fpw_open_memory(const struct fpw_options *options, const char *socket_path, char *error);
 void fpw_close(struct fpw_engine *engine);
+
+/* Memory for arrays whose FPW_RAW values travel through shared-memory ports without this process touching them: the switch
+ * reads contributions out of it and writes results into it. A pool serves one engine at a time, which it must outlive; what
+ * lies elsewhere is copied. NULL with a sentence where there is no such memory. */
+struct fpw_pool;
+struct fpw_pool *fpw_pool_new(int64_t bytes, char *error);
+void *fpw_pool_memory(const struct fpw_pool *pool);
+int64_t fpw_pool_bytes(const struct fpw_pool *pool); /* whole pages */
+/* False once an all-reduce in it has failed: its memory was taken back from the switch, and from now on is copied. */
+int32_t fpw_pool_shared(const struct fpw_pool *pool);
+void fpw_pool_free(struct fpw_pool *pool);
+/* Between all-reduces, at most FPW_MAX_POOLS an engine. -1 with a sentence: the pool is another engine's, or the transport or
+ * the switch takes none (the engine copies then). */
+int32_t fpw_register(struct fpw_engine *engine, struct fpw_pool *pool, char *error);
 
 /* Starts an all-reduce of `count` values in place. Then fpw_step until it returns anything but FPW_AGAIN; after a negative
  * status the engine is of no more use but for fpw_get_stats, fpw_overdue and fpw_close. */

@@ -9,6 +9,10 @@
 
 /* How a queue's frames get to the switch and back; one object per queue, used by its thread alone. */
 struct transport;
+struct region {
+    int file;
+    uint64_t bytes;
+};
 struct transport_kind {
     /* Room for the next outgoing frame; NULL: the link takes none now (wait, then go on). */
     uint8_t *(*reserve)(struct transport *t, uint32_t length);
@@ -16,9 +20,14 @@ struct transport_kind {
     int (*flush)(struct transport *t, char *error);
     int (*receive)(struct transport *t, struct received *frames, int room, char *error); /* -1 with a sentence */
     void (*release)(struct transport *t);
-    void (*wait)(struct transport *t, uint64_t until_ns);
+    void (*wait)(struct transport *t, uint64_t until_ns, uint32_t enough); /* many frames are worth waking for; or fewer, late */
     void (*close)(struct transport *t);
     void (*doubt)(struct transport *t); /* nothing is answered: perhaps the switch reads single packets only; may be NULL */
+    /* Memory that frames may send parts of without copying them; all three NULL where there is no such thing. */
+    int (*offer)(struct transport *t, const struct region *region, char *error); /* regions are numbered from 0 */
+    bool (*takes_regions)(struct transport *t);                                 /* all that were offered, now */
+    /* A frame's headers are in the reserved room, its payload in a region. place: the answer may overwrite it there. */
+    void (*commit_parts)(struct transport *t, uint32_t headers, uint32_t region, uint64_t offset, uint32_t payload, bool place);
 };
 struct transport {
     const struct transport_kind *kind;
@@ -53,12 +62,16 @@ struct lane {
     struct transport *transport;
     int queue;
     uint32_t share_first, share; /* slots */
+    uint64_t reciprocal;         /* of share */
     struct trip trip;
     struct window_size size;
     uint8_t headers[FPW_HEADERS];
     struct flight *flights; /* share of them */
     /* One all-reduce. */
     uint8_t *values;    /* the share's first value */
+    int region;         /* that the share lies in; -1: none */
+    uint64_t region_at; /* where */
+    bool placing;       /* results come straight into it */
     int64_t count;      /* values in the share */
     int64_t blocks, total, lag; /* lag 0: payloads need no earlier result */
     uint32_t first;     /* number of chunk 0 in the life of the job */
@@ -77,6 +90,7 @@ struct lane {
     char error[256];
     struct fpw_stats stats;
     uint64_t value_ticks, value_mean; /* converting or copying values; smoothed time of one frame */
+    uint32_t value_frames;            /* so far: one in a few is measured */
     uint64_t syscall_ns;
     size_t bitmap_words;
     int64_t room_blocks;
@@ -95,6 +109,9 @@ struct fpw_engine {
     int32_t representation;
     uint32_t payload, frame;
     uint8_t *values;
+    struct fpw_pool *pools[FPW_MAX_POOLS];
+    int n_pools;
+    bool no_pools; /* one was refused: numbers of regions no longer agree */
     atomic_bool cancelled, halted;
     atomic_int running; /* threads of other lanes than the first */
     bool begun, broken;
@@ -107,9 +124,10 @@ struct transport *memory_transport(const struct fpw_options *options, const char
 /* frame.c */
 void make_headers(struct lane *lane);
 void build_frame(struct lane *lane, int64_t chunk, uint8_t *frame);
+void build_headers(struct lane *lane, int64_t chunk, uint8_t *frame);
 bool sent_again(const struct received *frame);
 int64_t match_result(const struct lane *lane, const struct received *frame); /* chunk, or -1: not ours */
-void take_result(struct lane *lane, int64_t chunk, const uint8_t *frame);
+void take_result(struct lane *lane, int64_t chunk, const uint8_t *frame, bool placed);
 uint32_t pool_index_of(const struct lane *lane, int64_t chunk);
 
 /* worker_lane.c */
@@ -119,6 +137,11 @@ void *lane_thread(void *lane);
 /* worker_run.c */
 int start_threads(struct fpw_engine *engine, char *error);
 void join_threads(struct fpw_engine *engine);
+
+/* worker_pool.c */
+void find_region(struct lane *lane);
+void take_back(struct fpw_engine *engine); /* after a failure: nobody else writes to the array any more */
+void release_pools(struct fpw_engine *engine);
 
 /* worker_resume.c */
 void keep_tail(struct lane *lane);
@@ -144,16 +167,43 @@ static inline uint64_t thread_cpu(void)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-/* Adds what one frame's values took by the time-stamp counter. A measurement far above the usual is an interruption by
- * somebody else, and counts as the usual. */
+#define MEASURED_ONE_IN 16u /* reading the counter four times a packet would be a fifth of a small packet's cost */
+
+/* What frames' values take by the time-stamp counter: 0, or the beginning of one that is measured for those around it. */
+static inline uint64_t begin_values(struct lane *lane)
+{
+    return lane->value_frames++ % MEASURED_ONE_IN ? 0 : __rdtsc();
+}
+
+/* A measurement far above the usual is an interruption by somebody else, and counts as the usual. */
 static inline void charge_values(struct lane *lane, uint64_t start)
 {
+    if (!start)
+        return;
     uint64_t ticks = __rdtsc() - start, usual = lane->value_mean;
     if (usual && ticks > 8 * usual + 4096)
         ticks = usual;
     lane->value_mean = usual ? (7 * usual + ticks) / 8 : ticks;
-    lane->value_ticks += ticks;
+    lane->value_ticks += MEASURED_ONE_IN * ticks;
 }
+
+static inline void set_share(struct lane *lane, uint32_t slots)
+{
+    lane->share = slots;
+    lane->reciprocal = UINT64_MAX / slots + 1;
+}
+
+/* number % share by multiplication (Lemire, Kaser and Kurz, Faster remainder by direct computation, 2019). */
+static inline uint32_t slot_of(const struct lane *lane, uint32_t number)
+{
+    return (uint32_t)(((unsigned __int128)(lane->reciprocal * number) * lane->share) >> 64);
+}
+static inline uint32_t round_of(const struct lane *lane, uint32_t number)
+{
+    return lane->share == 1 ? number : (uint32_t)(((unsigned __int128)lane->reciprocal * number) >> 64);
+}
+/* Places of a ring of `share`; at < 2 * share. */
+static inline uint32_t wrapped(const struct lane *lane, uint32_t at) { return at >= lane->share ? at - lane->share : at; }
 
 static inline bool bit_get(const uint64_t *bits, int64_t i) { return bits[i >> 6] >> (i & 63) & 1; }
 static inline void bit_set(uint64_t *bits, int64_t i) { bits[i >> 6] |= (uint64_t)1 << (i & 63); }

@@ -4,14 +4,29 @@
 
 #define PATIENCE_NS 20000000u /* a waiting lane looks this often whether it was cancelled */
 
+/* The values lie where the switch can read them, and fill the packet. */
+static bool by_reference(const struct lane *lane, int64_t chunk)
+{
+    return lane->region >= 0 && (chunk + 1) * lane->engine->options.elements <= lane->count &&
+           lane->transport->kind->takes_regions(lane->transport);
+}
+
 static bool send_chunk(struct lane *lane, int64_t chunk)
 {
     struct fpw_engine *engine = lane->engine;
-    uint8_t *frame = lane->transport->kind->reserve(lane->transport, engine->frame);
+    const struct transport_kind *kind = lane->transport->kind;
+    uint8_t *frame = kind->reserve(lane->transport, engine->frame);
     if (!frame)
         return false;
-    build_frame(lane, chunk, frame);
-    lane->transport->kind->commit(lane->transport, engine->frame);
+    if (by_reference(lane, chunk)) {
+        uint64_t offset = lane->region_at + (uint64_t)chunk * engine->payload;
+        build_headers(lane, chunk, frame);
+        kind->commit_parts(lane->transport, FPW_HEADERS, (uint32_t)lane->region, offset, engine->payload, lane->placing);
+        lane->stats.packets_by_reference++;
+    } else {
+        build_frame(lane, chunk, frame);
+        kind->commit(lane->transport, engine->frame);
+    }
     lane->stats.packets_sent++;
     lane->stats.bytes_sent += engine->frame;
     return true;
@@ -51,10 +66,14 @@ static int receive(struct lane *lane, uint64_t *now)
     for (int i = 0; i < n; i++) {
         lane->stats.packets_received++;
         lane->stats.bytes_received += frames[i].length;
+        lane->stats.packets_placed += frames[i].placed;
         int64_t chunk = match_result(lane, &frames[i]);
         if (chunk >= 0 && window_answer(lane, chunk, sent_again(&frames[i]), *now))
-            take_result(lane, chunk, frames[i].data);
-        else
+            take_result(lane, chunk, frames[i].data, frames[i].placed);
+        else if (frames[i].placed && lane->status == FPW_AGAIN) {
+            fail(lane->error, "the switch wrote a result that nobody awaited into this process's memory");
+            lane->status = FPW_FAILED;
+        } else
             lane->stats.discarded++;
     }
     if (n >= 0)
@@ -73,10 +92,11 @@ static int flush(struct lane *lane)
     return status;
 }
 
+/* Half the answers under way are worth waking for: a sleep may cost as much as a hundred packets. */
 static void wait_frames(struct lane *lane, uint64_t until)
 {
     uint64_t start = thread_cpu();
-    lane->transport->kind->wait(lane->transport, until);
+    lane->transport->kind->wait(lane->transport, until, 1 + lane->under_way / 2);
     lane->syscall_ns += thread_cpu() - start;
 }
 

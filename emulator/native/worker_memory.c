@@ -3,19 +3,23 @@
 #include "rings.h"
 #include "worker_core.h"
 #include <errno.h>
-#include <poll.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define FIRST_HELLO_MS 5000
 #define SEARCH_HELLO_MS 200
 #define SEARCH_NS 20000000u
+#define OFFER_NS 5000000000u
+#define AHEAD 4           /* frames: the switch's core wrote them, and to fetch one takes longer than to read it */
+#define FEW 16
 #define YIELDS 8 /* turns given to others before sleeping: on few cores the answer comes meanwhile */
 
 struct memory_transport {
@@ -31,6 +35,8 @@ struct memory_transport {
     char path[108];      /* empty: the port's end is the engine's */
     uint32_t frame;
     uint64_t next_try;   /* when to look for the port again */
+    struct region regions[FPM_MAX_REGIONS];
+    uint32_t n_regions;
 };
 
 static struct memory_transport *of(struct transport *t) { return (struct memory_transport *)t; }
@@ -46,7 +52,15 @@ static uint8_t *reserve(struct transport *t, uint32_t length)
 static void commit(struct transport *t, uint32_t length)
 {
     struct memory_transport *m = of(t);
-    fpm_descriptors(m->out)[m->head++ & (m->slots - 1)] = (struct fpm_descriptor){length, 0};
+    fpm_descriptors(m->out)[m->head++ & (m->slots - 1)] = (struct fpm_descriptor){.length = (uint16_t)length};
+    m->published = true;
+}
+
+static void commit_parts(struct transport *t, uint32_t headers, uint32_t region, uint64_t offset, uint32_t payload, bool place)
+{
+    struct memory_transport *m = of(t);
+    fpm_descriptors(m->out)[m->head++ & (m->slots - 1)] = (struct fpm_descriptor){
+        (uint16_t)headers, (uint16_t)payload, (uint8_t)region, place ? FPM_PLACE : 0, 0, offset};
     m->published = true;
 }
 
@@ -56,8 +70,7 @@ static int flush(struct transport *t, char *error)
     if (m->published) {
         m->published = false;
         atomic_store_explicit(&m->out->head, m->head, memory_order_seq_cst);
-        atomic_thread_fence(memory_order_seq_cst);
-        if (atomic_exchange_explicit(&m->out->armed, 0, memory_order_seq_cst))
+        if (fpm_must_wake(m->out, m->head, 0))
             m->ended |= send(m->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN;
     }
     return m->ended && !m->path[0] ? fail(error, "the switch has closed its shared-memory port") : 0;
@@ -73,9 +86,16 @@ static int receive(struct transport *t, struct received *frames, int room, char 
         return fail(error, "the switch wrote an impossible index into shared memory");
     int n = 0;
     for (m->given = 0; waiting && n < room; waiting--, m->given++) {
-        uint32_t at = m->tail + m->given, length = fpm_descriptors(m->in)[at & (m->slots - 1)].length;
-        if (length <= m->slot_bytes)
-            frames[n++] = (struct received){.data = fpm_frame(m->in, m->slots, m->slot_bytes, at), .length = length};
+        uint32_t at = m->tail + m->given;
+        struct fpm_descriptor part = fpm_descriptors(m->in)[at & (m->slots - 1)];
+        bool placed = part.flags & FPM_PLACED;
+        __builtin_prefetch(fpm_frame(m->in, m->slots, m->slot_bytes, at + AHEAD));
+        if (part.length <= m->slot_bytes && (!placed || part.length >= FPW_HEADERS))
+            frames[n++] = (struct received){
+                .data = fpm_frame(m->in, m->slots, m->slot_bytes, at),
+                .length = (uint32_t)part.length + (placed ? part.payload_length : 0),
+                .placed = placed,
+            };
     }
     return n;
 }
@@ -90,37 +110,85 @@ static void release(struct transport *t)
     atomic_store_explicit(&m->in->tail, m->tail, memory_order_release);
 }
 
-static bool arrived(struct memory_transport *m)
+static bool arrived(const struct memory_transport *m, uint32_t enough)
 {
-    return m->map && atomic_load_explicit(&m->in->head, memory_order_seq_cst) != m->tail;
+    return m->map && atomic_load_explicit(&m->in->head, memory_order_seq_cst) - m->tail >= enough;
 }
 
 static void look_for_port(struct memory_transport *m, uint64_t until);
 
-static void wait_frames(struct transport *t, uint64_t until)
+static bool gone(const struct memory_transport *m)
+{
+    char bell;
+    ssize_t bytes = recv(m->fd, &bell, 1, MSG_DONTWAIT);
+    return bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+static void wait_frames(struct transport *t, uint64_t until, uint32_t enough)
 {
     struct memory_transport *m = of(t);
     if (m->ended && m->path[0]) {
-        if (!arrived(m)) /* what a dead switch had sent still counts */
+        if (!arrived(m, 1)) /* what a dead switch had sent still counts */
             look_for_port(m, until);
         return;
     }
-    for (int i = 0; i < YIELDS; i++) {
+    for (int i = 0; i < YIELDS && enough <= FEW; i++) {
         sched_yield();
-        if (arrived(m))
+        if (arrived(m, enough))
             return;
     }
-    atomic_store_explicit(&m->in->armed, 1, memory_order_seq_cst);
-    atomic_thread_fence(memory_order_seq_cst);
-    uint64_t now = now_ns(), left = until > now ? until - now : 0;
-    struct timespec time = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
-    struct pollfd ready = {m->fd, POLLIN, 0};
-    if (!arrived(m) && ppoll(&ready, 1, &time, NULL) > 0) {
-        char bells[256];
-        ssize_t bytes = recv(m->fd, bells, sizeof bells, MSG_DONTWAIT);
-        m->ended |= bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR);
+    fpm_arm(m->in, m->tail + enough);
+    uint64_t now = now_ns();
+    bool asleep = atomic_load_explicit(&m->out->armed, memory_order_seq_cst); /* the switch: what came is all for now */
+    if (!arrived(m, asleep ? 1 : enough) && until > now) {
+        struct timespec left = {(time_t)((until - now) / 1000000000u), (long)((until - now) % 1000000000u)};
+        if (syscall(SYS_futex, &m->in->armed, FUTEX_WAIT, 1, &left, NULL, 0) && errno == ETIMEDOUT)
+            m->ended |= gone(m);
     }
     atomic_store_explicit(&m->in->armed, 0, memory_order_relaxed);
+}
+
+/* ---- regions ---- */
+
+static int send_offer(const struct memory_transport *m, const struct region *region)
+{
+    /* An answer carries its contribution's format, job, rank, queue, pool index and chunk (docs/PROTOCOL.md, "Frame"). */
+    struct fpm_offer offer = {FPM_MAGIC, 43, 11, 5, region->bytes};
+    struct iovec part = {&offer, sizeof offer};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+    *rights = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+    memcpy(CMSG_DATA(rights), &region->file, sizeof region->file);
+    return sendmsg(m->fd, &message, MSG_NOSIGNAL) == sizeof offer ? 0 : -1;
+}
+
+/* Waits for the switch's word, which comes between two of its batches. */
+static int offer(struct transport *t, const struct region *region, char *error)
+{
+    struct memory_transport *m = of(t);
+    uint64_t until = now_ns() + OFFER_NS;
+    if (m->n_regions == FPM_MAX_REGIONS)
+        return fail(error, "a shared-memory port takes at most %d pools", FPM_MAX_REGIONS);
+    if (m->ended || send_offer(m, region))
+        return fail(error, "the switch has closed its shared-memory port");
+    m->regions[m->n_regions++] = *region;
+    for (struct timespec pause = {0, 20000}; now_ns() < until; nanosleep(&pause, NULL)) {
+        if (atomic_load_explicit(&m->in->refused, memory_order_acquire))
+            return fail(error, "the switch takes no pool of %llu bytes", (unsigned long long)region->bytes);
+        if (atomic_load_explicit(&m->in->accepted, memory_order_acquire) == m->n_regions)
+            return 0;
+    }
+    return fail(error, "the switch has not answered the offer of a pool");
+}
+
+static bool takes_regions(struct transport *t)
+{
+    const struct memory_transport *m = of(t);
+    return m->map && atomic_load_explicit(&m->in->accepted, memory_order_acquire) == m->n_regions;
 }
 
 static void let_go(struct memory_transport *m)
@@ -139,7 +207,8 @@ static void close_transport(struct transport *t)
     free(of(t));
 }
 
-static const struct transport_kind MEMORY_KIND = {reserve, commit, flush, receive, release, wait_frames, close_transport, NULL};
+static const struct transport_kind MEMORY_KIND = {reserve, commit, flush, receive, release, wait_frames, close_transport, NULL,
+                                                  offer,   takes_regions, commit_parts};
 
 /* Returns the memory's descriptor. limit_ms: a switch whose loop does not run yet may take a connection and stay silent. */
 static int take_hello(int fd, struct fpm_hello *hello, int limit_ms)
@@ -217,6 +286,8 @@ static void look_for_port(struct memory_transport *m, uint64_t until)
     m->head = m->tail = m->given = 0;
     m->published = false;
     m->ended = connect_port(m, m->path, SEARCH_HELLO_MS, error) != 0;
+    for (uint32_t i = 0; i < m->n_regions && !m->ended; i++)
+        m->ended = send_offer(m, &m->regions[i]) != 0; /* until it is accepted, values are copied */
     m->next_try = now_ns() + SEARCH_NS;
 }
 

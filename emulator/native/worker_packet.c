@@ -64,8 +64,9 @@ static int receive(struct transport *t, struct received *frames, int room, char 
 
 static void release(struct transport *t) { of(t)->port->kind->release(of(t)->port); }
 
-static void wait_frames(struct transport *t, uint64_t until)
+static void wait_frames(struct transport *t, uint64_t until, uint32_t enough)
 {
+    (void)enough;
     struct packet_transport *p = of(t);
     uint64_t now = now_ns(), left = until > now ? until - now : 0;
     struct timespec time = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
@@ -89,7 +90,8 @@ static void close_transport(struct transport *t)
 
 static void doubt(struct transport *t) { of(t)->port->kind->doubt(of(t)->port); }
 
-static const struct transport_kind PACKET_KIND = {reserve, commit, flush, receive, release, wait_frames, close_transport, doubt};
+static const struct transport_kind PACKET_KIND = {reserve, commit, flush, receive, release, wait_frames, close_transport, doubt,
+                                                  NULL,    NULL,   NULL};
 
 /* IPv4, UDP, no fragment, destination port. */
 static int filter_port(int fd, uint16_t port)

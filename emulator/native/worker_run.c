@@ -59,6 +59,7 @@ static int share_out(struct fpw_engine *engine, int64_t count, char *error)
         lane->flags = 0;
         if (!lane_memory(lane))
             return fail(error, "memory is short for an all-reduce of %lld values", (long long)count);
+        find_region(lane);
         if (quantised && find_exponents(lane))
             return FPW_UNREPRESENTABLE;
     }
@@ -124,6 +125,8 @@ static void collect(struct fpw_engine *engine, struct lane *lane, double ns_per_
 {
     struct fpw_stats *to = &engine->stats, *from = &lane->stats;
     to->packets_sent += from->packets_sent;
+    to->packets_by_reference += from->packets_by_reference;
+    to->packets_placed += from->packets_placed;
     to->packets_received += from->packets_received;
     to->retransmissions += from->retransmissions;
     to->timeouts += from->timeouts;
@@ -163,6 +166,8 @@ static int32_t finish(struct fpw_engine *engine, int32_t *flags, char *error)
     engine->stats.calls++;
     engine->begun = false;
     engine->broken = worst != FPW_DONE;
+    if (engine->broken)
+        take_back(engine);
     return worst;
 }
 

@@ -24,7 +24,7 @@ from tests.native.test_worker import INT32, Model, seat, together, whole_floats
 
 SLOTS, SLOT_BYTES = 64, 2048
 DESCRIPTORS = 128
-FRAMES = 128 + 8 * SLOTS
+FRAMES = 128 + 16 * SLOTS
 RING = -(-(FRAMES + SLOTS * SLOT_BYTES) // 4096) * 4096
 
 
@@ -109,24 +109,36 @@ class Peer:
         self.sock.connect(str(path))
         hello, fds, _, _ = socket.recv_fds(self.sock, 16, 1)
         magic, version, slots, slot_bytes = struct.unpack("=IIII", hello)
-        assert (magic, version, slots, slot_bytes) == (0x4650534D, 1, SLOTS, SLOT_BYTES)
+        assert (magic, version, slots, slot_bytes) == (0x4650534D, 2, SLOTS, SLOT_BYTES)
         self.fd = fds[0]
         self.map = mmap.mmap(self.fd, 2 * RING)
         self.head = 0
 
     def put(self, ring: int, offset: int, value: int) -> None:
-        struct.pack_into("=I", self.map, ring * RING + offset, value & 0xFFFFFFFF)
+        with memoryview(self.map) as whole, whole.cast("I") as words:  # one store; pack_into writes zeros first
+            words[(ring * RING + offset) // 4] = value & 0xFFFFFFFF
 
     def get(self, ring: int, offset: int) -> int:
         return int(struct.unpack_from("=I", self.map, ring * RING + offset)[0])
 
-    def send(self, data: bytes, length: int | None = None) -> None:
+    def offer(self, fd: int, bytes_: int, magic: int = 0x4650534D) -> bool:
+        """Whether the switch took the region."""
+        before = self.get(1, 4) + self.get(1, 8), self.get(1, 4)
+        socket.send_fds(self.sock, [struct.pack("=IHBBQ", magic, 43, 11, 5, bytes_)], [fd])
+        while self.get(1, 4) + self.get(1, 8) == before[0]:
+            pass
+        return self.get(1, 4) > before[1]
+
+    def send(
+        self, data: bytes, length: int | None = None, payload: int = 0, region: int = 0, flags: int = 0, offset: int = 0
+    ) -> None:
         at = self.head % SLOTS
         self.map[FRAMES + at * SLOT_BYTES : FRAMES + at * SLOT_BYTES + len(data)] = data
-        self.put(0, DESCRIPTORS + 8 * at, len(data) if length is None else length)
+        own = len(data) if length is None else length
+        struct.pack_into("=HHBBHQ", self.map, DESCRIPTORS + 16 * at, own & 0xFFFF, payload, region, flags, 0, offset)
         self.head += 1
         self.put(0, 0, self.head)
-        self.sock.send(b"!")
+        self.sock.send(b"\0")
 
     def closed(self) -> bool:
         try:
@@ -164,7 +176,7 @@ def wait_for_drop(runner: Runner, name: str, n: int = 1) -> None:
 def test_impossible_lengths_cost_one_packet_each(tmp_path: Path) -> None:
     with attacked(tmp_path) as (runner, path):
         peer = Peer(path)
-        for length in (0, 13, SLOT_BYTES + 1, 0xFFFFFFFF, 0x80000000):
+        for length in (0, 13, SLOT_BYTES + 1, 0xFFFF, 0x8000):
             peer.send(b"", length)
         wait_for_drop(runner, "rx_bad_descriptor", 5)
         peer.send(b"fine" * 20)
@@ -178,7 +190,7 @@ def test_an_impossible_head_ends_the_connection(tmp_path: Path, head: int) -> No
         peer = Peer(path)
         peer.put(0, 0, head)
         with suppress(OSError):  # the switch may have seen it already
-            peer.sock.send(b"!")
+            peer.sock.send(b"\0")
         assert peer.closed()
         wait_for_drop(runner, "rx_bad_descriptor")
         peer.close()

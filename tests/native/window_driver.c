@@ -16,7 +16,7 @@ struct lane *driver_new(uint32_t slots, int64_t total, int32_t initial_us, int32
     engine->options.shortest_us = shortest_us;
     engine->options.longest_us = longest_us;
     lane->engine = engine;
-    lane->share = slots;
+    set_share(lane, slots);
     lane->total = lane->blocks = total;
     lane->flights = calloc(slots, sizeof *lane->flights);
     lane->ready = calloc(slots, sizeof *lane->ready);

@@ -19,7 +19,7 @@ from workers.compare.row import merged, row_of
 from workers.compare.values import contribution, judge, wrong
 
 ALL = list(AGGREGATORS)
-FLOATS = ["fpisa", "fpisa-a", "switchml"]
+FLOATS = ["fpisa", "fpisa-copy", "fpisa-a", "switchml"]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_size_option(text: str, size: int) -> None:
     [
         (["--largest", "big"], '--largest must be a size such as 64KB or 16MB, not "big"'),
         (["--workers", "1"], "--workers must be from 2 to 8, not 1"),
-        (["--aggregators", "mpi"], "unknown aggregator mpi; there are fpisa, fpisa-a, switchml, switchml-plain"),
+        (["--aggregators", "mpi"], "unknown aggregator mpi; there are fpisa, fpisa-copy, fpisa-a, switchml, switchml-plain"),
         (["--out", "/dev/null"], "cannot make the folder /dev/null"),
     ],
 )
@@ -189,7 +189,7 @@ def test_every_aggregator_through_a_switch(tmp_path: Path) -> None:
     """2 workers, 64 KB: right sums without loss and with it, counts as they must be, and errors instead of hangs."""
     setting = Setting(AGGREGATORS["fpisa"], tensor_bytes=64 * KB, slots=32, repeats=2)
     with Rig(tmp_path) as rig:
-        for name in ("fpisa", "switchml", "switchml-int"):
+        for name in ("fpisa", "fpisa-copy", "switchml", "switchml-int"):
             for loss in (0.0, 0.01):
                 row = rig.measure(replace(setting, aggregator=AGGREGATORS[name], loss=loss))
                 chunks = 64 * KB // 256 + (32 if name == "switchml" else 0)

@@ -25,13 +25,15 @@ class Aggregator:
     dtype: str
     says: str
     vectors: int = -1  # emulator.native.engine.set_vectors
+    registered: bool = False  # tensors lie in memory that the switch reads and writes itself (emulator.native.pool)
 
 
 AGGREGATORS = {
     a.name: a
     for a in (
-        Aggregator("fpisa", "allreduce_fpisa.p4", 1, RAW, "float32", "floats added in the switch"),
-        Aggregator("fpisa-a", "allreduce_fpisa_approx.p4", 1, RAW, "float32", "floats, approximate shape"),
+        Aggregator("fpisa", "allreduce_fpisa.p4", 1, RAW, "float32", "floats added in the switch", registered=True),
+        Aggregator("fpisa-copy", "allreduce_fpisa.p4", 1, RAW, "float32", "as fpisa, tensors copied by the workers"),
+        Aggregator("fpisa-a", "allreduce_fpisa_approx.p4", 1, RAW, "float32", "floats, approximate shape", registered=True),
         Aggregator("switchml", "allreduce_int.p4", 0, QUANTISED, "float32", "floats the workers quantise"),
         Aggregator("switchml-plain", "allreduce_int.p4", 0, QUANTISED, "float32", "as switchml, converted value by value", 0),
         Aggregator("switchml-int", "allreduce_int.p4", 0, SWAPPED, "int32", "integers, bytes swapped by the workers"),

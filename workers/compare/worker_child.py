@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from emulator.native.engine import NativeEngine, NativeEngineError, set_vectors
+from emulator.native.pool import Pool
 from workers.compare.child import Message, serve
 from workers.compare.plan import AGGREGATORS, Aggregator, CompareError
 from workers.compare.seats import seat
 from workers.compare.values import contribution, judge, wrong
 
 TRAIN_BYTES = 64 << 20  # the most that a train's tensors take
+POOL_BYTES = (256 << 20) + TRAIN_BYTES  # a train, or the largest tensor
 COUNTED = (
     "packets_sent", "packets_received", "retransmissions", "timeouts", "discarded", "bytes_sent", "bytes_received",
     "convert_ns", "copy_ns", "syscall_ns", "cpu_ns", "wall_ns",
@@ -33,6 +35,7 @@ class Worker:
     def __init__(self) -> None:
         self.engine: NativeEngine | None = None
         self.aggregator: Aggregator = AGGREGATORS["fpisa"]
+        self.pool: Pool | None = None
         self.tensor: tuple[Any, Any, Any] = (None, None, None)  # (what it is, own values, (sum, bound))
 
     def handle(self, message: Message) -> Message:
@@ -47,6 +50,10 @@ class Worker:
         )  # fmt: skip
         set_vectors(self.aggregator.vectors)
         self.engine = NativeEngine(place, memory=message["path"])
+        if self.aggregator.registered:
+            if self.pool is None:
+                self.pool = Pool(POOL_BYTES)
+            self.engine.register(self.pool)
         return {}
 
     def do_close(self, message: Message) -> Message:
@@ -63,7 +70,7 @@ class Worker:
         found: Message = {"seconds": [], "sums": [], "wrong": 0, "largest_error": 0.0}
         counts = dict.fromkeys(COUNTED, 0)
         train = max(1, min(message["repeats"], TRAIN_BYTES // own.nbytes))
-        values = np.empty((train, own.size), own.dtype)
+        values = self.memory((train, own.size), own.dtype)
         for first in range(0, message["repeats"], train):
             tensors = values[: message["repeats"] - first]
             tensors[:] = own
@@ -74,6 +81,12 @@ class Worker:
             counts = {name: counts[name] + after[name] - before[name] for name in COUNTED}
             self.check(tensors, right, found)
         return {**found, "stats": counts}
+
+    def memory(self, shape: tuple[int, int], dtype: Any) -> Any:
+        """Where tensors lie while they are summed."""
+        if self.aggregator.registered and self.pool is not None:
+            return self.pool.empty(shape, dtype)
+        return np.empty(shape, dtype)
 
     def timed(self, engine: NativeEngine, tensors: Any, compute: float) -> list[float]:
         """Sums one tensor after another; seconds of each, computing included."""

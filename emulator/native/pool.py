@@ -1,0 +1,98 @@
+"""Memory that a switch on this machine reads contributions from and writes results to.
+
+    pool = Pool(64 << 20)
+    engine.register(pool)
+    gradients = pool.empty(1_000_000)
+    engine.allreduce(gradients)        # no byte of it passes through this process's processor
+
+`emulator/native/worker.h` is the contract, docs/PROTOCOL.md ("Registered memory") what it rests on.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from emulator.native import lib_and_ffi
+
+PAGE = 4096
+
+
+class PoolError(Exception):
+    """No such memory, or not enough of it; one sentence."""
+
+
+class _Block:
+    """An array's memory; the pool lives as long as any of them."""
+
+    def __init__(self, pool: Pool, address: int, bytes_: int) -> None:
+        self.pool = pool
+        self.__array_interface__ = {"data": (address, False), "shape": (bytes_,), "typestr": "|u1", "version": 3}
+
+
+class Pool:
+    """`bytes_` of memory, in whole pages. Arrays begin at pages of their own. Raises PoolError."""
+
+    def __init__(self, bytes_: int) -> None:
+        try:
+            self._lib, ffi = lib_and_ffi()
+        except RuntimeError as error:
+            raise PoolError(str(error)) from None
+        sentence = ffi.new("char[256]")
+        raw = self._lib.fpw_pool_new(bytes_, sentence)
+        if raw == ffi.NULL:
+            raise PoolError(ffi.string(sentence).decode(errors="replace"))
+        self.raw = ffi.gc(raw, self._lib.fpw_pool_free)
+        self.address = int(ffi.cast("uintptr_t", self._lib.fpw_pool_memory(raw)))
+        self.bytes = int(self._lib.fpw_pool_bytes(raw))
+        self._free = {0: self.bytes}  # offset: length; no two touch
+        self._lock = threading.Lock()
+
+    @property
+    def shared(self) -> bool:
+        """Whether the switch may use it. Not any more once an all-reduce in it has failed: its arrays are then private
+        memory with the same values, and copied."""
+        return bool(self._lib.fpw_pool_shared(self.raw))
+
+    def holds(self, array: NDArray[Any]) -> bool:
+        """Whether a contiguous array lies in it."""
+        offset = int(array.ctypes.data) - self.address
+        return 0 <= offset and offset + array.nbytes <= self.bytes
+
+    def empty(self, shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[Any]:
+        """An array with what lay there before; its memory returns when it and its views are gone. Raises PoolError."""
+        kind = np.dtype(dtype)
+        wanted = math.prod(shape if isinstance(shape, tuple) else (shape,)) * kind.itemsize
+        room = max(-(-wanted // PAGE) * PAGE, PAGE)
+        offset = self._take(room)
+        block = _Block(self, self.address + offset, room)
+        weakref.finalize(block, self._give_back, offset, room).atexit = False
+        return np.asarray(block)[:wanted].view(kind).reshape(shape)
+
+    def _take(self, room: int) -> int:
+        with self._lock:
+            for offset, length in self._free.items():
+                if length >= room:
+                    del self._free[offset]
+                    if length > room:
+                        self._free[offset + room] = length - room
+                    return offset
+        raise PoolError(f"a pool of {self.bytes} bytes has no {room} in a row left")
+
+    def _give_back(self, offset: int, room: int) -> None:
+        with self._lock:
+            parts = sorted([*self._free.items(), (offset, room)])
+            joined: dict[int, int] = {}
+            last = -1
+            for at, length in parts:
+                if last >= 0 and at == last + joined[last]:
+                    joined[last] += length
+                else:
+                    joined[at] = length
+                    last = at
+            self._free = joined
