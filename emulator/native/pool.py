@@ -62,7 +62,7 @@ class Pool:
     def holds(self, array: NDArray[Any]) -> bool:
         """Whether a contiguous array lies in it."""
         offset = int(array.ctypes.data) - self.address
-        return 0 <= offset and offset + array.nbytes <= self.bytes
+        return offset >= 0 and offset + array.nbytes <= self.bytes
 
     def empty(self, shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray[Any]:
         """An array with what lay there before; its memory returns when it and its views are gone. Raises PoolError."""
