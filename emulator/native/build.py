@@ -2,7 +2,8 @@
 cffi_modules.
 
 The headers are the one truth: cffi reads their declarations, the C files include them.
-FPISA_SANITIZE=1 adds the address and undefined-behaviour sanitisers (tests preload libasan).
+`--sanitize DIR` builds another copy below DIR with the address and undefined-behaviour sanitisers; the one in place stays as
+it is. A process that loads the copy must have libasan preloaded (tests/native/test_sanitized.py).
 """
 
 from __future__ import annotations
@@ -21,13 +22,25 @@ from cffi import FFI
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 MODULE = "emulator.native._native"
-HEADERS = ["pipeline.h", "tables.h", "externs.h", "egress_queues.h", "ports.h", "traffic.h", "worker.h", "slot_model.h", "rows.h", "cells.h"]
+HEADERS = [
+    "pipeline.h",
+    "tables.h",
+    "externs.h",
+    "egress_queues.h",
+    "ports.h",
+    "traffic.h",
+    "worker.h",
+    "slot_model.h",
+    "rows.h",
+    "cells.h",
+]
 CALLBACKS = """
 extern "Python" int32_t fpn_python_process(void *state, const struct fp_packet *in, int32_t n_in,
     struct fp_packet *out, int32_t out_capacity, int32_t *n_out, uint8_t *arena, int64_t arena_size,
     uint64_t now_us);
 """
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"]
 
 
 def declarations(text: str) -> str:
@@ -44,28 +57,25 @@ def declarations(text: str) -> str:
     return "\n".join(kept)
 
 
-def make_builder() -> FFI:
-    """The cffi builder; source paths are relative to the project's root, as setuptools wants them."""
+def make_builder(sanitize: bool = False) -> FFI:
+    """The cffi builder. Source paths are relative to the project's root, as setuptools wants them; with sanitize they are
+    absolute, for that copy is built elsewhere."""
     builder = FFI()
     builder.cdef("\n".join(declarations((HERE / h).read_text()) for h in HEADERS) + CALLBACKS)
     flags = ["-O3", "-g1", "-std=gnu11", "-fno-semantic-interposition", *WARNINGS]
     link = ["-pthread"]
-    if os.environ.get("FPISA_SANITIZE") == "1":
-        sanitize = [
-            "-fsanitize=address,undefined",
-            "-fno-sanitize-recover=undefined",
-            "-fno-omit-frame-pointer",
-        ]
-        flags = [*flags, "-O1", *sanitize]
-        link += sanitize
+    if sanitize:
+        flags = [*flags, "-O1", *SANITIZERS]
+        link += SANITIZERS
     if os.environ.get("FPISA_WERROR") == "1":
         flags.append("-Werror")
+    here = HERE if sanitize else HERE.relative_to(ROOT)
     builder.set_source(
         MODULE,
         "".join(f'#include "{h}"\n' for h in HEADERS),
-        sources=[f"emulator/native/{p.name}" for p in sorted(HERE.glob("*.c")) if not p.name.startswith("_")],
-        include_dirs=["emulator/native"],
-        depends=[f"emulator/native/{p.name}" for p in sorted(HERE.glob("*.h"))],
+        sources=[str(here / p.name) for p in sorted(HERE.glob("*.c")) if not p.name.startswith("_")],
+        include_dirs=[str(here)],
+        depends=[str(here / p.name) for p in sorted(HERE.glob("*.h"))],
         extra_compile_args=flags,
         extra_link_args=link,
     )
@@ -78,11 +88,14 @@ def has_compiler() -> bool:
     return shutil.which(command) is not None
 
 
-def build(verbose: bool = False) -> Path:
-    """Compiles the extension in place and returns its path. Raises RuntimeError with one sentence when it
-    cannot."""
+def build(verbose: bool = False, sanitized: Path | None = None) -> Path:
+    """Compiles the extension, in place or with sanitisers below a folder, and returns its path. Raises RuntimeError with one
+    sentence when it cannot."""
     if not has_compiler():
         raise RuntimeError("no C compiler found; install one (Debian: apt-get install gcc libc6-dev python3-dev)")
+    if sanitized is not None:
+        sanitized.mkdir(parents=True, exist_ok=True)
+        return Path(make_builder(sanitize=True).compile(tmpdir=str(sanitized.resolve()), verbose=verbose))
     before = Path.cwd()
     os.chdir(ROOT)
     try:
@@ -99,16 +112,19 @@ def main(argv: list[str] | None = None) -> int:
         epilog="example: python -m emulator.native.build --strict",
     )
     parser.add_argument("--strict", action="store_true", help="treat compiler warnings as errors")
-    parser.add_argument("--sanitize", action="store_true", help="address and undefined-behaviour sanitisers")
+    parser.add_argument(
+        "--sanitize",
+        type=Path,
+        metavar="DIR",
+        help="build a copy below DIR with address and undefined-behaviour sanitisers",
+    )
     parser.add_argument("--verbose", action="store_true", help="show the compiler's commands")
     options = parser.parse_args(argv)
-    if options.strict or options.sanitize:
-        env = dict(os.environ, FPISA_WERROR="1" if options.strict else "0")
-        env["FPISA_SANITIZE"] = "1" if options.sanitize else "0"
-        again = [sys.executable, "-m", "emulator.native.build"] + (["--verbose"] if options.verbose else [])
-        return subprocess.call(again, cwd=ROOT, env=env)
+    if options.strict and os.environ.get("FPISA_WERROR") != "1":
+        again = [sys.executable, "-m", "emulator.native.build", *(sys.argv[1:] if argv is None else argv)]
+        return subprocess.call(again, cwd=ROOT, env=dict(os.environ, FPISA_WERROR="1"))
     try:
-        print(build(options.verbose))
+        print(build(options.verbose, options.sanitize))
     except RuntimeError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -93,7 +93,7 @@ static bool find_tcp(const uint8_t *data, uint32_t length, struct tcp_place *pla
         sum = sum_bytes(data + at + 8, 32);
     } else
         return false;
-    if (tcp < at + 20 || tcp + 20 > length)
+    if (tcp < at + 20 || tcp + 20 > length || data[tcp + 12] >> 4 < 5)
         return false;
     uint8_t tail[4] = {0, IP_TCP, 0, 0};
     store16(tail + 2, (uint16_t)(length - tcp));

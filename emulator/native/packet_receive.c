@@ -56,6 +56,10 @@ static bool read_frame(struct ring_port *ring, struct tpacket2_hdr *header, stru
         packet->data = restore_tag(header, packet->data, &packet->offload);
         packet->length += 4;
     }
+    if (packet->length > FP_MAX_FRAME) { /* by its tag */
+        drops[FPN_RX_TOO_LONG]++;
+        return false;
+    }
     packet->segmented = packet->placed = false;
     if (packet->offload.gso_type == VIRTIO_NET_HDR_GSO_UDP_L4)
         return true;

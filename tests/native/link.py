@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import heapq
 import math
+import os
 import random
 import subprocess
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from emulator.native.build import SANITIZERS
 from workers.window import RoundTrip, Timing, Window
 
 FRAME_BITS = 1082 * 8
@@ -55,13 +57,20 @@ class PythonWindow:
         return self.window.retransmissions
 
 
+def compile_c(made: Path, sources: list[Path]) -> ctypes.CDLL:
+    """Sources as a library; with sanitisers in a process that has them (test_sanitized.py)."""
+    flags = ["-std=gnu11", "-O1", "-shared", "-fPIC", "-pthread", f"-I{NATIVE}"]
+    if "FPISA_SANITIZED" in os.environ:
+        flags += SANITIZERS
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    subprocess.run(["cc", *flags, "-o", str(made), *map(str, sources)], check=True, env=environment)
+    return ctypes.CDLL(str(made))
+
+
 def compile_window(folder: Path) -> ctypes.CDLL:
     """window.c with its driver as a library."""
-    made = folder / "window.so"
     sources = [NATIVE / "window.c", NATIVE / "window_size.c", Path(__file__).with_name("window_driver.c")]
-    flags = ["-std=gnu11", "-O1", "-shared", "-fPIC", "-pthread", f"-I{NATIVE}", "-o"]
-    subprocess.run(["cc", *flags, str(made), *map(str, sources)], check=True)
-    lib = ctypes.CDLL(str(made))
+    lib = compile_c(folder / "window.so", sources)
     lib.driver_new.restype = ctypes.c_void_p
     lib.driver_round_trip.restype = ctypes.c_double
     lib.driver_window.restype = ctypes.c_uint32
