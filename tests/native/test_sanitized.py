@@ -1,5 +1,6 @@
 """The C part's tests once more over a copy built with the address and undefined-behaviour sanitisers: a byte read or written
-out of its place, or an operation that C does not define, ends the process. Python's own memory comes from malloc, so that reads past
+out of its place, or an operation that C does not define, ends the process.
+Python's own memory comes from malloc, so that reads past
 a buffer of Python's are seen too. Compiled pipelines are no C of ours; what they call is."""
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ HERE = Path(__file__).resolve().parent
 LIMIT_S = 540
 GROUPS = {
     "queues, cells, rows, trains": """tests/switch/test_native_queues.py tests/server/test_register_read.py
-        tests/query/test_pack.py tests/query/test_net_native.py tests/native/test_offload.py tests/native/test_train.py tests/native/test_convert.py""",
+        tests/query/test_pack.py tests/query/test_net_native.py
+        tests/native/test_offload.py
+        tests/native/test_train.py tests/native/test_convert.py""",
     "ports": "tests/native/test_ports.py tests/native/test_packet_ring.py tests/native/test_runner_switch.py",
     "tables and externs": "tests/native/test_tables.py tests/native/test_ternary_tree.py tests/native/test_externs.py",
     "windows": "tests/native/test_window_size.py tests/native/test_window_link.py",
