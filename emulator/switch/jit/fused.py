@@ -9,7 +9,7 @@ recirculate); what comes of it is appended to the output.
 from __future__ import annotations
 
 from emulator.native import tables as native
-from emulator.switch.jit import deparsing, flow, guess, notes
+from emulator.switch.jit import deparsing, flow, guess, home_plan, homes, notes
 from emulator.switch.jit.gen import Frame, Gen, Shared
 from emulator.switch.jit.ir import Function, Ref
 from emulator.switch.jit.output import AFTER_EGRESS, AFTER_INGRESS, Output
@@ -53,6 +53,8 @@ class _Fused:
         self.shared = shared
         self.model = shared.model
         self.phv = shared.phv
+        if not shared.queued and not has_primitive(shared.model, INGRESS_REQUESTS | EGRESS_REQUESTS):
+            shared.homes = home_plan.plan(shared.model, shared.phv)
         self.fn = Function(NAME, SIGNATURE)
         fn = self.fn
         self.index = fn.alloca("i32")
@@ -63,6 +65,8 @@ class _Fused:
     # --- frames ---
 
     def _zero(self, frame: Frame, var: Var, slot: str) -> list[str]:
+        if homes.is_address(var):
+            return [f"  store i{var.bits} ptrtoint (ptr {homes.ZEROS} to i64), ptr {slot}, align 8"]
         return [f"  store i{var.bits} 0, ptr {slot}, align 8"]
 
     def _from_ingress(self, frame: Frame, var: Var, slot: str) -> list[str]:

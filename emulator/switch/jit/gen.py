@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.switch.jit.baked import Content
+from emulator.switch.jit.home_plan import Home
+from emulator.switch.jit.homes import Homes
 from emulator.switch.jit.ir import Function, Ref
 from emulator.switch.jit.phv import Buffer, Phv, Var
 from emulator.switch.jit.placement import RegisterLayout
@@ -132,7 +134,8 @@ class Shared:
     """What the functions of one compiled program have in common.
 
     addresses: (kind, number) -> word of the state table that holds the address. tags: alias classes of memory.
-    baked: contents of tables to compile in, by table index. queued: packets may have to wait at ports with a rate."""
+    baked: contents of tables to compile in, by table index. queued: packets may have to wait at ports with a rate.
+    homes: of headers that stay in memory."""
 
     model: Model
     phv: Phv
@@ -145,6 +148,7 @@ class Shared:
     sites: list[Site] = field(default_factory=list)
     helpers: set[str] = field(default_factory=set)
     queued: bool = False
+    homes: tuple[Home, ...] = ()
 
     def word(self, kind: str, number: int = 0) -> int:
         return self.addresses.setdefault((kind, number), len(self.addresses))
@@ -175,6 +179,7 @@ class Gen:
         self.path = Path()
         self.recall = Recall(fn)
         self.recall.fetch_all = self._fetch_all
+        self.homes = Homes(self, shared.homes)
         self.params: tuple[Val, ...] = ()
         self.lookahead: Callable[[int, int], Val] | None = None
         self.buffers_base = "%phv"
@@ -232,6 +237,8 @@ class Gen:
         if value is None:
             value = self._fetch(var)
         if value is None:
+            value = self.homes.read(var)
+        if value is None:
             ref = self.fn.load(f"i{var.bits}", self.frame.slot(var), 8)
             value = Val(ref, var.bits, *(signed_range(var.width) if var.signed else unsigned_range(var.width)))
             self.path.root.env[var] = value
@@ -274,6 +281,7 @@ class Gen:
         """Write the path's values to their slots; afterwards a block may end."""
         assert self.path.base is None, "a path with a predicate cannot branch"
         self._fetch_all()
+        self.homes.flush()
         for var in sorted(self.path.dirty, key=lambda v: v.offset):
             value = self.path.env[var]
             ref = self.arith.widen(value, var.bits) if value.bits <= var.bits else self.arith.modulo(value, var.bits)
@@ -288,7 +296,7 @@ class Gen:
     def branch(self, cond: Ref, yes: str, no: str, likely: bool | None = None, sole: tuple[str, ...] = ()) -> None:
         """sole: those of the two to which no other block leads."""
         self._fetch_all()
-        self.recall.leave({v: self.path.env[v] for v in self.path.dirty}, sole)
+        self.recall.leave({v: self.path.env[v] for v in self.path.dirty if v not in self.homes.of}, sole)
         self.flush()
         self.fn.cond_br(cond, yes, no, likely)
 
@@ -326,7 +334,8 @@ class Gen:
         for path in (p for _, p in arms):
             for layer in path.layers(ancestor):
                 result.dirty |= layer.dirty
-        for var in sorted(result.dirty, key=lambda v: v.offset):
+        self.homes.merge(arms, result)
+        for var in sorted(result.dirty - result.env.keys(), key=lambda v: v.offset):
             value = self._of(arms[-1][1], var)
             for cond, path in reversed(arms[:-1]):
                 value = self._choose(cond, self._of(path, var), value)

@@ -154,6 +154,8 @@ def make_valid(g: Gen, header: int, when: Ref = 1) -> None:
 
 
 def zero_fields(g: Gen, header: int, when: Ref) -> None:
+    if g.homes.clear(header, when):
+        return
     for f, field in enumerate(g.model.header_type(header).fields):
         var = g.phv.buffers[header, f].used if field.varbit else g.phv.field(header, f)
         g.set_const(var, 0, when)

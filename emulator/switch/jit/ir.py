@@ -10,58 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from emulator.switch.jit.constants import compare, const_text, fold, signed
+
 Ref = int | str
 
 LONG_CHAIN = 8
 _COMMUTATIVE = frozenset(("add", "mul", "and", "or", "xor"))
-
-
-def const_text(value: int, bits: int) -> str:
-    """Decimal text of a constant, negative when its sign bit is set."""
-    if bits == 1:
-        return "true" if value & 1 else "false"
-    value &= (1 << bits) - 1
-    return str(value - (1 << bits) if value >> (bits - 1) else value)
-
-
-def signed(value: int, bits: int) -> int:
-    value &= (1 << bits) - 1
-    return value - (1 << bits) if value >> (bits - 1) else value
-
-
-def fold(op: str, bits: int, a: int, b: int) -> int:
-    """Value of a binary operation on constants; shift amounts are below `bits`."""
-    mask = (1 << bits) - 1
-    match op:
-        case "add":
-            return (a + b) & mask
-        case "sub":
-            return (a - b) & mask
-        case "mul":
-            return (a * b) & mask
-        case "and":
-            return a & b
-        case "or":
-            return a | b
-        case "xor":
-            return a ^ b
-        case "shl":
-            return (a << b) & mask
-        case "lshr":
-            return a >> b
-        case "ashr":
-            return (signed(a, bits) >> b) & mask
-        case "udiv":
-            return a // b if b else 0
-        case "urem":
-            return a % b if b else 0
-    raise ValueError(op)
-
-
-def compare(op: str, bits: int, a: int, b: int) -> int:
-    if op.startswith("s"):
-        a, b, op = signed(a, bits), signed(b, bits), "u" + op[1:]
-    return int({"eq": a == b, "ne": a != b, "ult": a < b, "ule": a <= b, "ugt": a > b, "uge": a >= b}[op])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +41,8 @@ class Function:
         self._known: dict[str, str] = {}
         self._ors: dict[str, _Or] = {}
         self._flags: dict[str, str] = {}
+        self._swapped: dict[str, Ref] = {}
+        self._narrow: dict[str, tuple[str, int]] = {}
         self._places: dict[str, str] = {}
         self._count = 0
         self.block = "entry"
@@ -108,6 +64,8 @@ class Function:
         assert not self.open, f"block {self.block} has no end"
         self._lines.append(f"{label}:")
         self._known.clear()
+        self._swapped.clear()
+        self._narrow.clear()
         self._ors.clear()
         self.block, self.open = label, True
 
@@ -308,6 +266,11 @@ class Function:
         wide = self.pure(f"sext i1 {cond} to i{bits}")
         return self.pure(f'call i{bits} asm "", "=r,0"(i{bits} {wide})')
 
+    def hidden(self, address: str, kind: str = "ptr") -> str:
+        """A pointer to an address about which LLVM learns no more, or it would for instance make a pointer of its own for
+        each cell behind it, and carry them all."""
+        return self.pure(f'call ptr asm "", "=r,0"({kind} {address})')
+
     def not_(self, a: Ref) -> Ref:
         return self.op("xor", 1, a, 1)
 
@@ -323,6 +286,7 @@ class Function:
         name = self.pure(f"zext i{bits} {a} to i{to}")
         if bits == 1:
             self._flags[name] = a
+        self._narrow[name] = (a, bits)
         return name
 
     def sext(self, a: Ref, bits: int, to: int) -> Ref:
@@ -337,6 +301,9 @@ class Function:
             return a
         if isinstance(a, int):
             return a & ((1 << to) - 1)
+        narrow, had = self._narrow.get(a, (a, 0))
+        if had == to:
+            return narrow
         return self.pure(f"trunc i{bits} {a} to i{to}")
 
     def resize(self, a: Ref, bits: int, to: int) -> Ref:
@@ -354,7 +321,12 @@ class Function:
             return a
         if isinstance(a, int):
             return int.from_bytes((a & ((1 << bits) - 1)).to_bytes(bits // 8, "big"), "little")
-        return self.intrinsic("llvm.bswap", bits, a)
+        if a in self._swapped:
+            return self._swapped[a]
+        name = self.intrinsic("llvm.bswap", bits, a)
+        assert isinstance(name, str)
+        self._swapped[name] = a
+        return name
 
     def gep(self, base: str, offset: Ref) -> str:
         """base + offset bytes (an i64)."""
@@ -377,6 +349,10 @@ class Function:
     def memcpy(self, to: str, source: str, size: Ref) -> None:
         self.declared.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
         self.do(f"call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {source}, i64 {self.ref(size, 64)}, i1 false)")
+
+    def memmove(self, to: str, source: str, size: Ref) -> None:
+        self.declared.add("declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)")
+        self.do(f"call void @llvm.memmove.p0.p0.i64(ptr {to}, ptr {source}, i64 {self.ref(size, 64)}, i1 false)")
 
     @staticmethod
     def ref(value: Ref, bits: int) -> str:

@@ -57,7 +57,7 @@ def processor() -> tuple[str, str]:
 def vector_attributes() -> str:
     """Function attributes: full vector width where the machine has it."""
     wide = "+avx512f," in processor()[1] + ","
-    return 'nounwind "prefer-vector-width"="512"' if wide else "nounwind"
+    return 'nounwind alignstack=64 "prefer-vector-width"="512"' if wide else "nounwind"
 
 
 def cache_folder() -> Path:

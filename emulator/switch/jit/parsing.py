@@ -44,6 +44,7 @@ class ParserGen:
         self.labels = [g.fn.label("state") for _ in self.parser.states]
         self.done = g.fn.label("parsed")
         self.cyclic = _cyclic(self.parser.states)
+        self.before = _sole_ways(self.parser.states, self.parser.init_state)
 
     def run(self) -> None:
         g = self.g
@@ -55,7 +56,8 @@ class ParserGen:
                 externs.reset_fuel(g, PARSER_STEP_LIMIT)
             g.goto(self.labels[self.parser.init_state])
             for number in _reachable(self.parser.states, self.parser.init_state):
-                self._state(number)
+                if self.before[number] is None:
+                    self._chain(number)
         g.start(self.done)
         g.lookahead = None
         error = g.phv.standard("parser_error")
@@ -64,9 +66,16 @@ class ParserGen:
 
     # --- states ---
 
-    def _state(self, number: int) -> None:
+    def _chain(self, number: int) -> None:
+        """A state and those that have no other way in, in one block."""
+        self.g.start(self.labels[number])
+        following: int | None = number
+        while following is not None:
+            following = self._state(following)
+
+    def _state(self, number: int) -> int | None:
+        """A state whose block has begun. Returns the one that goes on in the same block."""
         g, state = self.g, self.parser.states[number]
-        g.start(self.labels[number])
         if any(self.cyclic):
             on = g.fn.label("fuelled")
             out = g.fn.label("empty")
@@ -76,7 +85,11 @@ class ParserGen:
             g.start(on)
         for op in state.ops:
             self._op(op)
+        sole = _only_next(state)
+        if sole is not None and self.before[sole] == number:
+            return sole
         self._transitions(state)
+        return None
 
     def _op(self, op: ParserOp) -> None:
         g = self.g
@@ -196,8 +209,9 @@ class ParserGen:
         size = kind.fixed_bits // 8
         self._unless(self._fits(const(size)), self._error("PacketTooShort"))
         pointer = self._pointer()
-        for f, field in enumerate(kind.fields):
-            g.set(g.phv.field(header, f), self._field(pointer, field.offset, field.width))
+        if not g.homes.extract(header, pointer):
+            for f, field in enumerate(kind.fields):
+                g.set(g.phv.field(header, f), self._field(pointer, field.offset, field.width))
         headers.make_valid(g, header)
         self._move(const(size))
 
@@ -324,6 +338,26 @@ def _reachable(states: tuple[ParseState, ...], first: int) -> list[int]:
             if transition.next is not None and transition.next not in found:
                 found.append(transition.next)
     return found
+
+
+def _only_next(state: ParseState) -> int | None:
+    """The state that follows whatever the packet holds. A key counts, though nothing depends on it: it may not be there."""
+    first = state.transitions[0] if state.transitions and not state.key else None
+    return first.next if first is not None and first.default else None
+
+
+def _sole_ways(states: tuple[ParseState, ...], first: int | None) -> list[int | None]:
+    """For each state the one that it always and solely follows."""
+    ways: list[list[int]] = [[] for _ in states]
+    for number, state in enumerate(states):
+        for transition in state.transitions:
+            if transition.next is not None:
+                ways[transition.next].append(number)
+    cyclic = _cyclic(states)
+    return [
+        w[0] if len(w) == 1 and n != first and not cyclic[n] and _only_next(states[w[0]]) == n else None
+        for n, w in enumerate(ways)
+    ]
 
 
 def _cyclic(states: tuple[ParseState, ...]) -> list[bool]:

@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emulator.switch.expr import SHIFT_LIMIT
-from emulator.switch.jit.ir import Function, Ref, fold, signed
+from emulator.switch.jit.constants import fold, signed
+from emulator.switch.jit.ir import Function, Ref
 
 
 @dataclass(frozen=True, slots=True)
