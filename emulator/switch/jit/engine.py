@@ -13,14 +13,15 @@ from emulator.native import tables as native
 from emulator.switch.control import Change, Control, Table
 from emulator.switch.engine import NO_LIST, Arrival, Requests
 from emulator.switch.expr import VALID, FieldRead
-from emulator.switch.jit import calls, extern_state, externs, fused, guess, notes, output, placement, program
-from emulator.switch.jit.batches import RECORD, Fused
+from emulator.switch.jit import calls, extern_state, externs, fused, guess, notes, placement, program, slow_path
+from emulator.switch.jit.batches import Room
 from emulator.switch.jit.callbacks import EXTERN, SLOW
 from emulator.switch.jit.gen import Site
 from emulator.switch.jit.mirror import Mirror
 from emulator.switch.jit.native_queues import NativeQueues
 from emulator.switch.jit.phv import Phv, Var
 from emulator.switch.jit.single import Packet, Stages, growth, scratch_bytes
+from emulator.switch.jit.versions import Fused
 from emulator.switch.model import Model
 
 if TYPE_CHECKING:
@@ -224,24 +225,14 @@ class JitEngine:
     def _finish(self, kind, data, ports, out, count, capacity, arena, used, size) -> int:
         buffers = min((b.offset for b in self.phv.buffers.values()), default=self.phv.size)
         memory = bytearray(self.memories[0].tobytes())
-        if kind == output.AFTER_EGRESS:
+        if kind == slow_path.AFTER_EGRESS:
             memory[buffers:] = self.memories[1][buffers:].tobytes()
         packet = Packet(memory, data, int(self.now[0]))
         self.take_requests(packet)
         assert self.slow_path is not None
-        found = self.slow_path(kind == output.AFTER_EGRESS, packet, ports & 0xFFFF, (ports >> 16) & 0xFFFF)
-        written = 0
-        begin = used
-        for port, payload in found:
-            if count + written >= capacity or used + len(payload) > size or written >= 0xFFFF:
-                self.control.state.event("drop_output_full")
-                continue
-            ctypes.memmove(arena + used, payload, len(payload))
-            record = RECORD.pack(arena + used, len(payload), port & 0xFFFF, 0)
-            ctypes.memmove(out + 16 * (count + written), record, 16)
-            used += -(-len(payload) // 64) * 64
-            written += 1
-        return written | (min(used, size) - begin) << 16
+        found = self.slow_path(kind == slow_path.AFTER_EGRESS, packet, ports & 0xFFFF, (ports >> 16) & 0xFFFF)
+        room = Room(out, count, capacity, arena, used, size)
+        return room.append(found, lambda: self.control.state.event("drop_output_full"))
 
     def _called(self, kind: int, site: int, a: int, b: int, scratch: int) -> int:
         """Compiled code calls out. Must not raise: there is no one above to catch it."""

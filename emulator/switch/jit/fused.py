@@ -12,9 +12,10 @@ from emulator.native import tables as native
 from emulator.switch.jit import deparsing, flow, guess, home_plan, homes, notes
 from emulator.switch.jit.gen import Frame, Gen, Shared
 from emulator.switch.jit.ir import Function, Ref
-from emulator.switch.jit.output import AFTER_EGRESS, AFTER_INGRESS, Output
+from emulator.switch.jit.output import Output
 from emulator.switch.jit.parsing import ParserGen
 from emulator.switch.jit.phv import Var
+from emulator.switch.jit.slow_path import AFTER_EGRESS, AFTER_INGRESS, SlowPath
 from emulator.switch.jit.values import Val, const
 from emulator.switch.model import Model
 
@@ -84,6 +85,7 @@ class _Fused:
         fn = self.fn
         fn.store("i32", "0", self.index, 8)
         self.output = Output(fn, self.shared)
+        self.slow = SlowPath(self.output, self.shared)
         loop = fn.label("loop")
         fn.br(loop)
         fn.start(loop)
@@ -93,7 +95,7 @@ class _Fused:
         fn.store("i32", str(fn.op("add", 32, at, 1)), self.index, 8)
         fn.br(loop)
         self._event_blocks()
-        self.output.finish()
+        self.slow.finish()
         fn.start(self.full)
         fn.store("i32", fn.load("i32", self.output.count, 8), "%n_out", 4)
         fn.end(f"ret i32 {fn.load('i32', self.index, 8)}")
@@ -171,7 +173,7 @@ class _Fused:
             asked = g.fn.or_(asked, g.arith.nonzero(g.get(var)))
 
         def leave() -> None:
-            self.output.slow_path(g, AFTER_INGRESS, [self.first], self._memory(), self._ports(0))
+            self.slow.leave(g, AFTER_INGRESS, [self.first], self._memory(), self._ports(0))
             g.flush()
             g.fn.br(self.next)
             g.start(g.fn.label("unreached"))
@@ -276,7 +278,7 @@ class _Fused:
         fn.cond_br(fn.icmp("eq", 8, asked, 0), go, ask, likely=True)
         fn.start(ask)
         memory = self._memory()
-        self.output.spill(self.phv, [self.first], memory)
+        self.slow.spill(self.phv, [self.first], memory)
         kind = fn.load("i32", self.kind, 8)
         is_copy = fn.icmp("ne", 32, kind, NORMAL)
         packet = [f"ptr {queues}", f"ptr {memory}", f"ptr {self.data}", f"i64 {fn.ref(self.length, 64)}"]
@@ -339,7 +341,7 @@ class _Fused:
         asked = g.fn.or_(g.arith.nonzero(g.get(own.clone)), g.arith.nonzero(g.get(own.recirculate)))
 
         def leave() -> None:
-            self.output.slow_path(g, AFTER_EGRESS, [self.first, frame], self._memory(), self._ports(port))
+            self.slow.leave(g, AFTER_EGRESS, [self.first, frame], self._memory(), self._ports(port))
             g.flush()
             g.fn.br(self.again)
             g.start(g.fn.label("unreached"))
