@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from . import ast, check_expr
+from . import ast, check_expr, check_flow
 from .check_block import block_fits, is_prototype
 from .checker import Checker, Sym
 from .types import (
@@ -55,6 +55,7 @@ def call(ck: Checker, expr: ast.Call, want: Type | None) -> Type:
         if _reaches(ck, found, ck.current, set()):
             return ck.error(func.pos, f"action {func.name} calls itself")
         check_args(ck, found.params, expr.args, expr.pos, found.name, ck.env)
+        check_flow.run(ck, found)
         return VOID
     return ck.error(func.pos, f"'{func.name}' cannot be called")
 
@@ -280,6 +281,7 @@ def _apply_table(ck: Checker, func: ast.Member, expr: ast.Call) -> Type:
         return ck.error(func.pos, f"table {sym.name} cannot be applied in an action")
     if expr.args:
         ck.error(expr.pos, f"apply of a table takes no arguments, {len(expr.args)} given")
+    check_flow.run(ck, sym.decl)
     return sym.type
 
 

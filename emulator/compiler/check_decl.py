@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import ast, check_expr, check_stmt
+from . import ast, check_expr, check_flow, check_stmt
 from .check_lint import lint
 from .check_main import check_main
 from .check_table import check_table, used_match_kind
@@ -242,9 +242,9 @@ def _control(ck: Checker, decl: ast.Control) -> None:
 
 def _local(ck: Checker, item: Any) -> None:
     if isinstance(item, ast.Action):
-        _action(ck, item)
+        check_flow.apart(ck, item, lambda: _action(ck, item))
     elif isinstance(item, ast.Table):
-        check_table(ck, item)
+        check_flow.apart(ck, item, lambda: check_table(ck, item))
     elif isinstance(item, ast.ValueSet):
         _value_set(ck, item)
     else:

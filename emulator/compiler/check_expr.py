@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import ast, check_call
+from . import ast, check_call, check_flow
 from .check_compat import castable, comparable, same_width
 from .checker import Checker, Sym
 from .types import (
@@ -73,10 +73,7 @@ def _name(ck: Checker, expr: ast.Name, want: Type | None) -> Type:
     if found is None:
         return ck.error(expr.pos, f"'{expr.name}' is not declared")
     if isinstance(found, Sym):
-        if not found.written:
-            ck.diags.warn(expr.pos, f"variable '{expr.name}' is read before anything is written to it",
-                          "uninitialized")
-            found.written = True
+        check_flow.read(ck, found, expr.pos)
         return found.type
     return ck.error(expr.pos, f"'{expr.name}' is not a value")
 

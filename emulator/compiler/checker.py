@@ -76,6 +76,10 @@ class Checker(Context):
         self.callees: dict[Any, set[Any]] = {}
         self.current: Any = None
         self.asserted: set[ast.Call] = set()
+        self.outer: dict[Sym, list[int]] = {}
+        """Variables around the action or table being checked that nothing has written so far: where it reads them."""
+        self.reads: dict[Any, list[tuple[Sym, int]]] = {}
+        """The same for each action and table that has been checked."""
 
     # -- errors
     def error(self, pos: int, message: str) -> Type:

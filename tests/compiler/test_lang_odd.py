@@ -118,12 +118,25 @@ QUIET = [
 ]
 """What may be right is not warned of."""
 
+BESIDE = [
+    "bit<8> q; table t { key = { q : exact; } actions = { NoAction; } } apply { q = 1; t.apply(); }",
+    "bit<8> q; action a() { h.h.b = q; } apply { q = h.h.a; a(); }",
+    "bit<8> q; action r() { h.h.b = q; } action w() { q = 1; } table t { actions = { w; } default_action = w; } "
+    "table u { actions = { r; } default_action = r; } apply { t.apply(); u.apply(); }",
+    "bit<8> q; bit<8> z; action a() { z = q; } action b() { a(); } apply { q = 7; b(); h.h.b = z; }",
+]
+"""Actions and tables read a control's variables when they run, not where they are written down."""
+
 DECLARED: dict[str, tuple[dict[str, str], str]] = {
     "unused action": ({"ig": "action a() { } apply { }"}, "action a is never used [unused]"),
     "unused table": ({"ig": "table t { actions = { NoAction; } } apply { }"}, "table t is never applied [unused]"),
     "unused object": ({"ig": "register<bit<8>>(4) r; apply { }"}, "object r is never used [unused]"),
     "output never written": ({"after": "void f(out bit<8> x) { }", "ig": "apply { f(h.h.a); }"}, "is never written [uninit"),
     "output read first": ({"after": "void f(out bit<8> x) { x = x + 1; }", "ig": "apply { f(h.h.a); }"}, "'x' is read before"),
+    "key without a value": ({"ig": "bit<8> q; table t { key = { q : exact; } actions = { NoAction; } } apply { t.apply(); q = 1; }"},
+                            "'q' is read before"),
+    "action without a value": ({"ig": "bit<8> q; action a() { h.h.b = q; } action b() { a(); } apply { b(); q = 1; }"},
+                               "'q' is read before"),
     "reject": ({"parser": "state start { transition reject; }"}, "reject ends parsing and the packet goes on"),
     "no transition": ({"parser": "state start { b.extract(h.h); }"}, "has no transition, which means reject [parser-trans"),
     "state nobody goes to": ({"parser": START + " state z { transition accept; }"}, "state 'z' is never reached [unreachable]"),
@@ -149,6 +162,11 @@ def test_statement_is_warned_of(statement: str, words: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("statement", QUIET)
 def test_nothing_is_said_of_what_may_be_right(statement: str, tmp_path: Path) -> None:
     assert compile_text(small(ig=f"apply {{ {statement} }}"), tmp_path).text() == ""
+
+
+@pytest.mark.parametrize("control", BESIDE)
+def test_nothing_is_said_of_variables_written_in_time(control: str, tmp_path: Path) -> None:
+    assert compile_text(small(ig=control), tmp_path).text() == ""
 
 
 @pytest.mark.parametrize(("parts", "words"), DECLARED.values(), ids=DECLARED.keys())
