@@ -17,6 +17,8 @@ from .types import strip, width_of
 PREFIX = {"action": 1, "table": 2, "value_set": 3, "controller_header": 4, "action_profile": 0x11, "counter": 0x12,
           "direct_counter": 0x13, "meter": 0x14, "direct_meter": 0x15, "register": 0x16, "digest": 0x17}
 UNITS = {0: "PACKETS", 1: "BYTES", 2: "BOTH"}
+SCOPES = ("tableonly", "defaultonly", "groupaction")
+"""Annotations of a table's actions, in the order of ActionRef.Scope; none of them is 0."""
 METER_TYPES = {"single_rate_three_color": 1, "single_rate_two_color": 2}
 """Annotations of meters that restrict them to one rate; @two_rate_three_color says what holds anyway."""
 
@@ -156,10 +158,9 @@ def _table(message: Any, table: ir.Table, names: Names, types: TypeInfo, program
         ref = message.action_refs.add()
         ref.id = names.ids["action", use.action.name]
         names.notes(use.annotations, ref)
-        if ast.annotation(use.annotations, "tableonly"):
-            ref.scope = 1
-        if ast.annotation(use.annotations, "defaultonly"):
-            ref.scope = 2
+        for scope, note in enumerate(SCOPES, 1):
+            if ast.annotation(use.annotations, note):
+                ref.scope = scope
     _defaults(message, table, names)
     if table.implementation:
         message.implementation_id = names.ids["action_profile", table.implementation]

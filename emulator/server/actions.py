@@ -70,19 +70,32 @@ class ActionCodec:
     def known(self, name: str) -> bool:
         return name in self._ids
 
-    def check_scope(self, table: Table, action_id: int, *, default: bool) -> None:
-        """Refuse an action that is not the table's, or not for this use."""
+    def _scope(self, table: Table, action_id: int) -> tuple[Action, Scope]:
+        """The action and its scope in the table, whose it must be."""
         scope = table.scopes.get(action_id)
-        action = self._by_id.get(action_id)
-        if action is None:
+        found = self._by_id.get(action_id)
+        if found is None:
             raise invalid(f"there is no action with id 0x{action_id:08x}", "use the program's P4Info")
         if scope is None:
             own = ", ".join(self._by_id[i][0].name for i in table.scopes)
-            raise invalid(f"action {action[0].name} is not one of table {table.name}", f"use one of {own}")
+            raise invalid(f"action {found[0].name} is not one of table {table.name}", f"use one of {own}")
+        return found[0], scope
+
+    def check_group_action(self, table: Table, action_id: int) -> None:
+        """Refuse an action that one-shots of this table cannot have as their group's."""
+        action, scope = self._scope(table, action_id)
+        if scope is not Scope.GROUP:
+            raise denied(f"action {action.name} is no @groupaction in {table.name}", "it cannot be a group's action")
+
+    def check_scope(self, table: Table, action_id: int, *, default: bool) -> None:
+        """Refuse an action that is not the table's, or not for this use."""
+        action, scope = self._scope(table, action_id)
+        if scope is Scope.GROUP:
+            raise denied(f"action {action.name} is @groupaction in {table.name}", "only a one-shot's group can use it")
         if default and scope is Scope.TABLE_ONLY:
-            raise denied(f"action {action[0].name} is @tableonly in {table.name}", "it cannot be the default")
+            raise denied(f"action {action.name} is @tableonly in {table.name}", "it cannot be the default")
         if not default and scope is Scope.DEFAULT_ONLY:
-            raise denied(f"action {action[0].name} is @defaultonly in {table.name}", "entries cannot use it")
+            raise denied(f"action {action.name} is @defaultonly in {table.name}", "entries cannot use it")
 
 
 def _params(

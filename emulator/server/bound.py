@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from controller.p4rt.entities.digest import data_kind, decode_member, encode_member, type_name
@@ -10,6 +10,7 @@ from controller.p4rt.schema import Member, Named, Schema
 from emulator.switch.queues import MAX_PRIORITIES
 
 from .actions import ActionCodec
+from .choice import WatchPorts
 from .errors import invalid, not_found
 from .match import KeyCodec
 from .numbers import unsigned
@@ -24,8 +25,10 @@ from .translation import Translations
 class Bound:
     """Ids of P4Info to objects of the control plane. An id that leads nowhere is refused by `find`."""
 
-    def __init__(self, program: Program, ports: Mapping[str, int] | None = None) -> None:
-        """ports: the switch's, by name."""
+    def __init__(
+        self, program: Program, ports: Mapping[str, int] | None = None, numbers: Container[int] | None = None
+    ) -> None:
+        """ports: the switch's, by name. numbers: of all its ports; None where it has none of its own."""
         self.program = program
         self.schema: Schema = program.schema
         self.control: Any = program.switch.control
@@ -33,12 +36,13 @@ class Bound:
         self.translations = Translations(schema.message, ports, program.switch.cpu_port)
         widths = {a.name: tuple(p.width for p in a.params) for a in control.model.actions}
         self.actions = ActionCodec(schema, self.translations, widths)
+        watched = WatchPorts(self.translations.port, numbers)
         self.profiles = {
             info.id: Profile(
                 info,
                 control.action_profiles[info.name],
                 self.actions,
-                self.translations.port,
+                watched,
                 [schema.tables.by_id[i] for i in info.table_ids if i in schema.tables.by_id],
             )
             for info in schema.profiles

@@ -133,8 +133,12 @@ class Device:
         self._install(_serve(self._bind(program)))
 
     def _bind(self, program: Program) -> Bound:
-        ports = self.runner.ports if self.runner is not None else {}
-        return Bound(program, {spec.name: number for number, spec in ports.items() if hasattr(spec, "name")})
+        if self.runner is None:
+            return Bound(program)
+        ports = self.runner.ports
+        names = {spec.name: number for number, spec in ports.items() if hasattr(spec, "name")}
+        own = [] if self.options.cpu_port is None else [self.options.cpu_port]
+        return Bound(program, names, {*ports, *own})
 
     def _reconcile(self, program: Program) -> None:
         bound = self._bind(program)

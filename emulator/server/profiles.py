@@ -1,4 +1,4 @@
-"""Action profiles: members and groups under the controller's own numbers, and one-shots.
+"""Action profiles: members and groups under the controller's own numbers.
 
 The switch gives members handles in order of creation, and a selector chooses in that order, as simple_switch does; so
 the controller's numbers are kept beside the handles instead of being used as such.
@@ -6,8 +6,6 @@ the controller's numbers are kept beside the handles instead of being used as su
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from controller.p4rt.schema import ActionProfile, Table
@@ -16,175 +14,37 @@ from emulator.switch.errors import ControlError
 from emulator.switch.profile import Place
 
 from .actions import ActionCodec
-from .errors import Refused, invalid, not_found, unimplemented
+from .choice import Watch, WatchPorts, checked_weight, group_size, set_watch, watch_of
+from .errors import Refused, invalid, not_found
+from .one_shots import OneShots
 from .undo import Undo
 
-
-@dataclass(frozen=True)
-class Shot:
-    """One action of a one-shot as the controller gave it, without its repeats."""
-
-    action: str
-    args: tuple[int, ...]
-    weight: int
-    watch: bytes | int | None
-
-
-@dataclass(frozen=True)
-class OneShot:
-    """The hidden group and members that serve one entry."""
-
-    group: int
-    members: tuple[int, ...]
-    shots: tuple[Shot, ...]
-    mode: int = 0  # as written: how to choose, and how the size is counted
-    semantics: int = 0
-
-
-MAX_PORT = 511
-MAX_WEIGHT = 1 << 16  # a group writes its weights out
+Row = tuple[int, int, Watch]
+"""A group's member as written: its number, its weight, the port it watches."""
 
 
 def _in_use(what: str) -> Refused:
     return Refused(Code.FAILED_PRECONDITION, f"{what} is in use", "let nothing name it any more, then delete it")
 
 
-def watch_of(message: Any) -> bytes | int | None:
-    which = message.WhichOneof("watch_kind")
-    return None if which is None else getattr(message, which)
-
-
-PortOf = Callable[[bytes, str], int]
-"""The number of a port that a controller gives as bytes; the second argument says where, for an error."""
-
-
-def watch_port(watch: bytes | int | None, port_of: PortOf) -> int | None:
-    """The port number to watch; None to be always up."""
-    if watch is None or watch == b"":
-        return None
-    port = watch if isinstance(watch, int) else port_of(watch, "watch_port")
-    if not 0 <= port <= MAX_PORT:
-        raise invalid(f"watch_port: there is no port {port}", f"ports are 0..{MAX_PORT}")
-    return port
-
-
-def check_weight(info: ActionProfile, weight: int, what: str) -> None:
-    """Refuse a weight that no place in a group of this profile can have."""
-    if weight < 1:
-        raise invalid(f"{what}: weight {weight} is below 1", "weights start at 1")
-    if info.max_member_weight and weight > info.max_member_weight:
-        raise invalid(f"{what}: weight {weight} is above {info.max_member_weight}", "lower it, or raise max_member_weight")
-    if weight > 1 and not info.weights_allowed:
-        raise invalid(f"{what}: weight {weight} is above 1", f"groups of {info.name} have no weights")
-    if weight > MAX_WEIGHT:
-        raise Refused(Code.RESOURCE_EXHAUSTED, f"{what}: weight {weight} is above {MAX_WEIGHT}", "lower it")
-
-
-def group_size(by_members: bool, weights: list[int]) -> tuple[int, str]:
-    """(size of a group, words for it)."""
-    return (len(weights), "members number") if by_members else (sum(weights), "the weights add up to")
-
-
-class OneShots:
-    """All one-shots of one profile, by the entry they serve."""
-
-    def __init__(self, info: ActionProfile, control: Any, actions: ActionCodec, port_of: PortOf) -> None:
-        self.info = info
-        self._control = control
-        self._actions, self._port_of = actions, port_of
-        self._by_entry: dict[tuple[int, int], OneShot] = {}
-
-    def __len__(self) -> int:
-        return len(self._by_entry)
-
-    def create(self, table: Table, action_set: Any) -> OneShot:
-        """Make the hidden members and group of an ActionProfileActionSet; nothing is left after a refusal."""
-        if not self.info.with_selector:
-            raise invalid(f"action profile {self.info.name} has no selector", "one-shots need one")
-        messages = action_set.action_profile_actions
-        if action_set.HasField("group_action") or action_set.action_selection_mode == 2:
-            raise unimplemented("group actions and random selection are not supported", "leave them unset")
-        shots = []
-        for one in messages:
-            check_weight(self.info, one.weight, "one-shot")
-            self._actions.check_scope(table, one.action.action_id, default=False)
-            watch_port(watch_of(one), self._port_of)
-            shots.append(Shot(*self._actions.decode(one.action), one.weight, watch_of(one)))
-        by_members = {1: False, 2: True}.get(action_set.size_semantics, self.info.by_members)
-        size, what = group_size(by_members, [shot.weight for shot in shots])
-        if self.info.max_group_size and size > self.info.max_group_size:
-            raise invalid(
-                f"one-shot: {what} {size}, more than {self.info.max_group_size}",
-                "make it smaller, or raise max_group_size in the P4 program",
-            )
-        return self._make(tuple(shots), action_set.action_selection_mode, action_set.size_semantics)
-
-    def recreate(self, shot: OneShot) -> OneShot:
-        """A one-shot like one that was destroyed."""
-        return self._make(shot.shots, shot.mode, shot.semantics)
-
-    def _make(self, shots: tuple[Shot, ...], mode: int, semantics: int) -> OneShot:
-        members: list[int] = []
-        try:
-            for shot in shots:
-                members.append(self._control.add_member(shot.action, shot.args))
-            places = [Place(m, s.weight, watch_port(s.watch, self._port_of)) for m, s in zip(members, shots)]
-            group = self._control.add_group(places)
-        except ControlError:
-            for member in members:
-                self._control.delete_member(member)
-            raise
-        return OneShot(group, tuple(members), shots, mode, semantics)
-
-    def destroy(self, shot: OneShot) -> None:
-        self._control.delete_group(shot.group)
-        for member in shot.members:
-            self._control.delete_member(member)
-
-    def attach(self, table_id: int, handle: int, shot: OneShot | None) -> OneShot | None:
-        """Let the entry have `shot` (None: none); the one it had before."""
-        old = self._by_entry.pop((table_id, handle), None)
-        if shot is not None:
-            self._by_entry[table_id, handle] = shot
-        return old
-
-    def of(self, table_id: int, handle: int) -> OneShot | None:
-        return self._by_entry.get((table_id, handle))
-
-    def encode(self, shot: OneShot, into: Any) -> None:
-        """Fill an ActionProfileActionSet."""
-        into.action_selection_mode, into.size_semantics = shot.mode, shot.semantics
-        for one in shot.shots:
-            added = into.action_profile_actions.add(weight=one.weight)
-            self._actions.encode(one.action, one.args, added.action)
-            set_watch(added, one.watch)
-
-
-def set_watch(message: Any, watch: bytes | int | None) -> None:
-    if isinstance(watch, bytes):
-        message.watch_port = watch
-    elif watch is not None:
-        message.watch = watch
-
-
 class Profile:
     """One action profile with the members and groups the controller made."""
 
     def __init__(
-        self, info: ActionProfile, control: Any, actions: ActionCodec, port_of: PortOf, tables: list[Table]
+        self, info: ActionProfile, control: Any, actions: ActionCodec, ports: WatchPorts, tables: list[Table]
     ) -> None:
         self.info = info
-        self._port_of = port_of
+        self._ports = ports
         self.control = control
         self.actions = actions
         self.tables = tables
-        self.one_shots = OneShots(info, control, actions, port_of)
+        self.one_shots = OneShots(info, control, actions, ports)
         self.members: dict[int, int] = {}  # controller's id -> handle
         self.groups: dict[int, int] = {}
         self.member_ids: dict[int, int] = {}  # and back
         self.group_ids: dict[int, int] = {}
         self.max_sizes: dict[int, int] = {}  # group id -> as written
-        self.watches: dict[int, tuple[tuple[int, int, bytes | int | None], ...]] = {}  # group id -> as written
+        self.watches: dict[int, tuple[Row, ...]] = {}  # group id -> as written
 
     def member(self, number: int) -> int:
         if number not in self.members:
@@ -282,16 +142,16 @@ class Profile:
             raise invalid(f"max_size {message.max_size} is not in 0..{limit}", "0 takes the program's own limit")
         return message.max_size or limit
 
-    def _rows(self, message: Any, limit: int) -> tuple[tuple[int, int, bytes | int | None], ...]:
+    def _rows(self, message: Any, limit: int) -> tuple[Row, ...]:
         """(member id, weight, watch) of a group message, checked. limit: its largest size, 0 for any."""
         rows = tuple((m.member_id, m.weight, watch_of(m)) for m in message.members)
         if len({row[0] for row in rows}) != len(rows):
             raise invalid(f"a member of group {message.group_id} is named twice", "use weights to repeat it")
-        for number, weight, watch in rows:
+        for number, _, watch in rows:
             self.member(number)
-            watch_port(watch, self._port_of)
-            check_weight(self.info, weight, f"member {number}")
-        size, what = group_size(self.info.by_members, [row[1] for row in rows])
+            self._ports.number(watch)
+        weights = [self._times(weight, number) for number, weight, _ in rows]
+        size, what = group_size(self.info.by_members, weights, f"group {message.group_id}")
         if limit and size > limit:
             raise Refused(
                 Code.RESOURCE_EXHAUSTED,
@@ -300,8 +160,14 @@ class Profile:
             )
         return rows
 
+    def _times(self, weight: int, number: int) -> int:
+        return checked_weight(self.info, weight, f"member {number}", self.info.by_members)
+
     def _places(self, rows: Any) -> list[Place]:
-        return [Place(self.member(number), weight, watch_port(watch, self._port_of)) for number, weight, watch in rows]
+        return [
+            Place(self.member(number), self._times(weight, number), self._ports.number(watch))
+            for number, weight, watch in rows
+        ]
 
     def _add_group(self, number: int, rows: Any, size: int, handle: int | None = None) -> Undo:
         handle = self.control.add_group(self._places(rows), handle=handle)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.p4rt.p4info import from_p4info
-from controller.p4rt.schema import Schema
+from controller.p4rt.schema import Schema, Table
 from controller.p4rt.status import Code
 
 from .errors import Refused, invalid
+from .group_actions import add_pairs, tables_with
 
 log = logging.getLogger("fpisa.p4rt")
 
@@ -103,7 +104,7 @@ def build(config: Any, options: SwitchOptions) -> Program:
     schema, data, _ = check(config, options.externs)
     try:
         switch = Switch.load(
-            with_initial_entries(schema, data),
+            as_declared(schema, data),
             engine=options.engine,
             drop_port=options.drop_port,
             cpu_port=options.cpu_port,
@@ -120,20 +121,26 @@ def build(config: Any, options: SwitchOptions) -> Program:
     return Program(schema, data, cookie, switch)
 
 
-def with_initial_entries(schema: Schema, data: bytes) -> bytes:
-    """The JSON with its preinitialised tables opened. bmv2's JSON cannot tell initial entries from constant ones; P4Info can,
-    and has the size that the program gives such a table."""
-    names = {t.name: t for t in schema.tables if t.has_initial_entries and not t.is_const}
-    if not names:
+def as_declared(schema: Schema, data: bytes) -> bytes:
+    """The JSON with what only P4Info says of its tables: which entries are initial ones, and which actions are groups'."""
+    initial = {t.name: t for t in schema.tables if t.has_initial_entries and not t.is_const}
+    if not initial and not tables_with(schema):
         return data
     document = json.loads(data)
+    _open_tables(document, initial)
+    add_pairs(schema, document)
+    return json.dumps(document).encode()
+
+
+def _open_tables(document: Any, initial: dict[str, Table]) -> None:
+    """bmv2's JSON cannot tell initial entries from constant ones; P4Info can, and has the size that the program gives such
+    a table."""
     for pipeline in document.get("pipelines", ()):
         for table in pipeline.get("tables", ()):
-            info = names.get(table.get("name"))
+            info = initial.get(table.get("name"))
             if info is not None and table.get("entries"):
                 table.setdefault("entries_const", False)
                 table["max_size"] = max(info.size, len(table["entries"]), int(table.get("max_size", 0)))
-    return json.dumps(document).encode()
 
 
 def _check_platform(message: Any) -> None:

@@ -12,7 +12,8 @@ from .actions import ActionCodec
 from .entry_extras import NO_EXTRA, Direct, DirectResources, Extra, extra_of
 from .errors import Refused, denied, invalid, not_found
 from .match import KeyCodec
-from .profiles import OneShot, Profile
+from .one_shots import ActionSet, OneShot
+from .profiles import Profile
 from .table_default import DefaultEntry
 from .undo import Undo
 
@@ -135,7 +136,7 @@ class BoundTable:
             return self.control.insert_member(key, profile.member(action.action_profile_member_id), priority)
         if which == "action_profile_group_id":
             return self.control.insert_group(key, profile.group(action.action_profile_group_id), priority)
-        shot = self._one_shot(profile, action)
+        shot = profile.one_shots.make(self._action_set(profile, action))
         try:
             handle = self.control.insert_group(key, shot.group, priority)
         except ControlError:
@@ -144,13 +145,13 @@ class BoundTable:
         profile.one_shots.attach(self.info.id, handle, shot)
         return handle
 
-    def _one_shot(self, profile: Profile, action: Any) -> OneShot:
+    def _action_set(self, profile: Profile, action: Any) -> ActionSet:
         if profile.members or profile.groups:
             raise invalid(
                 f"action profile {profile.info.name} has members or groups, and so its tables take no one-shots",
                 "keep to one of the two ways; delete the members and groups first",
             )
-        return profile.one_shots.create(self.info, action.action_profile_action_set)
+        return profile.one_shots.decode(self.info, action.action_profile_action_set)
 
     def _profile_for(self, which: str | None) -> Profile:
         if which is None:
@@ -190,24 +191,26 @@ class BoundTable:
         return None if self.profile is None else self.profile.one_shots.of(self.info.id, handle)
 
     def _modify_indirect(self, which: str | None, action: Any, handle: int) -> OneShot | None:
-        """Point the entry elsewhere; the one-shot it had, if any, is kept for an undo until it is dropped."""
+        """Point the entry elsewhere; the one-shot it had, if any, for an undo."""
         profile = self._profile_for(which)
-        shot: OneShot | None = None
+        old = self._shot(handle)
         if which == "action_profile_member_id":
             self.control.modify_member(handle, profile.member(action.action_profile_member_id))
+            self._drop_shot(handle)
         elif which == "action_profile_group_id":
             self.control.modify_group(handle, profile.group(action.action_profile_group_id))
+            self._drop_shot(handle)
         else:
-            shot = self._one_shot(profile, action)
-            try:
-                self.control.modify_group(handle, shot.group)
-            except ControlError:
-                profile.one_shots.destroy(shot)
-                raise
-        old = profile.one_shots.attach(self.info.id, handle, shot)
-        if old is not None:
-            profile.one_shots.destroy(old)
+            self._give_shot(handle, self._action_set(profile, action))
         return old
+
+    def _give_shot(self, handle: int, wanted: ActionSet) -> None:
+        """Let an entry have this one-shot, whatever it had; after a refusal it has what it had."""
+        assert self.profile is not None
+        shots, old = self.profile.one_shots, self._shot(handle)
+        new = shots.make(wanted) if old is None else shots.change(old, wanted)
+        self.control.modify_group(handle, new.group)
+        shots.attach(self.info.id, handle, new)
 
     def _delete(self, entry: Any) -> Undo:
         handle = self.find(entry)
@@ -273,31 +276,29 @@ class BoundTable:
         control = self.control
         if before.action is not None:
             control.modify(handle, before.action, before.args)
-        elif old_shot is not None and self.profile is not None:
-            shot = self.profile.one_shots.recreate(old_shot)
-            control.modify_group(handle, shot.group)
-            self._drop_shot(handle, shot)
+        elif old_shot is not None:
+            self._give_shot(handle, old_shot.made_of)
         else:
             if before.member is not None:
                 control.modify_member(handle, before.member)
             else:
                 control.modify_group(handle, before.group)
-            self._drop_shot(handle, None)
+            self._drop_shot(handle)
         self._put_back(handle, before)
 
-    def _drop_shot(self, handle: int, shot: OneShot | None) -> None:
-        """Give the entry `shot` in place of the one-shot it has."""
+    def _drop_shot(self, handle: int) -> None:
+        """The entry names something else now."""
         assert self.profile is not None
-        newer = self.profile.one_shots.attach(self.info.id, handle, shot)
-        if newer is not None:
-            self.profile.one_shots.destroy(newer)
+        old = self.profile.one_shots.attach(self.info.id, handle, None)
+        if old is not None:
+            self.profile.one_shots.destroy(old)
 
     def _reinsert(self, before: Snapshot, old_shot: OneShot | None) -> None:
         control = self.control
         if before.action is not None:
             handle = control.insert(before.key, before.action, before.args, before.priority)
         elif old_shot is not None and self.profile is not None:
-            shot = self.profile.one_shots.recreate(old_shot)
+            shot = self.profile.one_shots.make(old_shot.made_of)
             handle = control.insert_group(before.key, shot.group, before.priority)
             self.profile.one_shots.attach(self.info.id, handle, shot)
         elif before.member is not None:

@@ -32,11 +32,13 @@ class Place:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """active: member handles to choose from, weights written out, in order of their handles."""
+    """active: member handles to choose from, weights written out, in order of their handles. random: chosen among by the
+    switch's random numbers instead of the selector's hash."""
 
     handle: int
     places: tuple[Place, ...] = ()
     max_size: int = 0
+    random: bool = False
     active: list[int] = field(default_factory=list)
     users: int = 0
     metadata: Any = None
@@ -98,9 +100,14 @@ class ActionProfile:
     # --- Groups ---
 
     def add_group(
-        self, members: Iterable[int | Place] = (), *, handle: int | None = None, max_size: int = 0
+        self,
+        members: Iterable[int | Place] = (),
+        *,
+        handle: int | None = None,
+        max_size: int = 0,
+        random: bool = False,
     ) -> int:
-        """members: handles or Places. max_size: largest sum of weights (0: the profile's)."""
+        """members: handles or Places. max_size: largest sum of weights (0: the profile's). random: as in Group."""
         if self.spec.selector_algo is None:
             raise ControlError("unsupported", f"action profile {self.name} has no selector, so no groups")
         if handle in self._groups:
@@ -108,14 +115,15 @@ class ActionProfile:
         places = self._places(members, max_size)
         if handle is None:
             handle = max(self._groups, default=-1) + 1
-        self._groups[handle] = Group(handle, max_size=max_size)
+        self._groups[handle] = Group(handle, max_size=max_size, random=random)
         self._place(self._groups[handle], places)
         self._done("add_group", self._groups[handle])
         return handle
 
-    def modify_group(self, handle: int, members: Iterable[int | Place]) -> None:
+    def modify_group(self, handle: int, members: Iterable[int | Place], *, random: bool = False) -> None:
         group = self.group(handle)
         self._place(group, self._places(members, group.max_size))
+        group.random = random
         self._done("modify_group", group)
 
     def delete_group(self, handle: int) -> None:

@@ -115,7 +115,7 @@ def test_error_details_fit_an_ordinary_client(live: Any, count: int, told: int) 
 
 
 PROGRAMS = ("03_acl_ternary", "05_registers", "06_counters", "07_meters", "08_multicast", "12_action_profile",
-            "13_action_selector", "11_digest", "rules.p4")  # fmt: skip
+            "13_action_selector", "11_digest", "rules.p4", "selectors.p4")  # fmt: skip
 
 
 @pytest.mark.parametrize("case", PROGRAMS)

@@ -47,9 +47,17 @@ class Weighted:
 
 @dataclass(frozen=True)
 class OneShot:
-    """A group made together with its entry."""
+    """A group made together with its entry. group_action: runs before the action that is chosen. selection: "hash" or
+    "random", sizes: "weights" or "members"; by default as the selector has them."""
 
     actions: tuple[Weighted, ...]
+    group_action: ActionCall | None = None
+    selection: str = ""
+    sizes: str = ""
+
+
+SELECTIONS = ("", "hash", "random")  # in P4Runtime's order, as are the next
+SIZES = ("", "weights", "members")
 
 
 Target = ActionCall | MemberRef | GroupRef | OneShot
@@ -93,12 +101,26 @@ def encode_target(target: Target, schema: Schema, table: Table, into: Any) -> No
     elif isinstance(target, GroupRef):
         into.action_profile_group_id = target.id
     else:
-        into.action_profile_action_set.SetInParent()  # which may be empty
-        for one in target.actions:
-            added = into.action_profile_action_set.action_profile_actions.add(weight=one.weight)
-            encode_call(one.action, schema.action_of(table, one.action.name), added.action)
-            if one.watch_port is not None:
-                added.watch_port = encode_port(one.watch_port)
+        _encode_one_shot(target, schema, table, into.action_profile_action_set)
+
+
+def _encode_one_shot(shot: OneShot, schema: Schema, table: Table, into: Any) -> None:
+    into.SetInParent()  # which may be empty
+    into.action_selection_mode = _place(shot.selection, SELECTIONS, "selection")
+    into.size_semantics = _place(shot.sizes, SIZES, "sizes")
+    if shot.group_action is not None:
+        encode_call(shot.group_action, schema.action_of(table, shot.group_action.name), into.group_action)
+    for one in shot.actions:
+        added = into.action_profile_actions.add(weight=one.weight)
+        encode_call(one.action, schema.action_of(table, one.action.name), added.action)
+        if one.watch_port is not None:
+            added.watch_port = encode_port(one.watch_port)
+
+
+def _place(word: str, words: tuple[str, ...], what: str) -> int:
+    if word not in words:
+        raise ValueError(f"{what} of a one-shot are {', '.join(repr(w) for w in words)}, not {word!r}")
+    return words.index(word)
 
 
 def decode_target(schema: Schema, message: Any) -> Target | None:
@@ -110,13 +132,16 @@ def decode_target(schema: Schema, message: Any) -> Target | None:
     if kind == "action_profile_group_id":
         return GroupRef(message.action_profile_group_id)
     if kind == "action_profile_action_set":
-        return OneShot(
-            tuple(
-                Weighted(decode_call(schema, one.action), one.weight, decode_watch(one))
-                for one in message.action_profile_action_set.action_profile_actions
-            )
-        )
+        return _decode_one_shot(schema, message.action_profile_action_set)
     return None
+
+
+def _decode_one_shot(schema: Schema, message: Any) -> OneShot:
+    actions = tuple(
+        Weighted(decode_call(schema, one.action), one.weight, decode_watch(one)) for one in message.action_profile_actions
+    )
+    group_action = decode_call(schema, message.group_action) if message.HasField("group_action") else None
+    return OneShot(actions, group_action, SELECTIONS[message.action_selection_mode], SIZES[message.size_semantics])
 
 
 def decode_watch(message: Any) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emulator.switch import expr as x
-from emulator.switch.interp.actions import Actions
+from emulator.switch.interp.actions import Actions, uniform
 from emulator.switch.interp.calculations import input_bytes
 from emulator.switch.interp.exprs import Args
 from emulator.switch.interp.phv import Phv
@@ -95,6 +95,7 @@ class PipelineProgram:
         profile = self.actions.control.profile_list[node.profile]
         spec = profile.spec
         actions = self.actions.model.actions
+        rng = self.actions.rng
         own = {actions[a].name: a for a in node.actions}  # a profile's tables have copies of an action each
         if spec.selector_algo is not None:
             gather, call = (
@@ -107,7 +108,9 @@ class PipelineProgram:
                 member = profile.member(entry.member)
             else:
                 assert entry.group is not None
-                chosen = profile.choose(entry.group, call(gather(p)))
+                group = profile.group(entry.group)
+                number = uniform(rng, max(1, len(group.active)) - 1) if group.random else call(gather(p))
+                chosen = profile.choose(entry.group, number)
                 if chosen is None:
                     p.odd.add("empty_group")
                     return None

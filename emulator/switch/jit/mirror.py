@@ -133,13 +133,16 @@ class TableMirror:
         return GROUP, [entry.slot, self._group(entry.group), *[0] * (self.words - 2)]
 
     def _group(self, handle: int) -> int:
-        """Address of a group's members' number and records; behind the 0 of an empty one stands the default."""
+        """Address of a group: the number of its members, whether they are chosen at random, and their records; behind the 0 of
+        an empty one stands the default."""
         found = self._groups.get(handle)
         if found is None:
             profile = self.table.profile
             assert profile is not None
-            members = [self._member(m) for m in profile.group(handle).active]
-            found = self._groups[handle] = np.array([len(members), *(members or [self.record.ctypes.data])], np.uint64)
+            group = profile.group(handle)
+            members = [self._member(m) for m in group.active]
+            head = [len(members), int(group.random)]
+            found = self._groups[handle] = np.array([*head, *(members or [self.record.ctypes.data])], np.uint64)
         return int(found.ctypes.data)
 
     def _member(self, handle: int) -> int:
@@ -256,7 +259,7 @@ class Mirror:
             if change.kind == "table":
                 per_table.setdefault(change.name, []).append(change)
                 moved |= self._by_name[change.name].may_move
-            elif change.kind == "profile":
+            elif change.kind == "profile" and not change.op.startswith("add_"):  # nothing names what is new
                 for table in self.tables:
                     if table.table.profile is not None and table.table.profile.name == change.name:
                         per_table[table.table.name] = [Change("table", table.table.name, "restart")]

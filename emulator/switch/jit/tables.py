@@ -24,7 +24,7 @@ NONE = 0xFFFFFFFF
 """Action number of an entry without an action."""
 GROUP = 0xFFFFFFFE
 """Action number of an entry that names a group: its first argument is the address of the group's members,
-a number and that many addresses of records laid out as entries."""
+their number, whether they are chosen at random, and that many addresses of records laid out as entries."""
 HEADER = 32
 ENTRY, AHEAD = "entry", "ahead"
 
@@ -219,11 +219,26 @@ def _member(g: Gen, node: TableNode, entry: str) -> str:
     def choose() -> None:
         profile = g.model.action_profiles[node.profile or 0]
         group = g.fn.load("ptr", g.fn.gep(entry, HEADER + 8), 8, g.tag(ENTRY))
-        number = hashing.hash_value(g, profile.selector_algo or "", profile.inputs, profile.name)
         count = Val(g.fn.load("i64", group, 8, g.tag(ENTRY)), 64, 0, 1 << 32)
         notes.note(g, "empty_group", g.fn.not_(g.arith.nonzero(count)))
-        index = g.arith.widen(g.arith.div(number, g.arith.clamp(count, 1, 1 << 32), rest=True), 64)
-        place = g.fn.gep(group, g.fn.op("add", 64, g.fn.op("mul", 64, index, 8), 8))
+        some = g.arith.clamp(count, 1, 1 << 32)
+        chosen = g.fn.place("chosen", "i64")
+
+        def draw() -> None:
+            span = g.fn.ref(g.arith.widen(g.arith.sub(some, const(1)), 64), 64)
+            args = [f"ptr {g.address('random')}", f"i64 {span}"]
+            g.fn.store("i64", g.fn.call("i64", g.address("run_draw"), args), chosen, 8)
+
+        def hashed() -> None:
+            number = hashing.hash_value(g, profile.selector_algo or "", profile.inputs, profile.name)
+            rest = g.arith.widen(g.arith.div(number, some, rest=True), 64)
+            g.fn.store("i64", g.fn.ref(rest, 64), chosen, 8)
+
+        at_random = g.fn.icmp("ne", 64, g.fn.load("i64", g.fn.gep(group, 8), 8, g.tag(ENTRY)), 0)
+        g.branch_if(at_random, draw, likely=False)
+        g.branch_if(g.fn.not_(at_random), hashed)
+        index = g.fn.load("i64", chosen, 8)
+        place = g.fn.gep(group, g.fn.op("add", 64, g.fn.op("mul", 64, index, 8), 16))
         g.fn.store("ptr", g.fn.load("ptr", place, 8, g.tag(ENTRY)), record, 8)
 
     g.branch_if(g.fn.icmp("eq", 32, action, GROUP), choose)
