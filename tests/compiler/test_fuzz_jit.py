@@ -1,4 +1,5 @@
-"""The compiler's random programs translated to machine code, with seeds of their own."""
+"""The compiler's random programs translated to machine code, with seeds of their own: stage by stage as a single packet goes,
+and in the fused form of the data plane, there with headers of any size left in memory."""
 from __future__ import annotations
 
 import os
@@ -6,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from emulator.switch.jit import home_plan
+from emulator.switch.switch import Switch
 
 from . import test_expressions, test_fuzz, test_fuzz_data, test_fuzz_parser
 
@@ -15,11 +19,18 @@ KINDS = {"programs": test_fuzz, "parsers": test_fuzz_parser, "data": test_fuzz_d
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("form", ["stages", "fused"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("number", range(PROGRAMS))
-def test_random_programs_compiled(kind: str, number: int, tmp_path: Path) -> None:
+def test_random_programs_compiled(
+    kind: str, form: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seed = FIRST + number
     print(f"seed {seed}")
+    if form == "fused":
+        monkeypatch.setattr(home_plan, "FEW", 1)
+        monkeypatch.setattr(home_plan, "_is_carried", lambda model, header: True)
+        monkeypatch.setattr(Switch, "send", lambda self, port, data: self.send_batch([(port, data)]))
     module: Any = KINDS[kind]
     problem = module.one(seed, tmp_path, "jit")
     assert problem is None, problem

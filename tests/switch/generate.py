@@ -20,8 +20,9 @@ __all__ = ["install", "random_entries", "random_packet", "random_program"]
 END: Json = {"type": "default", "value": None, "mask": None}
 
 
-def random_program(rng: random.Random) -> Json:
-    d = Draft(rng)
+def random_program(rng: random.Random, *, whole: bool = False, direct: bool = False) -> Json:
+    """whole, direct: as in Draft."""
+    d = Draft(rng, whole, direct)
     make_data(d)
     _parser(d)
     make_pipelines(d)

@@ -19,9 +19,13 @@ Place = tuple[str, str, int, bool]
 
 @dataclass
 class Draft:
-    """A program being made. places: what may be read and written; headers: all, and of those `plain` stand alone."""
+    """A program being made. places: what may be read and written; headers: all, and of those `plain` stand alone.
+
+    whole: headers' fields are unsigned and of 8, 16, 32 or 64 bits; direct: packets make no clones, digests or further passes."""
 
     rng: random.Random
+    whole: bool = False
+    direct: bool = False
     build: Builder = field(default_factory=Builder)
     places: list[Place] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
@@ -35,6 +39,10 @@ class Draft:
 
     def width(self) -> int:
         return self.rng.choice(WIDTHS) if self.rng.random() < 0.4 else self.rng.choice(COMMON)
+
+    def field_kind(self) -> tuple[int, bool]:
+        """Width and sign of a header's field."""
+        return (self.rng.choice((8, 16, 32, 64)), False) if self.whole else (self.width(), self.maybe(0.2))
 
     def place(self) -> Json:
         return field_of(*self.rng.choice(self.places)[:2])
@@ -55,8 +63,10 @@ def make_data(d: Draft) -> None:
     if d.maybe(0.4):
         _unions(d)
     if d.maybe(0.35):
+        front = d.rng.choice((0, 0, 1, 4, 7, 11))  # bits before the varbit, which then begins within a byte
+        parts: list[Any] = [("n", 8), *([("m", front)] if front else []), ("opt", "*"), *([("o", -front % 8)] if front else [])]
         for name in ("vl", "wl"):
-            d.build.header(name, [("n", 8), ("opt", "*")], max_length=9)
+            d.build.header(name, parts, max_length=9 + (front + 7) // 8)
             d.build.doc["headers"][-1]["header_type"] = "vl_t"
             d.places.append((name, "n", 8, False))
             d.varbits.append(name)
@@ -74,7 +84,7 @@ def make_data(d: Draft) -> None:
 def _header(d: Draft, name: str) -> None:
     rows: list[list[Any]] = []
     for i in range(d.rng.randint(1, 4)):
-        width, signed = d.width(), d.maybe(0.2)
+        width, signed = d.field_kind()
         rows.append([f"f{i}", width, signed])
         d.places.append((name, f"f{i}", width, signed))
     pad = -sum(row[1] for row in rows) % 8

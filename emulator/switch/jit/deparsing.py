@@ -9,7 +9,7 @@ from emulator.switch.hashes import STATEFUL
 from emulator.switch.jit import exprs, hashing, primitives
 from emulator.switch.jit.gen import Gen
 from emulator.switch.jit.ir import Ref
-from emulator.switch.jit.packing import write_items
+from emulator.switch.jit.packing import write_items, write_varbit
 from emulator.switch.jit.phv import Var
 from emulator.switch.jit.values import Val, const
 from emulator.switch.model import Checksum
@@ -99,12 +99,13 @@ def _write(g: Gen, pointer: str, header: int) -> None:
     fields = list(range(len(kind.fields)))
     cut = len(fields) if kind.varbit is None else kind.varbit
     before = [(g.get(g.phv.field(header, f)), kind.fields[f].width) for f in fields[:cut]]
-    size = write_items(g, pointer, before, tag)
+    write_items(g, pointer, before, tag)
     if kind.varbit is None:
         return
     buffer = g.phv.buffers[header, kind.varbit]
     count = g.arith.widen(g.arith.shr(g.get(buffer.used), const(3)), 64)
     after = [(g.get(g.phv.field(header, f)), kind.fields[f].width) for f in fields[cut + 1 :]]
-    place = g.fn.gep(pointer, size)
-    g.fn.memcpy(place, g.buffer(buffer), count)
-    write_items(g, g.fn.gep(place, count), after, tag)
+    whole, shift = divmod(kind.fields[kind.varbit].offset, 8)
+    place = g.fn.gep(pointer, whole)
+    shared = write_varbit(g, place, shift, g.buffer(buffer), count)
+    write_items(g, g.fn.gep(place, count), [*shared, *after], tag)

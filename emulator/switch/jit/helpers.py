@@ -27,6 +27,63 @@ differ:
   ret i32 1
 }
 """,
+    "fp_bits_in": """
+define internal void @fp_bits_in(ptr %to, ptr %from, i16 %shift, i64 %n) #0 {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %j, %body ]
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %body, label %done
+body:
+  %p = getelementptr i8, ptr %from, i64 %i
+  %j = add i64 %i, 1
+  %r = getelementptr i8, ptr %from, i64 %j
+  %c = load i8, ptr %p, align 1
+  %d = load i8, ptr %r, align 1
+  %e = zext i8 %c to i16
+  %f = zext i8 %d to i16
+  %g = shl i16 %e, 8
+  %w = or i16 %f, %g
+  %x = shl i16 %w, %shift
+  %h = lshr i16 %x, 8
+  %b = trunc i16 %h to i8
+  %q = getelementptr i8, ptr %to, i64 %i
+  store i8 %b, ptr %q, align 1
+  br label %loop
+done:
+  ret void
+}
+""",
+    "fp_bits_out": """
+define internal i8 @fp_bits_out(ptr %to, ptr %from, i16 %shift, i64 %n) #0 {
+entry:
+  %first = load i8, ptr %to, align 1
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %j, %body ]
+  %carry = phi i8 [ %first, %entry ], [ %low, %body ]
+  %q = getelementptr i8, ptr %to, i64 %i
+  %more = icmp ult i64 %i, %n
+  br i1 %more, label %body, label %done
+body:
+  %p = getelementptr i8, ptr %from, i64 %i
+  %b = load i8, ptr %p, align 1
+  %w = zext i8 %b to i16
+  %wide = shl i16 %w, 8
+  %x = lshr i16 %wide, %shift
+  %low = trunc i16 %x to i8
+  %y = lshr i16 %x, 8
+  %high = trunc i16 %y to i8
+  %all = or i8 %carry, %high
+  store i8 %all, ptr %q, align 1
+  %j = add i64 %i, 1
+  br label %loop
+done:
+  store i8 %carry, ptr %q, align 1
+  ret i8 %carry
+}
+""",
     "fp_word_sum": """
 define internal i64 @fp_word_sum(ptr %data, i64 %n) #0 {
 entry:

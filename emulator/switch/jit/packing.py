@@ -37,6 +37,30 @@ def read_bits(g: Gen, pointer: str, bit: int, width: int, tag: str) -> Val:
     return g.arith.shrink(g.arith.made(value, bits, *unsigned_range(width)))
 
 
+def read_varbit(g: Gen, to: str, pointer: str, bit: int, count: Ref) -> None:
+    """`count` bytes from bit number `bit` on behind `pointer` go to `to`, where they begin on a byte. Where they do not begin
+    on one in the packet, the byte that holds their last bits belongs to the header: it ends on a byte."""
+    first, shift = divmod(bit, 8)
+    source = g.fn.gep(pointer, first)
+    if shift == 0:
+        g.fn.memcpy(to, source, count)
+        return
+    g.helpers.add("fp_bits_in")
+    g.fn.call_void("@fp_bits_in", [f"ptr {to}", f"ptr {source}", f"i16 {shift}", f"i64 {g.fn.ref(count, 64)}"])
+
+
+def write_varbit(g: Gen, pointer: str, shift: int, source: str, count: Ref) -> list[Item]:
+    """`count` bytes of `source` go behind the first `shift` bits of the byte at `pointer`. Returns what goes first of what is
+    then written to pointer + count: the bits that share its first byte."""
+    if shift == 0:
+        g.fn.memcpy(pointer, source, count)
+        return []
+    g.helpers.add("fp_bits_out")
+    args = [f"ptr {pointer}", f"ptr {source}", f"i16 {shift}", f"i64 {g.fn.ref(count, 64)}"]
+    last = g.fn.zext(g.fn.call("i8", "@fp_bits_out", args), 8, 32)
+    return [(g.arith.made(g.fn.op("lshr", 32, last, 8 - shift), 32, *unsigned_range(shift)), shift)]
+
+
 def write_items(g: Gen, pointer: str, items: list[Item], tag: str) -> int:
     """Items back to back from `pointer` on, the last byte filled with zeros. Returns the bytes written."""
     at = 0

@@ -12,7 +12,7 @@ from emulator.switch.engine import PARSER_STEP_LIMIT
 from emulator.switch.jit import exprs, externs, headers, primitives
 from emulator.switch.jit.gen import Gen
 from emulator.switch.jit.ir import Ref
-from emulator.switch.jit.packing import read_bits
+from emulator.switch.jit.packing import read_bits, read_varbit
 from emulator.switch.jit.phv import Var
 from emulator.switch.jit.values import Val, const
 from emulator.switch.model import (
@@ -240,7 +240,7 @@ class ParserGen:
             if f != kind.varbit:
                 place = pointer if f < kind.varbit else behind
                 g.set(g.phv.field(header, f), self._field(place, field.offset, field.width))
-        g.fn.memcpy(g.buffer(buffer), g.fn.gep(pointer, varbit.offset // 8), g.arith.widen(count, 64))
+        read_varbit(g, g.buffer(buffer), pointer, varbit.offset, g.arith.widen(count, 64))
         g.set(buffer.used, g.arith.clamp(wide, 0, varbit.width))
         headers.make_valid(g, header)
         self._move(size)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from emulator.switch.expr import VALID
 from emulator.switch.jit.values import container
-from emulator.switch.model import Model, ModelError
+from emulator.switch.model import Model
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,11 +74,6 @@ class Phv:
                 self.always.add(self.valid[h])
             for f, field in enumerate(model.header_type(h).fields):
                 if field.varbit:
-                    if field.offset % 8:
-                        raise ModelError(
-                            f"header {header.name!r}: the varbit field {field.name!r} does not begin on a byte;"
-                            " such a header cannot be compiled"
-                        )
                     row.append(None)
                     used = self._var(f"{header.name}.{field.name}.$used$", 32)
                     varbits.append((h, f, (field.width + 7) // 8, used))
