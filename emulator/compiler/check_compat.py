@@ -10,6 +10,9 @@ def comparable(ck: Checker, left: Type, right: Type) -> bool:
         return False
     if left is VOID or right is VOID:
         return False
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Enum) and one.under is not None and other is INT:
+            return True
     return ck.assignable(left, right) or ck.assignable(right, left)
 
 

@@ -1,7 +1,7 @@
 """Characters to tokens.
 
 A token is a tuple (kind, text, pos, flags, hide):
-  kind   "id" (also keywords), "num", "str", "op", "bad", "eof"
+  kind   "id" (also keywords), "num", "str", "op", "bad", "eof"; "open", "line", "close": parts of a string over several lines
   flags  LINE_START: first on its line; SPACE: white space stands before it
   hide   names of the macros whose expansion made it; they are not expanded in it again
 
@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import re
 
+from .long_strings import Token, in_annotation, pieces
 from .source import FILE_SHIFT, Diagnostics, SourceFile
 
 LINE_START = 1
 SPACE = 2
 NO_HIDE: frozenset[str] = frozenset()
-
-Token = tuple[str, str, int, int, frozenset[str]]
 
 _TOKEN = re.compile(
     r"""
@@ -50,10 +49,18 @@ KEYWORDS = frozenset(
 def lex(file: SourceFile, diags: Diagnostics) -> list[Token]:
     """All tokens of a file, without the end mark. Characters no token begins with become "bad" tokens."""
     out: list[Token] = []
+    flags, at = LINE_START, 0
+    while at >= 0:
+        at, flags = _lex(file, diags, out, at, len(file.text), flags)
+    return out
+
+
+def _lex(file: SourceFile, diags: Diagnostics, out: list[Token], at: int, end: int, flags: int) -> tuple[int, int]:
+    """Tokens from `at` to `end`, or to the end of a string over several lines: where that is (otherwise -1), and the flags
+    of the next token."""
     append = out.append
     base = file.number << FILE_SHIFT
-    flags = LINE_START
-    for match in _TOKEN.finditer(file.text):
+    for match in _TOKEN.finditer(file.text, at, end):
         kind = match.lastgroup
         if kind == "ws":
             flags |= SPACE
@@ -66,9 +73,25 @@ def lex(file: SourceFile, diags: Diagnostics) -> list[Token]:
             start = match.start()
             if text == "/" and file.text.startswith("/*", start):
                 raise diags.fatal(base + start, "comment is never closed")
+            if text == '"' and in_annotation(out):
+                after = _long_string(file, diags, out, start, flags)
+                if after >= 0:
+                    return after, 0
             append((kind or "bad", text, base + start, flags, NO_HIDE))
             flags = 0
-    return out
+    return -1, flags
+
+
+def _long_string(file: SourceFile, diags: Diagnostics, out: list[Token], start: int, flags: int) -> int:
+    """The pieces of a string over several lines, and where it ends; -1 if it does not."""
+    found = pieces(file.text, start)
+    base = file.number << FILE_SHIFT
+    for kind, begin, end in found or ():
+        if kind == "directive":
+            _lex(file, diags, out, begin, end, LINE_START)
+        else:
+            out.append((kind, file.text[begin:end], base + begin, flags if kind == "open" else LINE_START, NO_HIDE))
+    return found[-1][2] if found else -1
 
 
 def parse_number(text: str) -> tuple[int, int | None, bool]:

@@ -50,7 +50,7 @@ class ExprParser(TokenReader):
                 depth += (text == opening) - (text == closing)
             self.at += 1
         body = self.tokens[start:self.at - 1]
-        text = "".join((" " if i and t[3] & 2 else "") + t[1] for i, t in enumerate(body))
+        text = " ".join(t[1] for t in body)
         args, keys = self._annotation_args(start, self.at - 1)
         return ast.Annotation(pos, name, args, text, opening == "[", keys)
 
@@ -99,7 +99,7 @@ class ExprParser(TokenReader):
         if text in ("tuple", "list") and self.peek() == "<":
             self.next()
             return ast.TupleType(pos, text, self.type_args())
-        if text in ("bool", "error", "string", "void", "_", "match_kind"):
+        if text in ("bool", "error", "string", "void", "match_kind"):
             self.next()
             return ast.NamedType(pos, text)
         if not self.is_name():
@@ -127,12 +127,13 @@ class ExprParser(TokenReader):
         self.expect(">")
         return ast.SizedType(pos, kind, width)
 
-    # typeArgs: "<" type { "," type } ">"
+    # typeArgs: "<" typeArg { "," typeArg } ">"; typeArg: type | "_"
     def type_args(self) -> tuple[ast.TypeExpr, ...]:
         self.expect("<")
         args: list[ast.TypeExpr] = []
         while self.text() != ">":
-            args.append(self.type_ref())
+            pos = self.pos()
+            args.append(ast.NamedType(pos, "_") if self.accept("_") else self.type_ref())
             if not self.accept(","):
                 break
         self.expect(">")
@@ -394,5 +395,6 @@ class ExprParser(TokenReader):
 def _unescape(text: str) -> str:
     if "\\" not in text:
         return text
+    text = text.replace("\\\r\n", "").replace("\\\n", "")
     return (text.replace("\\\\", "\0").replace('\\"', '"').replace("\\n", "\n").replace("\\t", "\t")
             .replace("\0", "\\"))

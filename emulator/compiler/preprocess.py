@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .condition import evaluate_condition
 from .lexer import LINE_START, NO_HIDE, SPACE, Token, lex
+from .long_strings import PIECES, join, tidy
 from .source import Diagnostics, SourceFile
 
 BUILTIN_INCLUDE = Path(__file__).parent / "p4include"
@@ -68,11 +69,10 @@ class Preprocessor:
         while index < count:
             token = tokens[index]
             if token[1] == "#" and token[3] & LINE_START:
-                self._flush(pending, out)
                 end = index + 1
                 while end < count and not tokens[end][3] & LINE_START:
                     end += 1
-                self._directive(tokens[index:end], file, groups, out)
+                self._directive(tokens[index:end], file, groups, pending, out)
                 index = end
                 continue
             if not groups or groups[-1].emitting:
@@ -88,16 +88,19 @@ class Preprocessor:
             out.extend(self.expand(pending))
             pending.clear()
 
-    def _directive(self, line: list[Token], file: SourceFile, groups: list[_Group], out: list[Token]) -> None:
+    def _directive(self, line: list[Token], file: SourceFile, groups: list[_Group], pending: list[Token],
+                   out: list[Token]) -> None:
         if len(line) == 1:
             return
         name, pos, rest = line[1][1], line[1][2], line[2:]
         emitting = not groups or groups[-1].emitting
-        if name in _CONDITIONALS:
+        if name in _CONDITIONALS:  # may stand within the arguments of a macro: what is pending goes on behind it
             self._conditional(name, pos, rest, groups, emitting)
-        elif not emitting:
             return
-        elif name == "include":
+        if not emitting:
+            return
+        self._flush(pending, out)
+        if name == "include":
             self._include(line, file, out)
         elif name == "define":
             self._define(pos, rest)
@@ -203,6 +206,8 @@ class Preprocessor:
     def expand(self, tokens: list[Token]) -> list[Token]:
         """Macro-expand a list of tokens."""
         macros = self.macros
+        if any(t[0] in PIECES for t in tokens):
+            tokens = [(*t[:1], tidy(t[1], self._expand_text), *t[2:]) if t[0] in ("line", "close") else t for t in tokens]
         if not any(t[0] == "id" and (t[1] in macros or t[1] in _DYNAMIC) for t in tokens):
             return list(tokens)
         work = tokens[::-1]
@@ -229,6 +234,10 @@ class Preprocessor:
             else:
                 out.append(token)
         return out
+
+    def _expand_text(self, text: str) -> str:
+        tokens = lex(SourceFile("<string>", text, 0), self.diags)
+        return _text(self.expand(tokens)) if any(t[1] in self.macros for t in tokens) else text
 
     def _dynamic(self, token: Token) -> Token:
         file, line, _ = self.diags.where(token[2])
@@ -361,12 +370,13 @@ def preprocess(path: str, diags: Diagnostics, include: Sequence[str | os.PathLik
     directives: False for a program that another preprocessor has been through.
     """
     pre = Preprocessor(diags, include)
-    for text in ("__P4C__=1", "__p4c__=1", "__p4c_major__=1", *defines):
+    for text in ("__P4C__=1", "__p4c__=1", "__p4c_major__=1", "__TARGET_BMV2__=1", *defines):
         pre.define_text(text)
     for name in undefines:
         pre.macros.pop(name, None)
     main = read_source(path, diags)
     tokens = pre.run_file(main) if directives else without_markers(lex(main, diags), diags)
     end = (main.number << 32) + len(main.text.rstrip())
+    tokens = join(tokens, diags.files)
     tokens.append(("eof", "", end, LINE_START | SPACE, NO_HIDE))
     return tokens

@@ -120,7 +120,7 @@ def test_translated_types(info: Any) -> None:
     types = info.type_info.new_types
     assert types["port_id_t"].translated_type.WhichOneof("sdn_type") == "sdn_string"
     assert types["port_id_t"].translated_type.uri == "example.org/port"
-    assert list(types["port_id_t"].annotations) == ['@p4runtime_translation_mappings({ {"CPU", 510}, {"drop", 511} })']
+    assert list(types["port_id_t"].annotations) == ['@p4runtime_translation_mappings({ { "CPU" , 510 } , { "drop" , 511 } })']
     assert types["index_t"].translated_type.sdn_bitwidth == 24 and types["vrf_t"].translated_type.sdn_bitwidth == 10
     assert types["plain_t"].original_type.bitstring.bit.bitwidth == 8
 

@@ -25,6 +25,13 @@ ROWS = [
     ("a // # not\n/* #define Q 1 */ Q", "a Q"),
     ("__LINE__\n__LINE__", "1 2"),
     ("#define NOARG() z\nNOARG() NOARG", "z NOARG"),
+    ("#define F(x, y) x + y\nF(1\n#if 0\n, 2\n#else\n, 3\n#endif\n) z", "1 + 3 z"),
+    ("#define F(x) t ## x ## (in) ## x ##_e.x\nF(u0)", "tu0 ( in ) u0_e . u0"),
+    ('@a("x\n  y  z // it\'s  so\n") q', '@ a ( "x\n  y z // it\'s  so\n" ) q'),
+    ('#define N 7\n@a[k = f("N\n\tN  M // N\n#ifdef N\n a \\" b\n#else\n c\n#endif\n ;end"), l] N',
+     '@ a [ k = f ( "N\n 7 M // N\n\n a \\" b\n\n\n\n ;end" ) , l ] 7'),
+    ('@a("b") f("c") @d("e\n"', '@ a ( "b" ) f ( "c" ) @ d ( "e\n"'),
+    ('@a(")") f("c\n")', '@ a ( ")" ) f ( " c " )'),
 ]
 
 
