@@ -337,13 +337,18 @@ def _text(tokens: Sequence[Token]) -> str:
 
 
 def read_source(path: str, diags: Diagnostics, pos: int = -1) -> SourceFile:
-    """Read a file as UTF-8. Errors are reported at `pos`."""
+    """Read a file as UTF-8, or, where comments are in another encoding, byte by byte. Errors are reported at `pos`."""
     try:
-        with open(path, encoding="utf-8-sig") as handle:
-            text = handle.read()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise diags.fatal(pos, f"cannot read {path}: {reason}") from None
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise diags.fatal(pos, f"cannot read {path}: {error.strerror}") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    if "\0" in text:
+        raise diags.fatal(pos, f"cannot read {path}: not text")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     system = os.path.realpath(path).startswith(os.path.realpath(BUILTIN_INCLUDE) + os.sep)
     return diags.add_file(path, text, system)
 

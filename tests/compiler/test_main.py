@@ -105,19 +105,28 @@ def test_misuse_is_one_sentence(args: list[str], wanted: str, capsys: pytest.Cap
 def test_unwritable_output(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(program), "-o", "/nonexistent/dir/x.json"]) == 1
     assert "cannot write" in capsys.readouterr().err
+    assert main([str(program), "-o", "/dev/full"]) == 1
+    assert capsys.readouterr().err == "fpisa compile: error: cannot write the output: No space left on device\n"
+
+
+def test_a_folder_is_no_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"fpisa compile: error: not a file: {tmp_path}\n"
 
 
 def test_binary_source_is_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "b.p4"
     path.write_bytes(bytes(range(256)))
     assert main([str(path)]) == 1
-    assert "not UTF-8" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"fpisa compile: error: cannot read {path}: not text\n"
 
 
 def test_dump_after(program: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(program), "-o", str(tmp_path / "o.json"), "--dump-after", "parse,inline", "-v"]) == 0
     text = capsys.readouterr().out
     assert "// after parse" in text and "apply Ig.t" in text
+    assert main([str(program), "-o", str(tmp_path / "o.json"), "--dump-after", "parse,nonsense"]) == 2
+    assert "--dump-after knows preprocess, parse, check" in capsys.readouterr().err
 
 
 def test_module_starts_as_a_command(program: Path, tmp_path: Path) -> None:
