@@ -10,12 +10,12 @@ from pathlib import Path
 
 _EPILOG = """\
 examples:
-  fpisa controller --switch 127.0.0.1:9559 --p4info build/allreduce_fpisa.p4info.txtpb \\
-      --json-config build/allreduce_fpisa.json --hosts hosts.json --listen unix:/tmp/controller.sock
-  fpisa controller --fabric racks.json --p4info build/allreduce_tree.p4info.txtpb \\
-      --json-config build/allreduce_tree.json --listen unix:/tmp/controller.sock
+  fpisa controller --switch 127.0.0.1:9559 --p4info build/p4/allreduce_fpisa.p4info.txtpb \\
+      --json-config build/p4/allreduce_fpisa.json --hosts hosts.json --listen unix:/tmp/controller.sock
+  fpisa controller --fabric racks.json --p4info build/p4/allreduce_tree.p4info.txtpb \\
+      --json-config build/p4/allreduce_tree.json --listen unix:/tmp/controller.sock
   fpisa controller --switch 127.0.0.1:9559 --pipelines 2 --hosts hosts.json \\
-      --p4info build/allreduce_fpisa.p4info.txtpb --json-config build/allreduce_fpisa.json
+      --p4info build/p4/allreduce_fpisa.p4info.txtpb --json-config build/p4/allreduce_fpisa.json
   fpisa controller inspect --switch 127.0.0.1:9559 tables
   fpisa controller inspect --switch 127.0.0.1:9559 registers ingress.slot.round_0 --json
 """
@@ -48,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"fpisa controller: {error}", file=sys.stderr)
         return 2
     except (ValueError, OSError) as error:
-        print(f"fpisa controller: {error}", file=sys.stderr)
+        named = isinstance(error, OSError) and error.filename is not None and error.strerror
+        text = f"cannot use {error.filename}: {error.strerror}" if named else error  # type: ignore[union-attr]
+        print(f"fpisa controller: {text}", file=sys.stderr)
         return 1
 
 

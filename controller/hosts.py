@@ -64,9 +64,13 @@ def from_dict(raw: Any, name: str = "hosts") -> Hosts:
 
 def read_json(path: str | Path) -> Any:
     """Raises OSError or ValueError, which names the file."""
-    text = Path(path).read_text(encoding="utf-8")
+    data = Path(path).read_bytes()
     try:
-        return json.loads(text)
+        return json.loads(data.decode())
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not text in UTF-8") from None
+    except RecursionError:
+        raise ValueError(f"{path}: not JSON that can be read: nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"{path}: not JSON: {error}") from None
 

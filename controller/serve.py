@@ -9,6 +9,7 @@ import logging
 import secrets
 import signal
 import sys
+from pathlib import Path
 
 from . import entries, fabric, hosts
 from .app import App
@@ -108,11 +109,23 @@ async def _serve(app: App, args: argparse.Namespace) -> int:
         line = json.dumps({"ready": True, **facts})
     else:
         line = "ready " + " ".join(f"{key}={value}" for key, value in facts.items())
-    if args.ready_file is not None:
-        partial = args.ready_file.with_name(args.ready_file.name + ".new")
-        partial.write_text(line + "\n")
-        partial.rename(args.ready_file)
-    print(line, flush=True)
-    await stop.wait()
-    await app.stop()
+    try:
+        written = args.ready_file is not None and _write_ready_file(args.ready_file, line + "\n")
+        print(line, flush=True)
+        await stop.wait()
+    finally:
+        await app.stop()
+    if written:
+        args.ready_file.unlink(missing_ok=True)
     return 0
+
+
+def _write_ready_file(path: Path, text: str) -> bool:
+    """Whole or not at all for who waits for the file; a pipe, a device or a link is only written to. Whether a file was made."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        path.write_text(text)
+        return False
+    partial = path.with_name(path.name + ".new")
+    partial.write_text(text)
+    partial.rename(path)
+    return True

@@ -6,9 +6,12 @@ A subcommand is a function `main(argv) -> int` in the room that does the work; i
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
+import io
 import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -51,6 +54,28 @@ def available(name: str) -> bool:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
+    prepare_streams()
+    who = f"fpisa {args[0]}" if args and args[0] in COMMANDS else "fpisa"
+    try:
+        try:
+            return dispatch(args)
+        finally:
+            sys.stdout.flush()  # here, where a full disk is still a sentence
+    except KeyboardInterrupt:
+        return complain("fpisa: interrupted", 130)
+    except BrokenPipeError as error:
+        if reader_is_gone():
+            silence_output()
+            return 0
+        return complain(f"{who}: error: {reason(error)}", 1)
+    except OSError as error:
+        silence_output()
+        return complain(f"{who}: error: {reason(error)}", 1)
+    except Exception:
+        return complain(f"{who}: error: a fault of this program, not of yours; {kept_report()}", 1)
+
+
+def dispatch(args: Sequence[str]) -> int:
     if not args or args[0] in ("-h", "--help", "help"):
         print(usage())
         return 0
@@ -59,19 +84,65 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print("fpisa", version("fpisa"))
         return 0
-    name, rest = args[0], args[1:]
+    name, rest = args[0], list(args[1:])
     if name not in COMMANDS or not available(name):
-        print(f"fpisa: unknown command {name!r}; `fpisa --help` lists the commands", file=sys.stderr)
-        return 2
+        return complain(f"fpisa: unknown command {name!r}; `fpisa --help` lists the commands", 2)
     module, function, _ = COMMANDS[name]
+    return int(getattr(importlib.import_module(module), function)(rest) or 0)
+
+
+def complain(sentence: str, status: int) -> int:
+    print(sentence, file=sys.stderr)
+    return status
+
+
+def prepare_streams() -> None:
+    """A closed stream swallows what is written, and a character that the terminal's encoding lacks is a question mark."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - open as long as the process is
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace" if name == "stdout" else "backslashreplace")
+
+
+def reader_is_gone() -> bool:
+    """Whether standard output is a pipe that nobody reads any more, as behind `| head`."""
     try:
-        return int(getattr(importlib.import_module(module), function)(rest) or 0)
-    except KeyboardInterrupt:
-        print("fpisa: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+    except (OSError, ValueError):
+        return False
+
+
+def silence_output() -> None:
+    """What is still buffered goes nowhere: Python would try to write it again at its end."""
+    try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except (OSError, ValueError):
+        pass  # standard output is not a file
+
+
+def reason(error: OSError) -> str:
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror or error}"
+    if error.errno == errno.ENOSPC:
+        return "cannot write the output: no space left on the device"
+    return error.strerror or str(error)
+
+
+def kept_report() -> str:
+    """Puts the traceback where it can be sent from; says where that is."""
+    import tempfile
+    import traceback
+
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="fpisa-fault-", suffix=".txt", delete=False) as report:
+            traceback.print_exc(file=report)
+        return f"{report.name} says where it happened"
+    except OSError:
+        return repr(sys.exc_info()[1])
 
 
 if __name__ == "__main__":

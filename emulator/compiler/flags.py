@@ -127,12 +127,22 @@ def check(args: argparse.Namespace) -> str | None:
     if args.from_json:
         return "--fromJSON is not supported: only source text can be compiled"
     if not os.path.isfile(args.source):
-        return f"no such file: {args.source}"
+        return f"not a file: {args.source}" if os.path.exists(args.source) else f"no such file: {args.source}"
+    unknown = sorted(set(words(args.dump_after)) - {"list", "all", *step_names()}) if args.dump_after else []
+    if unknown:
+        return f"--dump-after knows {', '.join(step_names())}, list and all, not {unknown[0]}"
     args.allowed = frozenset(LIMITS) if "all" in words(args.allow) else frozenset(words(args.allow))
     unknown = sorted(args.allowed - set(LIMITS))
     if unknown:
         return f"--allow knows {', '.join(LIMITS)}, not {unknown[0]}"
     return None
+
+
+def step_names() -> list[str]:
+    """Of the compiler's passes, in their order."""
+    from .pipeline import CORE_PASSES
+
+    return ["preprocess", "parse", "check", "inline", *(name for name, _ in CORE_PASSES), "emit"]
 
 
 def words(items: Sequence[str]) -> list[str]:

@@ -26,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return compile_one(args)
     except OSError as error:
-        print(f"fpisa compile: error: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
+        where = error.filename or "the output"  # a full disk does not say which file is on it
+        print(f"fpisa compile: error: cannot write {where}: {error.strerror}", file=sys.stderr)
         return 1
 
 

@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
                 set_queues(self.devices, json.loads(body or b"null"))
         except (BadRequest, ControlError) as error:
             self._answer(400, {"error": str(error)})
-        except ValueError:
+        except (ValueError, RecursionError):  # what is nested too deeply is not read either
             self._answer(400, {"error": "the request is not JSON"})
         else:
             self.do_GET()
@@ -133,6 +133,8 @@ class AdminServer:
     def _clear(self) -> None:
         """Remove a socket on which nobody listens."""
         if not self.path.is_socket():
+            if self.path.exists():
+                raise OSError(f"cannot listen on {self.path}: it exists and is not a socket")
             return
         with socket.socket(socket.AF_UNIX) as probe:
             try:

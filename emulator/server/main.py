@@ -49,8 +49,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"fpisa switch: {error}", file=sys.stderr)
         return 2
     except (StartError, OSError) as error:
-        print(f"fpisa switch: {error}", file=sys.stderr)
+        print(f"fpisa switch: {_sentence(error)}", file=sys.stderr)
         return 1
+
+
+def _sentence(error: Exception) -> str:
+    """The system's own errors have a number in front, and the file behind."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"cannot use {error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _run(options: Options) -> int:
@@ -255,14 +262,25 @@ def _announce(options: Options, address: str, metrics: int | None, running: Exit
         more = "".join(f" {name}={facts[name]}" for name in ("metrics", "pipelines") if name in facts)
         line = f"ready grpc={address} device={options.device_id} ports={listed}{more}"
     if options.ready_file is not None:
-        partial = options.ready_file.with_name(options.ready_file.name + ".new")
-        partial.write_text(line + "\n")
-        partial.rename(options.ready_file)
-        running.callback(options.ready_file.unlink, missing_ok=True)
+        _write_ready_file(options.ready_file, line + "\n", running)
     if options.ready_fd is not None:
-        with open(options.ready_fd, "w") as stream:
-            stream.write(line + "\n")
+        try:
+            with open(options.ready_fd, "w") as stream:
+                stream.write(line + "\n")
+        except OSError as error:
+            raise StartError(f"--ready-fd {options.ready_fd}: {error.strerror}") from None
     print(line, flush=True)
+
+
+def _write_ready_file(path: Path, text: str, running: ExitStack) -> None:
+    """Whole or not at all for who waits for the file, and gone at the end; a pipe, a device or a link is only written to."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        path.write_text(text)
+        return
+    partial = path.with_name(path.name + ".new")
+    partial.write_text(text)
+    partial.rename(path)
+    running.callback(path.unlink, missing_ok=True)
 
 
 if __name__ == "__main__":

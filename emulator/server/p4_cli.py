@@ -28,6 +28,7 @@ from emulator.switch.trace import Event, trace_packet
 from emulator.switch.trace_text import trace_text
 
 MAX_PACKET = 10240
+MAX_PORT = 511  # 9 bits
 
 
 class UserError(Exception):
@@ -73,8 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = _command(commands, "run", _run, "compile and start the switch; further options go to `fpisa switch`")
-    run.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
+    _command(commands, "run", _run, "compile and start the switch; further options go to `fpisa switch`")
     test = _command(commands, "test", _test, "play a packet test; exit status 0 only if all of it holds")
     test.add_argument("case", nargs="+", help="packet tests (.stf), each played on a fresh switch")
     test.add_argument(
@@ -139,7 +139,7 @@ def compiled(options: argparse.Namespace) -> Iterator[tuple[Path, Path | None]]:
     """(bmv2 JSON, P4Info if it was compiled here) of the program named on the command line."""
     program = Path(options.program)
     if not program.is_file():
-        raise UserError(f"there is no file {program}")
+        raise UserError(f"{program} is not a file" if program.exists() else f"there is no file {program}")
     if program.suffix != ".p4":
         yield program, None
         return
@@ -194,6 +194,8 @@ def _trace(options: argparse.Namespace) -> int:
         data = bytes.fromhex(options.packet)
     except ValueError:
         raise UserError("--packet takes whole bytes in hexadecimal, such as 0a1b2c") from None
+    if not 0 <= options.port <= MAX_PORT:
+        raise UserError(f"--port {options.port} is not from 0 to {MAX_PORT}")
     if len(data) > MAX_PACKET:
         raise UserError(f"the packet has {len(data)} bytes; the limit is {MAX_PACKET}")
     with compiled(options) as (program, _):

@@ -66,6 +66,8 @@ def _shared(port: int, name: str) -> PortSpec:
         if key not in known or not value.isdecimal():
             raise PortError(f"-i {port}@{name}: write shm:PATH,slots=N,bytes=N")
         known[key] = int(value)
+    if not path:
+        raise PortError(f"-i {port}@{name}: write the path of the socket behind shm:")
     return Memory(path, known["slots"], known["bytes"])
 
 

@@ -34,6 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         plan = plan_of(parser, options)
     except RecordingError as error:
         return complain("fpisa accuracy", str(error))
+    out = Path(options.out or f"results/{time.strftime('%Y%m%d-%H%M%S')}-accuracy")
+    if not options.json:
+        try:
+            out.mkdir(parents=True, exist_ok=True)  # before the work, not after it
+        except OSError as error:
+            return complain("fpisa accuracy", f"cannot write to {out}: {error.strerror}")
     results = measure(plan, quiet=options.json or options.quiet)
     if options.json:
         print(json.dumps(results))
@@ -41,7 +47,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     from fpisa.accuracy.page import write_page
     from fpisa.accuracy.report import html_sections, terminal_table
 
-    out = Path(options.out or f"results/{time.strftime('%Y%m%d-%H%M%S')}-accuracy")
     try:
         write_page(out / "accuracy.html", "FPISA: accuracy of sums", html_sections(results))
         (out / "accuracy.json").write_text(json.dumps(results) + "\n")

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(sys.argv[1:] if argv is None else argv)
     models = chosen(parser, "model", options.models, MODELS)
     reducers = chosen(parser, "reducer", options.reducers, REDUCER_NAMES)
-    if not 2 <= options.workers <= 1024 or options.seeds < 1 or (options.steps or 1) < 1:
+    if not 2 <= options.workers <= 1024 or options.seeds < 1 or (options.steps is not None and options.steps < 1):
         parser.error("--workers takes 2..1024, --seeds and --steps 1 or more")
     try:
         import sklearn  # noqa: F401
@@ -40,11 +40,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)  # the networks are too small to share
     if "ieee" not in reducers:
         reducers = ("ieee", *reducers)
+    out = Path(options.out or f"results/{time.strftime('%Y%m%d-%H%M%S')}-converge")
     try:
+        if not options.json:
+            out.mkdir(parents=True, exist_ok=True)  # before the work, not after it
+        if options.record:
+            Path(options.record).mkdir(parents=True, exist_ok=True)
         results = study(models, reducers, options)
-        return report(results, options)
+        return report(results, out, options)
     except OSError as error:
-        return complain("fpisa converge", f"cannot write: {error}")
+        where = f" to {error.filename}" if error.filename else ""
+        return complain("fpisa converge", f"cannot write{where}: {error.strerror}")
 
 
 def build_parser() -> Parser:
@@ -126,11 +132,10 @@ class Recorder:
         if self.path is not None and self.kept:
             import numpy as np
 
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             np.savez_compressed(self.path, **self.kept)
 
 
-def report(results: dict[str, Any], options: argparse.Namespace) -> int:
+def report(results: dict[str, Any], out: Path, options: argparse.Namespace) -> int:
     """JSON to standard output, or a page and a table; returns the exit status."""
     if options.json:
         print(json.dumps(results))
@@ -138,7 +143,6 @@ def report(results: dict[str, Any], options: argparse.Namespace) -> int:
     from fpisa.accuracy.converge_page import sections
     from fpisa.accuracy.page import write_page
 
-    out = Path(options.out or f"results/{time.strftime('%Y%m%d-%H%M%S')}-converge")
     write_page(out / "converge.html", "FPISA: convergence of training", sections(results))
     (out / "converge.json").write_text(json.dumps(results) + "\n")
     if not options.quiet:

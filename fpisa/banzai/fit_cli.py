@@ -15,8 +15,8 @@ from fpisa.banzai.machine import MACHINES, named
 from fpisa.banzai.usage import limits, of_placement
 
 EXAMPLE = """examples:
-  fpisa fit build/allreduce_fpisa_approx.json --machine default
-  fpisa fit build/allreduce_fpisa.json --machine all --picture pipeline.svg
+  fpisa fit build/p4/allreduce_fpisa_approx.json --machine default
+  fpisa fit build/p4/allreduce_fpisa.json --machine all --picture pipeline.svg
   fpisa fit program.json --machine fpisa --stages 32 --json
 
 Exit status: 0 the whole program fits, 1 it does not, 2 wrong use."""
@@ -58,7 +58,11 @@ def main(argv: list[str]) -> int:
     else:
         show(args.program, results)
     if args.picture:
-        draw(args.picture, results[-1])
+        try:
+            draw(args.picture, results[-1])
+        except OSError as problem:
+            print(f"fpisa fit: cannot write {args.picture}: {problem.strerror}", file=sys.stderr)
+            return 2
     return 0 if all(result.fits for result in results) else 1
 
 

@@ -39,11 +39,21 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str]) -> int:
-    args = parser().parse_args(argv)
+    words = parser()
+    args = words.parse_args(argv)
+    if args.verify < 0:
+        words.error(f"--verify takes 0 or more vectors, not {args.verify}")
+    folder = args.out or Path("results") / time.strftime("hw-%Y%m%d-%H%M%S")
     try:
+        if args.liberty is not None:
+            args.liberty.open("rb").close()  # before a progress bar is drawn
+        if not args.json:
+            folder.mkdir(parents=True, exist_ok=True)  # before the work, not after it
         story = tell(args)
-    except ToolError as problem:
-        print(f"fpisa hw: {problem}", file=sys.stderr)
+    except (ToolError, OSError) as problem:
+        named = isinstance(problem, OSError) and problem.filename is not None
+        text = f"cannot use {problem.filename}: {problem.strerror}" if named else problem  # type: ignore[union-attr]
+        print(f"fpisa hw: {text}", file=sys.stderr)
         return 1
     if args.json:
         print(json.dumps(story, indent=2))
@@ -51,8 +61,6 @@ def main(argv: list[str]) -> int:
     from fpisa.banzai.hw_page import show, write_page
 
     show(story)
-    folder = args.out or Path("results") / time.strftime("hw-%Y%m%d-%H%M%S")
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "hw.json").write_text(json.dumps(story, indent=2))
     print(f"page: {write_page(story, folder)}")
     return 0

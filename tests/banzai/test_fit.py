@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fpisa.banzai import fit_cli
+from fpisa.banzai import fit_cli, hw_cli
 from fpisa.banzai.fit.expression import NotMappable
 from fpisa.banzai.fit.verdict import fit
 from fpisa.banzai.machine import named
@@ -156,6 +156,7 @@ def test_command_says_what_fits_and_draws_it(tmp_path, capsys):
         ('{"pipelines": [3]}', [], "is not bmv2 JSON"),
         (json.dumps(program(ACCUMULATE, ["sum"])), ["--machine", "asic"], "no machine is called 'asic'"),
         (json.dumps(program(ACCUMULATE, ["sum"])), ["--stages", "0"], "at least one stage"),
+        (json.dumps(program(ACCUMULATE, ["sum"])), ["--picture", "/nonexistent/x.svg"], "cannot write /nonexistent/x.svg"),
     ],
 )
 def test_wrong_use_is_one_sentence(tmp_path, capsys, content, arguments, sentence):
@@ -165,3 +166,14 @@ def test_wrong_use_is_one_sentence(tmp_path, capsys, content, arguments, sentenc
     assert fit_cli.main([str(path), *arguments]) == 2
     err = capsys.readouterr().err
     assert sentence in err and err.count("\n") == 1
+
+
+def test_hw_says_what_it_cannot_use_before_the_work(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(hw_cli, "tell", lambda args: pytest.fail("worked all the same"))
+    (tmp_path / "file").touch()
+    assert hw_cli.main(["--out", str(tmp_path / "file" / "x")]) == 1
+    assert hw_cli.main(["--liberty", str(tmp_path / "none"), "--json"]) == 1
+    with pytest.raises(SystemExit):
+        hw_cli.main(["--verify", "-1"])
+    err = capsys.readouterr().err
+    assert f"fpisa hw: cannot use {tmp_path}/none: No such file" in err and "--verify takes 0 or more" in err

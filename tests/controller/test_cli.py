@@ -49,6 +49,10 @@ def test_what_is_wrong_with_the_words(hosts: str, tmp_path: Path) -> None:
     assert "go together" in fails(*switch, "--hosts", hosts, "--p4info", hosts)
     assert "there is no file" in fails(*switch, "--hosts", str(tmp_path / "none"))
     assert "write unix:PATH or tcp:HOST:PORT" in fails(*switch, "--hosts", hosts, "--listen", "nonsense")
+    (tmp_path / "latin").write_bytes(b'{"a": "\xe9"}')
+    assert "latin is not text in UTF-8" in fails(*switch, "--hosts", str(tmp_path / "latin"))
+    (tmp_path / "deep").write_text("[" * 100_000)
+    assert "nested too deeply" in fails(*switch, "--hosts", str(tmp_path / "deep"))
     assert "there is no format" in fails(*switch, "--hosts", hosts, "--format", "fp64")
 
 

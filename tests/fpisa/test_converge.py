@@ -72,11 +72,20 @@ def test_command_page_and_recording(tmp_path, capsys):
     assert [row["reducer"] for row in told["differences"]] == ["ieee", "fpisa-a"] and len(told["curves"]) == 4
 
 
+def test_a_folder_that_cannot_be_made_is_said_before_the_work(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("fpisa.accuracy.converge_cli.study", lambda *_: pytest.fail("trained all the same"))
+    (tmp_path / "file").touch()
+    for option in ("--out", "--record"):
+        assert main([option, str(tmp_path / "file"), *([] if option == "--out" else ["--json"])]) == 1
+        assert capsys.readouterr().err == f"fpisa converge: error: cannot write to {tmp_path}/file: File exists\n"
+
+
 def test_bad_options(capsys):
     for argv, sentence in [
         (["--models", "gpt"], "unknown model 'gpt'"),
         (["--reducers", "best"], "unknown reducer"),
         (["--workers", "1"], "takes 2..1024"),
+        (["--steps", "0"], "--steps 1 or more"),
     ]:
         with pytest.raises(SystemExit):
             main(argv)

@@ -61,6 +61,7 @@ def test_settings_reach_the_switch(live: Any, tmp_path: Path) -> None:
             ({"speed": 4}, "some of device"),
             ([1], "some of device"),
             ("{", "not JSON"),
+            ("[" * 60_000, "not JSON"),
         ):
             status, facts = ask(path, bad)
             assert status == 400 and words in facts["error"], (bad, facts)

@@ -120,6 +120,19 @@ def test_what_keeps_it_from_starting(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         assert "the port is in use" in fails("--no-p4", "--grpc-server-addr", f"127.0.0.1:{port}")
         assert "cannot serve metrics" in fails("--no-p4", "--metrics-addr", f"127.0.0.1:{port}", *free)
+    for flag in ("--log-file", "--ready-file"):
+        assert f"cannot use {tmp_path}/none/x" in fails("--no-p4", flag, str(tmp_path / "none" / "x"), *free)
+    assert "--ready-fd 199: Bad file descriptor" in fails("--no-p4", "--ready-fd", "199", *free)
+    assert "it exists and is not a socket" in fails("--no-p4", "--admin", str(bad), *free)
+    assert "write the path" in fails("--no-p4", "-i", "0@shm:", *free)
+
+
+def test_a_ready_file_that_is_none_stays_what_it_is(process: Any, tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    link.symlink_to(target)
+    one = process("--no-p4", "--ready-file", str(link))
+    assert link.is_symlink() and json.loads(target.read_text()) == one.facts
+    assert one.stop() == (0, "") and link.is_symlink()
 
 
 def test_help_has_an_example() -> None:
