@@ -7,6 +7,7 @@ from typing import Any
 
 from .protos import DecodeError, p4i, parse_text
 from .schema import (
+    COMPOUND,
     Action,
     ActionProfile,
     ControllerHeader,
@@ -104,16 +105,30 @@ def _leaf(name: str, spec: Any, types: Any) -> Member:
 
 
 def _digest(d: Any, types: Any) -> Digest:
-    spec = d.type_spec
+    root = _member(d.preamble.name, d.type_spec, types)
+    parts = root.members if root.kind in COMPOUND else (root,)
+    return Digest(*_preamble(d), root=root, members=tuple(leaf for part in parts for leaf in part.leaves()))
+
+
+_DEEPEST = 32  # structs in structs
+
+
+def _member(name: str, spec: Any, types: Any, depth: int = 0) -> Member:
+    """A digest's message, or a part of it."""
+    if depth > _DEEPEST:
+        raise ValueError(f"P4Info: {name!r} is inside more than {_DEEPEST} structs, or its type contains itself")
     kind = spec.WhichOneof("type_spec")
     if kind == "struct":
-        members = types.structs[spec.struct.name].members
-        leaves = tuple(_leaf(m.name, m.type_spec, types) for m in members)
-        return Digest(*_preamble(d), shape="struct", members=leaves)
-    if kind == "tuple":
-        leaves = tuple(_leaf(f"f{i}", m, types) for i, m in enumerate(spec.tuple.members))
-        return Digest(*_preamble(d), shape="tuple", members=leaves)
-    return Digest(*_preamble(d), shape="scalar", members=(_leaf(d.preamble.name, spec, types),))
+        found = types.structs[spec.struct.name].members
+        parts = tuple(_member(m.name, m.type_spec, types, depth + 1) for m in found)
+    elif kind == "tuple":
+        parts = tuple(_member(f"f{i}", m, types, depth + 1) for i, m in enumerate(spec.tuple.members))
+    elif kind == "header":
+        found = types.headers[spec.header.name].members
+        parts = tuple(_leaf(m.name, p4i.P4DataTypeSpec(bitstring=m.type_spec), types) for m in found)
+    else:
+        return _leaf(name, spec, types)
+    return Member(name, 0, kind=kind, members=parts)
 
 
 def _profile(p: Any) -> ActionProfile:
@@ -227,8 +242,9 @@ def _check_ids(message: Any) -> None:
         "controller_packet_metadata",
     )
     seen: dict[int, str] = {}
-    for group in groups:
-        for item in getattr(message, group):
+    for group in (*groups, "externs"):
+        items = [i for e in message.externs for i in e.instances] if group == "externs" else getattr(message, group)
+        for item in items:
             number, name = item.preamble.id, item.preamble.name
             if not number:
                 raise ValueError(f"P4Info: {name!r} in {group} has no id")

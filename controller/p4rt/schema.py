@@ -7,7 +7,7 @@ dot that no other object of its kind shares, or its id.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -122,14 +122,27 @@ class Member:
     """A leaf of a digest or register type: what it is called, how wide, whether signed.
 
     names: of an enum's or error's values, in order of their numbers. translation: the `type` whose values travel as text.
+    members: of a struct, tuple or header, which may be part of a digest.
     """
 
     name: str
     bitwidth: int
     signed: bool = False
-    kind: str = "bit"  # bit | bool | error | enum | serializable_enum
+    kind: str = "bit"  # bit | bool | error | enum | serializable_enum | struct | tuple | header
     names: tuple[str, ...] = ()
     translation: str = ""
+    members: tuple[Member, ...] = ()
+
+    def leaves(self, prefix: str = "") -> Iterator[Member]:
+        """The numbers that this consists of, in order; inside structs by their way from the outermost ("outer.inner")."""
+        if self.kind not in COMPOUND:
+            yield replace(self, name=prefix + self.name)
+            return
+        for member in self.members:
+            yield from member.leaves(f"{prefix}{self.name}.")
+
+
+COMPOUND = ("struct", "tuple", "header")
 
 
 @dataclass(frozen=True)
@@ -146,7 +159,9 @@ class ValueSet(Named):
 
 @dataclass(frozen=True)
 class Digest(Named):
-    shape: str  # struct | tuple | scalar
+    """root: the type of a message. members: the numbers in it, those of inner structs by dotted names."""
+
+    root: Member
     members: tuple[Member, ...]
 
 

@@ -46,6 +46,7 @@ def compile_file(path: str | os.PathLike[str], *, include: Sequence[str | os.Pat
     program that is preprocessed already.
     Never raises for a bad program: the reasons are in `diagnostics`.
     """
+    from .p4info_check import check_p4info
     from .pipeline import run_passes
     from .preprocess import preprocess
 
@@ -58,6 +59,8 @@ def compile_file(path: str | os.PathLike[str], *, include: Sequence[str | os.Pat
             watch("preprocess", tokens)
         name = os.path.basename(os.fspath(path))
         tree, program, json = run_passes(tokens, name, diags, options or Options(), watch)
+        if program is not None and not diags.failed:
+            check_p4info(program, diags)
     except CompileError:
         pass
     except RecursionError:

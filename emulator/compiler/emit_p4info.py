@@ -1,101 +1,21 @@
-"""P4Info: what the control plane may know, with the reference compiler's ids.
-
-Ids are prefix << 24 | the low 24 bits of Jenkins' one-at-a-time hash of the name; a taken id moves on by one, names in
-sorted order; @id overrides.
-"""
+"""P4Info: what the control plane may know, with the reference compiler's ids."""
 from __future__ import annotations
 
 from typing import Any
 
 from . import ast, ir
-from .p4info_notes import Literal, add_annotations, add_doc, add_package, number_of
+from .p4info_ids import EXTERN, OBJECTS, PREFIX, Names, asked, extern_type_ids, user_externs
+from .p4info_notes import add_package, number_of
 from .p4info_order import action_order, object_order
 from .p4info_types import TypeInfo
 from .protos import p4info_message
 from .types import strip, width_of
 
-PREFIX = {"action": 1, "table": 2, "value_set": 3, "controller_header": 4, "action_profile": 0x11, "counter": 0x12,
-          "direct_counter": 0x13, "meter": 0x14, "direct_meter": 0x15, "register": 0x16, "digest": 0x17}
 UNITS = {0: "PACKETS", 1: "BYTES", 2: "BOTH"}
 SCOPES = ("tableonly", "defaultonly", "groupaction")
 """Annotations of a table's actions, in the order of ActionRef.Scope; none of them is 0."""
 METER_TYPES = {"single_rate_three_color": 1, "single_rate_two_color": 2}
 """Annotations of meters that restrict them to one rate; @two_rate_three_color says what holds anyway."""
-
-
-def jenkins(name: str) -> int:
-    """One-at-a-time hash of a name's bytes, 32 bits."""
-    value = 0
-    for byte in name.encode():
-        value = (value + byte) & 0xFFFFFFFF
-        value = (value + (value << 10)) & 0xFFFFFFFF
-        value ^= value >> 6
-    value = (value + (value << 3)) & 0xFFFFFFFF
-    value ^= value >> 11
-    return (value + (value << 15)) & 0xFFFFFFFF
-
-
-class Names:
-    """Ids and aliases of all objects. `wanted`: (kind, name) -> id asked for by @id, or None.
-
-    `hashed` gives the name to hash where that is another: a controller header's is its type's.
-    """
-
-    def __init__(self, wanted: dict[tuple[str, str], int | None], hashed: dict[tuple[str, str], str],
-                 constants: dict[str, Literal]) -> None:
-        self.constants = constants
-        self.ids: dict[tuple[str, str], int] = {}
-        taken: set[int] = set()
-        for key, asked in wanted.items():
-            if asked is not None:
-                full = asked if asked >> 24 else PREFIX[key[0]] << 24 | asked
-                self.ids[key] = full
-                taken.add(full)
-        for kind, name in sorted(wanted, key=lambda k: (PREFIX[k[0]], k[1])):
-            if (kind, name) in self.ids:
-                continue
-            low = jenkins(hashed.get((kind, name), name)) & 0xFFFFFF
-            while PREFIX[kind] << 24 | low in taken:
-                low = (low + 1) & 0xFFFFFF
-            self.ids[kind, name] = PREFIX[kind] << 24 | low
-            taken.add(PREFIX[kind] << 24 | low)
-        self.aliases = shortest_suffixes([name for _, name in wanted])
-
-    def preamble(self, kind: str, name: str, notes: ast.Annotations, into: Any) -> int:
-        into.id = self.ids[kind, name]
-        into.name = name
-        into.alias = self.aliases[name]
-        self.notes(notes, into)
-        return int(into.id)
-
-    def notes(self, notes: ast.Annotations, into: Any) -> None:
-        """Annotations, and documentation where P4Info has a place for it."""
-        add_annotations(notes, into, self.constants)
-        if "doc" in into.DESCRIPTOR.fields_by_name:
-            add_doc(notes, into)
-
-
-def shortest_suffixes(names: list[str]) -> dict[str, str]:
-    """The shortest dotted suffix of each name that no other name ends in."""
-    counts: dict[str, int] = {}
-    for name in set(names):
-        parts = name.split(".")
-        for start in range(len(parts)):
-            suffix = ".".join(parts[start:])
-            counts[suffix] = counts.get(suffix, 0) + 1
-    out = {}
-    for name in names:
-        parts = name.split(".")
-        suffixes = [".".join(parts[i:]) for i in range(len(parts) - 1, -1, -1)]
-        out[name] = next((s for s in suffixes if counts[s] == 1), name)
-    return out
-
-
-def _asked(notes: ast.Annotations) -> int | None:
-    found = ast.annotation(notes, "id")
-    if found and found.args and isinstance(found.args[0], ast.Number):
-        return found.args[0].value
-    return None
 
 
 def emit_p4info(program: ir.Program) -> Any:
@@ -105,30 +25,37 @@ def emit_p4info(program: ir.Program) -> Any:
     add_package(program.notes, info.pkg_info, program.constants)
     tables = [t for t in object_order(program, list(program.tables.values())) if not t.hidden]
     actions = action_order(program, tables)
-    objects = [i for i in object_order(program, list(program.instances.values())) if i.kind in _OBJECTS]
+    objects = [i for i in object_order(program, list(program.instances.values())) if i.kind in OBJECTS]
     digests = {name: kind for name, _, kind in program.learn_lists}
     wanted: dict[tuple[str, str], int | None] = {}
     for table in tables:
-        wanted["table", table.name] = _asked(table.decl.annotations)
+        wanted["table", table.name] = asked(table.decl.annotations)
     for name, decl, _ in actions:
-        wanted["action", name] = _asked(decl.annotations)
+        wanted["action", name] = asked(decl.annotations)
     for item in objects:
-        wanted[_OBJECTS[item.kind][0], item.name] = _asked(item.decl)
+        wanted[OBJECTS[item.kind], item.name] = asked(item.decl)
+    type_ids = extern_type_ids(program)
+    own = [item for item in user_externs(program) if item.kind in type_ids]
+    for item in own:
+        wanted[EXTERN + item.kind, item.name] = asked(item.decl)
     for value_set in program.value_sets:
-        wanted["value_set", value_set.name] = _asked(value_set.decl.annotations)
+        wanted["value_set", value_set.name] = asked(value_set.decl.annotations)
     for name in digests:
         wanted["digest", name] = None
     for header in program.controller_headers:
-        wanted["controller_header", _controller_name(header)] = _asked(header.decl.annotations)
+        wanted["controller_header", _controller_name(header)] = asked(header.decl.annotations)
     hashed = {("controller_header", _controller_name(h)): h.name for h in program.controller_headers}
-    names = Names(wanted, hashed, program.constants)
+    prefix = PREFIX | {EXTERN + kind: number for kind, number in type_ids.items()}
+    names = Names(wanted, hashed, program.constants, prefix)
     types = TypeInfo(info, list(program.errors), program.constants)
     for table in tables:
         _table(info.tables.add(), table, names, types, program)
     for name, decl, params in actions:
         _action(info.actions.add(), name, decl, params, names, types)
     for item in objects:
-        _OBJECTS[item.kind][1](info, item, names, types, program)
+        _WRITERS[OBJECTS[item.kind]](info, item, names, types, program)
+    for extern, number in type_ids.items():
+        _extern(info.externs.add(), extern, number, [item for item in own if item.kind == extern], names)
     for header in program.controller_headers:
         _controller_header(info.controller_packet_metadata.add(), header, names, types)
     for value_set in program.value_sets:
@@ -142,11 +69,17 @@ def emit_p4info(program: ir.Program) -> Any:
     return info
 
 
+def _extern(message: Any, kind: str, number: int, instances: list[ir.Instance], names: Names) -> None:
+    message.extern_type_id, message.extern_type_name = number, kind
+    for item in instances:
+        names.preamble(EXTERN + kind, item.name, item.decl, message.instances.add().preamble)
+
+
 def _table(message: Any, table: ir.Table, names: Names, types: TypeInfo, program: ir.Program) -> None:
     names.preamble("table", table.name, table.decl.annotations, message.preamble)
     for number, key in enumerate(table.keys, 1):
         field = message.match_fields.add()
-        field.id = _asked(key.annotations) or number
+        field.id = asked(key.annotations) or number
         field.name = key.name
         field.bitwidth = types.bitwidth(key.source, key.type)
         field.match_type = MATCH_TYPES[key.match]
@@ -194,7 +127,7 @@ def _action(message: Any, name: str, decl: Any, params: list[tuple[str, Any, Any
     names.preamble("action", name, decl.annotations, message.preamble)
     for number, (param, kind, notes) in enumerate(params, 1):
         item = message.params.add()
-        item.id = _asked(notes) or number
+        item.id = asked(notes) or number
         item.name = ast.string_annotation(notes, "name") or param
         item.bitwidth = types.bitwidth(kind, kind)
         types.name(kind, item.type_name)
@@ -277,10 +210,9 @@ def _register(info: Any, item: ir.Instance, names: Names, types: TypeInfo, progr
         types.name(item.type_args[1], message.index_type_name)
 
 
-_OBJECTS: dict[str, tuple[str, Any]] = {
-    "action_profile": ("action_profile", _profile), "action_selector": ("action_profile", _profile),
-    "counter": ("counter", _counter), "direct_counter": ("direct_counter", _direct_counter),
-    "meter": ("meter", _meter), "direct_meter": ("direct_meter", _direct_meter), "register": ("register", _register),
+_WRITERS: dict[str, Any] = {
+    "action_profile": _profile, "counter": _counter, "direct_counter": _direct_counter, "meter": _meter,
+    "direct_meter": _direct_meter, "register": _register,
 }
 
 
@@ -293,7 +225,7 @@ def _controller_header(message: Any, header: Any, names: Names, types: TypeInfo)
     names.preamble("controller_header", _controller_name(header), header.decl.annotations, message.preamble)
     for number, item in enumerate(header.decl.fields, 1):
         meta = message.metadata.add()
-        meta.id = _asked(item.annotations) or number
+        meta.id = asked(item.annotations) or number
         meta.name = ast.string_annotation(item.annotations, "name") or item.name
         kind = header.fields[item.name]
         meta.bitwidth = types.bitwidth(kind, kind)
@@ -316,7 +248,7 @@ def _value_set(message: Any, item: ir.ValueSet, names: Names, types: TypeInfo) -
     for number, part in enumerate(fields.fields, 1):
         match = message.match.add()
         match.name = part.name
-        _match(match, _asked(part.annotations) or number, kind.fields[part.name], part.annotations, names, types)  # type: ignore[attr-defined]
+        _match(match, asked(part.annotations) or number, kind.fields[part.name], part.annotations, names, types)  # type: ignore[attr-defined]
 
 
 def _match(match: Any, number: int, kind: Any, notes: ast.Annotations, names: Names, types: TypeInfo) -> None:

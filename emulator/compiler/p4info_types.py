@@ -140,7 +140,10 @@ class TypeInfo:
             if kind.kind == "header":
                 holder = type(into)()
                 self.spec(part, holder)
-                member.type_spec.CopyFrom(holder.bitstring)
+                if holder.HasField("bitstring"):
+                    member.type_spec.CopyFrom(holder.bitstring)
+                else:  # bool, an enum with a representation, or a `type`: P4Info has only their bits
+                    member.type_spec.bit.bitwidth = width_of(part)
             elif kind.kind == "header_union":
                 member.header.name = str(part)
                 self.spec(part, type(into)())

@@ -12,6 +12,7 @@ from emulator.switch.queues import MAX_PRIORITIES
 from .actions import ActionCodec
 from .choice import WatchPorts
 from .errors import invalid, not_found
+from .extern_entries import ExternEntries
 from .match import KeyCodec
 from .numbers import unsigned
 from .profiles import Profile
@@ -20,6 +21,7 @@ from .replication import Replication
 from .state_write import DigestSettings
 from .table_write import BoundTable
 from .translation import Translations
+from .value_sets import BoundValueSet
 
 
 class Bound:
@@ -57,14 +59,11 @@ class Bound:
         self.meters = self._pairs(schema.meters, control.meters)
         self.registers = self._pairs(schema.registers, control.registers)
         self.value_sets = {
-            info.id: (
-                info,
-                control.value_sets[info.name],
-                self._value_set_codec(info, control.value_sets[info.name].spec.widths),
-            )
+            info.id: self._value_set(info, control.value_sets[info.name])
             for info in schema.value_sets
             if info.name in control.value_sets
         }
+        self.externs = ExternEntries(schema.message, control.externs)
         self.digests = self._pairs(schema.digests, control.digests)
         priorities = control.queues.priorities
         classes = priorities if priorities > 1 else MAX_PRIORITIES  # with one queue they are metadata only
@@ -84,9 +83,11 @@ class Bound:
         meter = self.schema.direct_meters.by_id.get(info.direct_meter_id)
         return BoundTable(info, control, codec, self.actions, self.profiles.get(info.profile_id), meter)
 
-    def _value_set_codec(self, info: Any, widths: tuple[int, ...]) -> KeyCodec:
+    def _value_set(self, info: Any, control: Any) -> BoundValueSet:
+        widths = control.spec.widths
         known = widths if len(widths) == len(info.fields) else None
-        return KeyCodec(f"value set {info.name}", info.fields, range(len(info.fields)), self.translations, known)
+        codec = KeyCodec(f"value set {info.name}", info.fields, range(len(info.fields)), self.translations, known)
+        return BoundValueSet(info, control, codec)
 
     def fill_data(self, value: int, member: Member, into: Any) -> None:
         """Fill a P4Data from the bits of a register cell or a digest's member."""

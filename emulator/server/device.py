@@ -78,10 +78,6 @@ class Device:
 
     # -- checks ----------------------------------------------------------------------------------------------
 
-    def check_id(self, device_id: int) -> None:
-        if device_id != self.device_id:
-            raise not_found(f"there is no device {device_id} here", f"use device id {self.device_id}")
-
     @property
     def target(self) -> Running:
         """What reads and writes are about: a config that was saved, else the one that runs."""
@@ -262,9 +258,7 @@ class Device:
             bound = self.running.bound
             _, digest = bound.find("digest", bound.digests, digest_id)
             if not digest.ack(list_id):
-                raise not_found(
-                    f"digest list {list_id} waits for no acknowledgement", "it was acknowledged or timed out"
-                )
+                raise not_found(f"there was no digest list {list_id}", "acknowledge lists that were received")
 
     def close(self) -> None:
         self._notifier.stop()

@@ -184,15 +184,6 @@ class KeyCodec:
     def _name(self, field_id: int) -> str:
         return next(f.name for f in self.fields if f.id == field_id)
 
-    def encode_masked(self, member: Sequence[tuple[int, int]], into: Any) -> None:
-        """As `encode`, from a (value, mask) for each field in their order."""
-        makers: dict[str, Callable[[int, int], KeyPart]] = {
-            "exact": lambda value, mask: Exact(value),
-            "lpm": lambda value, mask: Lpm(value, mask.bit_count()),
-            "range": lambda value, mask: Range(value, value),
-        }
-        self.encode([makers.get(f.kind, Ternary)(*part) for f, part in zip(self.fields, member)], into)
-
     def encode(self, key: Sequence[Any], into: Any) -> None:
         """Append FieldMatch messages; parts that match anything are left out."""
         for position, field, translator in self._encoders:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from controller.p4rt.protos import p4r
+from controller.p4rt.schema import COMPOUND, Member
 
 if TYPE_CHECKING:
     from .bound import Bound
@@ -62,13 +64,26 @@ class Notifier:
         digest.digest_id, digest.list_id = info.id, found.list_id
         digest.timestamp = time.time_ns()
         for sample in found.samples:
-            data = digest.data.add()
-            if info.shape == "scalar":
-                bound.fill_data(sample[0], info.members[0], data)
-                continue
-            for value, member in zip(sample, info.members):
-                bound.fill_data(value, member, getattr(data, info.shape).members.add())
+            fill(bound, iter(sample), info.root, digest.data.add())
         self._device.streams.notify(message, info.id)
+
+
+def fill(bound: Bound, numbers: Iterator[int], member: Member, into: Any) -> None:
+    """Fill a P4Data of the member's type with as many numbers as it takes. A header comes as a valid one: a digest has its
+    fields only."""
+    if member.kind == "header":
+        into.header.is_valid = True
+        for part in member.members:
+            one = p4r.P4Data()
+            bound.fill_data(next(numbers), part, one)
+            into.header.bitstrings.append(one.bitstring)
+    elif member.kind in COMPOUND:
+        inside = getattr(into, member.kind)
+        inside.SetInParent()
+        for part in member.members:
+            fill(bound, numbers, part, inside.members.add())
+    else:
+        bound.fill_data(next(numbers), member, into)
 
 
 def idle_messages(bound: Bound) -> list[Any]:

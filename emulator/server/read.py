@@ -9,15 +9,15 @@ from typing import Any
 from controller.p4rt.protos import p4r
 
 from .bound import Bound
-from .errors import Refused, invalid, unimplemented
+from .errors import Refused, invalid
 from .meters import fill_colours, fill_counts, fill_rates
 from .numbers import canonical
 from .register_read import response_bytes
 from .state_write import index_of
 from .table_read import TableReader
 
-_CHUNK = 1000  # entities in one response: far below gRPC's 4 MiB default, whatever the entity
-_BYTES = 1 << 20  # of entities that come as bytes
+_CHUNK = 1000  # entities in one response, and
+_BYTES = 1 << 20  # bytes after which it ends: with one more entity it stays far below the 4 MiB that a gRPC client takes
 _CELLS = 32768  # of a register at a time, which are some twenty bytes each
 
 
@@ -29,11 +29,15 @@ class Out:
         self.response = p4r.ReadResponse()
         self.count = 0  # entities in it
         self.parts: list[bytes] = []  # what comes before it
-        self.size = 0  # of those
+        self.size = 0  # of those, and of the entities but the last
+        self._last: Any = None
 
     def add(self) -> Any:
         self.count += 1
-        return self.response.entities.add()
+        if self._last is not None:
+            self.size += self._last.ByteSize()
+        self._last = self.response.entities.add()
+        return self._last
 
     def add_bytes(self, data: bytes) -> None:
         if self.count:
@@ -42,10 +46,9 @@ class Out:
         self.size += len(data)
 
     def _pack(self) -> None:
-        data = self.response.SerializeToString()
-        self.parts.append(data)
-        self.size += len(data)
-        self.response, self.count = p4r.ReadResponse(), 0
+        self.parts.append(self.response.SerializeToString())
+        self.size = sum(map(len, self.parts))
+        self.response, self.count, self._last = p4r.ReadResponse(), 0, None
 
     @property
     def full(self) -> bool:
@@ -74,9 +77,9 @@ class Out:
             if count:  # it was packed since, with what came after
                 self.response.MergeFromString(self.parts[parts])
             self.parts = self.parts[:parts]
-            self.size = sum(map(len, self.parts))
         del self.response.entities[count:]
-        self.count = count
+        self.count, self._last = count, None
+        self.size = sum(map(len, self.parts)) + self.response.ByteSize()
 
 
 @dataclass(frozen=True)
@@ -224,11 +227,8 @@ class Reader:
                 yield
 
     def _value_sets(self, message: Any, out: Out) -> Iterator[None]:
-        for info, control, codec in self._chosen("value set", self._bound.value_sets, message.value_set_id):
-            into = out.add().value_set_entry
-            into.value_set_id = info.id
-            for member in control.members():
-                codec.encode_masked(member, into.members.add().match)
+        for found in self._chosen("value set", self._bound.value_sets, message.value_set_id):
+            found.read(out.add().value_set_entry)
             yield
 
     def _digests(self, message: Any, out: Out) -> Iterator[None]:
@@ -255,10 +255,9 @@ class Reader:
                 yield
 
     def _externs(self, message: Any, out: Out) -> Iterator[None]:
-        """None has an entity of this kind, so a question for all of them has an empty answer."""
-        if message.extern_type_id or message.extern_id:
-            raise unimplemented("the program has no externs of its own", "v1model's have entities of their own")
-        yield from ()
+        for found in self._bound.externs.read(message, self._sees):
+            out.add().extern_entry.CopyFrom(found)
+            yield
 
 
 def _whole(register_id: int, data: Any, out: Out) -> Iterator[None]:

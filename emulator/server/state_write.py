@@ -1,16 +1,14 @@
-"""Writing what is not a table: counters, meters, registers, value sets, digests."""
+"""Writing what is not a table: counters, meters, registers, digests."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from controller.p4rt import values
-from controller.p4rt.schema import Counter, Digest, Meter, Register, ValueSet
+from controller.p4rt.schema import Counter, Digest, Meter, Register
 from controller.p4rt.status import Code
 from emulator.switch.errors import ControlError
 
-from .errors import Refused, invalid, not_found, unimplemented
-from .match import KeyCodec
+from .errors import Refused, invalid, not_found
 from .meters import check_cleared, check_rates, set_rates
 from .undo import Undo, nothing
 
@@ -94,37 +92,6 @@ def write_register(kind: str, message: Any, info: Register, control: Any, value:
     old = control.read(index)
     control.write(index, value)
     return lambda: control.write(index, old)
-
-
-def write_value_set(kind: str, message: Any, info: ValueSet, control: Any, codec: KeyCodec) -> Undo:
-    """A value set is modified as a whole, as the specification has it."""
-    what = f"value set {info.name}"
-    only_modify(kind, what)
-    members = []
-    for member in message.members:
-        key = codec.decode(member.match)
-        members.append(tuple(_as_ternary(part, width) for part, width in zip(key, codec.widths)))
-    if len(set(members)) != len(members):
-        raise Refused(Code.ALREADY_EXISTS, f"{what}: a member is given twice", "give each member once")
-    limit = info.size or control.spec.max_size
-    if len(members) > limit:
-        raise Refused(Code.RESOURCE_EXHAUSTED, f"{what} holds {limit} members, not {len(members)}", "raise its size")
-    before = control.members()
-    control.replace(members)
-    return lambda: control.replace(before)
-
-
-def _as_ternary(part: Any, width: int) -> tuple[int, int]:
-    name = type(part).__name__
-    if name == "Exact":
-        return part.value, (1 << width) - 1
-    if name == "Lpm":
-        return part.value, values.prefix_mask(part.prefix_len, width)
-    if name == "Ternary":
-        return part.value, part.mask
-    if part.low == part.high:
-        return part.low, (1 << width) - 1
-    raise unimplemented("a range in a value set is not supported", "use exact or ternary members")
 
 
 def check_presence(kind: str, present: bool, what: str) -> None:

@@ -99,7 +99,7 @@ class BoundTable:
     # -- writing ---------------------------------------------------------------------------------------------
 
     def write(self, kind: str, entry: Any) -> Undo:
-        if entry.is_const:
+        if entry.is_const and kind != "DELETE":  # which looks at the key alone
             raise invalid("is_const is set by the P4 program only", "leave it out")
         if entry.is_default_action:
             return self.default.write(kind, entry)

@@ -12,7 +12,7 @@ from emulator.switch.table import DEFAULT_SLOT
 
 from . import state_write
 from .bound import Bound
-from .errors import Refused, from_control, invalid, unimplemented
+from .errors import Refused, from_control, invalid
 from .meters import check_cleared, check_rates, set_rates
 from .undo import Undo, nothing
 
@@ -115,8 +115,9 @@ class Writer:
         return state_write.write_register(kind, message, info, control, value)
 
     def _value_set(self, kind: str, message: Any) -> Undo:
-        info, control, codec = self._bound.find("value set", self._bound.value_sets, message.value_set_id)
-        return state_write.write_value_set(kind, message, info, control, codec)
+        found = self._bound.find("value set", self._bound.value_sets, message.value_set_id)
+        state_write.only_modify(kind, f"value set {found.info.name}")
+        return found.write(message)
 
     def _replication(self, kind: str, message: Any) -> Undo:
         return self._bound.replication.write(kind, message)
@@ -126,7 +127,7 @@ class Writer:
         return self._bound.digest_settings.write(kind, message, info)
 
     def _extern(self, kind: str, message: Any) -> Undo:
-        raise unimplemented("the program has no externs of its own", "v1model's have entities of their own")
+        return self._bound.externs.write(kind, message)
 
     def _direct(self, kind: str, message: Any, what: str) -> tuple[Any, int]:
         """(table, slot) of the entry a direct counter or meter belongs to."""

@@ -84,13 +84,11 @@ class Digest:
             self._expire(now)
 
     def ack(self, list_id: int) -> bool:
-        """The list was received; False for an id that is not outstanding."""
+        """The list was received; False where there was none of this id. One may come late, or where none is waited for."""
         found = self._unacked.pop(list_id, None)
-        if found is None:
-            return False
-        for sample in found[1]:
+        for sample in found[1] if found is not None else ():
             self._known.pop(sample, None)
-        return True
+        return 0 < list_id < self._next_id
 
     def _send(self, now: int) -> None:
         message = DigestList(self.name, self._next_id, tuple(self._waiting), now)
@@ -102,8 +100,10 @@ class Digest:
             self.on_list(message)
 
     def _expire(self, now: int) -> None:
-        late = [i for i, (sent, _) in self._unacked.items() if now - sent >= self.ack_timeout_us]
-        for list_id in late:
+        while self._unacked:  # the oldest first
+            list_id, (sent, _) = next(iter(self._unacked.items()))
+            if now - sent < self.ack_timeout_us:
+                return
             self.ack(list_id)
 
 

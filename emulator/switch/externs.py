@@ -104,6 +104,10 @@ class Externs:
             except Exception as error:
                 raise ModelError(f"extern {instance.name} of type {instance.type} cannot be made: {error}") from None
 
+    def instance(self, name: str) -> Any:
+        """The object of this name; None where there is none."""
+        return self._objects.get(name)
+
     def call(self, instance: str | None, name: str, arguments: Sequence[Any], results: int = 0) -> None:
         """Calls a method or a function. One that raises is counted, and logged the first time.
 

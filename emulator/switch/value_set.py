@@ -38,10 +38,10 @@ class ValueSetState:
             raise ControlError("not_found", f"value set {self.name} has no such member")
         self._set([m for m in self._members if m != member], "delete")
 
-    def replace(self, values: Sequence[int | Sequence[tuple[int, int]]]) -> None:
-        """All members at once."""
+    def replace(self, values: Sequence[int | Sequence[tuple[int, int]]], *, count: int | None = None) -> None:
+        """All members at once. count: how many they are to the control plane, where several stand for one range."""
         members = [self._member(value) for value in values]
-        if len(members) > self.spec.max_size:
+        if (len(members) if count is None else count) > self.spec.max_size:
             raise ControlError("full", f"value set {self.name} holds {self.spec.max_size} members at most")
         self._set(list(dict.fromkeys(members)), "modify")
 

@@ -52,7 +52,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 
 def test_digest_members_have_their_types() -> None:
     digest = next(iter(load("11_digest").digests))
-    assert digest.shape == "struct"
+    assert digest.root.kind == "struct"
     assert all(member.bitwidth for member in digest.members)
 
 

@@ -27,8 +27,9 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 def compiled(name: str) -> tuple[Any, bytes]:
     """(P4Info, bmv2 JSON) of a P4 file of tests/server/programs."""
     from emulator.compiler.api import compile_file
+    from emulator.compiler.context import Options
 
-    result = compile_file(Path(__file__).parent / "programs" / name)
+    result = compile_file(Path(__file__).parent / "programs" / name, options=Options(emit_externs=True))
     assert result.json is not None, result.text()
     return read_p4info(result.p4info.SerializeToString()), json.dumps(result.json).encode()
 
@@ -82,11 +83,12 @@ def live() -> Iterator[Callable[..., Live]]:
             clock: Any = None,
             engine: str = "interp",
             queues: Any = None,
+            externs: Any = None,
         ) -> Live:
             """case: a golden program's folder, or a P4 file of tests/server/programs."""
             outputs: list[tuple[int, bytes]] = []
             device = Device(
-                SwitchOptions(engine, cpu_port=cpu_port, clock=clock, queues=queues),
+                SwitchOptions(engine, cpu_port=cpu_port, clock=clock, queues=queues, externs=externs),
                 on_output=lambda port, data: outputs.append((port, data)),
             )
             stack.callback(device.close)

@@ -138,7 +138,7 @@ def test_an_acknowledgement_of_nothing_is_an_error(live: Any) -> None:
     found = live("11_digest")
     digest = next(iter(found.client.schema.digests)).name
     (text,) = stream_errors(found, DigestList(digest, 99, (), 0).ack(found.client.schema))
-    assert "waits for no acknowledgement" in text
+    assert "there was no digest list 99" in text
 
 
 def test_idle_timeouts(live: Any) -> None:

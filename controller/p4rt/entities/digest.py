@@ -47,7 +47,7 @@ class DigestEntry:
 
 @dataclass(frozen=True)
 class DigestList:
-    """One list of messages; each is a dict of member name -> number."""
+    """One list of messages; each is a dict of member name -> number, inside structs "outer.inner"."""
 
     digest: str
     list_id: int
@@ -71,9 +71,13 @@ class DigestList:
 
 
 def leaves(data: Any) -> list[Any]:
-    """The P4Data leaves of a struct, a tuple or a single value."""
+    """The P4Data leaves of a struct, a tuple, a header or a single value, from the first to the last."""
     kind = data.WhichOneof("data")
-    return list(getattr(data, kind).members) if kind in ("struct", "tuple") else [data]
+    if kind == "header":
+        return [p4r.P4Data(bitstring=part) for part in data.header.bitstrings]
+    if kind not in ("struct", "tuple"):
+        return [data]
+    return [leaf for member in getattr(data, kind).members for leaf in leaves(member)]
 
 
 def decode_member(data: Any, member: Member) -> int:
