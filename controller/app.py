@@ -102,8 +102,10 @@ class App:
         """Stop listening, release the jobs that still run, and let go of the switch."""
         if self._server is not None:
             self._server.close()
-        for task in list(self._tasks):
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         for job in self._registry.running:
             try:
                 await self._call(self._plane.release, job)
@@ -112,6 +114,7 @@ class App:
                 break
         await self._call(self._plane.close)
         self._thread.shutdown(wait=False)
+        await asyncio.sleep(0)  # closed connections are let go in the loop's next round
 
     async def _call(self, function: Any, *args: Any) -> Any:
         assert self._loop is not None
@@ -188,6 +191,7 @@ class App:
             self._gone(worker, await self._listen(worker, reader))
         except asyncio.CancelledError:
             log.debug("connection of %s is closed", worker.name)
+            writer.transport.abort()  # who does not read must not keep it open
         finally:
             self._connections -= 1
             self._tasks.discard(task)

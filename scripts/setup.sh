@@ -11,11 +11,27 @@ say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
 have() { PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 
+new_enough() { have "$1" && "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+check_asked() { # PYTHON, where it is set, is what is used and not a hint
+    [ -z "${PYTHON:-}" ] || new_enough "$PYTHON" || fail "PYTHON=$PYTHON is no Python of 3.11 or newer"
+}
+
+base_of() { "$1" -c 'import os, sys; print(os.path.realpath(sys._base_executable), sys.version.split()[0])' 2>/dev/null; }
+
+forget_other_venv() { # an environment that was made with another Python than the one asked for is made anew
+    [ -n "${PYTHON:-}" ] && [ -x "$venv/bin/python" ] || return 0
+    local old new
+    old=$(base_of "$venv/bin/python" || true) new=$(base_of "$PYTHON")
+    [ "$old" = "$new" ] && return 0
+    say "$venv is of Python ${old##* }, and PYTHON=$PYTHON asks for ${new##* }: making it anew"
+    rm -rf "$venv"
+}
+
 find_python() { # the first interpreter that is new enough
     local candidate
     for candidate in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do
-        [ -n "$candidate" ] && have "$candidate" || continue
-        "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$candidate"; return; }
+        [ -n "$candidate" ] && new_enough "$candidate" && { echo "$candidate"; return; }
     done
     return 1
 }
@@ -101,6 +117,8 @@ link_mininet() { # Mininet is Debian's, not on PyPI: only this one package of th
 }
 
 main() {
+    check_asked
+    forget_other_venv
     if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint)" ]; then return 0; fi
     install_system_packages
     [ -x "$venv/bin/python" ] || make_venv

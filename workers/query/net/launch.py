@@ -17,7 +17,7 @@ from typing import Any
 
 from emulator.compiler.api import compile_file
 from emulator.topo.build import Network
-from emulator.topo.process import Child, stop_all
+from emulator.topo.process import Child, dying_with_parent, stop_all
 from emulator.topo.shapes import star
 from emulator.topo.spec import TopologyError
 from emulator.topo.switches import free_port
@@ -91,13 +91,6 @@ def program(setting: Setting, folder: Path) -> tuple[Path, Path]:
     return config, p4info
 
 
-def ends_with_parent() -> list[str]:
-    """What to put before a command so that it ends when this process does, even by force. In a Mininet network the next
-    network ends what a crashed one left."""
-    tool = shutil.which("setpriv")
-    return [tool, "--pdeathsig", "TERM", "--"] if tool is not None else []
-
-
 class Rig:
     """A switch with its controller, and room for masters and workers. A context manager: all of its processes end with
     it, or with the thread that started them. They start side by side and wait for each other. Every method raises
@@ -162,7 +155,7 @@ class Rig:
             if self.network is not None:
                 host = None if number is None else f"h{number + 1}"
                 return self.network.start(name, command, host=host, **options)
-            child = Child(name, command, self.folder / f"{name}.log", wrap=ends_with_parent(),
+            child = Child(name, command, self.folder / f"{name}.log", wrap=dying_with_parent(),
                           env=leftovers.environment(self.folder), **options)  # fmt: skip
         except TopologyError as error:
             raise QueryError(str(error)) from None
