@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -57,6 +58,8 @@ def _sentence(error: Exception) -> str:
     """The system's own errors have a number in front, and the file behind."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"cannot use {error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "cannot write the ready line: no space left on the device"
     return str(error)
 
 

@@ -244,7 +244,7 @@ def _graph(options: argparse.Namespace) -> int:
     if target.suffix not in writers:
         raise UserError(f"{target} ends in none of {', '.join(writers)}")
     try:
-        target.write_text(writers[target.suffix](model))
+        target.write_text(writers[target.suffix](model), encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write {target}: {error.strerror or error}") from None
     print(f"wrote {target}")

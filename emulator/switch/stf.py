@@ -155,7 +155,7 @@ def _written_as_golden(line: Line) -> bool:
 def run_file(switch: Switch, path: str | Path, form: str = "auto") -> Result:
     """Plays a test file on a fresh switch. Raises CaseError for a file that cannot be read."""
     try:
-        text = Path(path).read_text()
+        text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise CaseError(f"cannot read {path}: {error.strerror or error}") from None
     except UnicodeDecodeError:

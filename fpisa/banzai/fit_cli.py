@@ -129,4 +129,4 @@ def draw(path: Path, result: Fit) -> None:
     from fpisa.banzai.pictures import pipeline_picture
 
     title = f"{result.machine.name}: {result.fitting} of {result.elements} elements"
-    path.write_text(pipeline_picture(title, of_placement(result.placement), limits(result.machine)))
+    path.write_text(pipeline_picture(title, of_placement(result.placement), limits(result.machine)), encoding="utf-8")

@@ -137,6 +137,7 @@ def write_page(story: dict[str, Any], folder: Path) -> Path:
     page = folder / "index.html"
     page.write_text(
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>FPISA hardware</title><style>{STYLE}</style>'
-        + "".join(parts) + "</html>"
+        + "".join(parts) + "</html>",
+        encoding="utf-8",
     )  # fmt: skip
     return page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -171,15 +172,21 @@ def gone(pid: int) -> bool:
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs util-linux's setpriv")
-def test_a_command_that_is_killed_takes_its_processes_with_it(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_command_that_is_killed_takes_its_processes_with_it(
+    tables: Tables, tmp_path_factory: pytest.TempPathFactory, how: signal.Signals
+) -> None:
+    folder = tmp_path_factory.mktemp("k")
     command = subprocess.Popen([sys.executable, "-m", "fpisa.cli", "query", "--query", "q3", "--data", str(tables["tpch"]),
                                 "--workers", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               env={**os.environ, "TMPDIR": str(tmp_path_factory.mktemp("k"))})  # fmt: skip
+                               env={**os.environ, "TMPDIR": str(folder)})  # fmt: skip
     until = time.monotonic() + 60.0
     while len(pids := children_of(command.pid)) < 4 and time.monotonic() < until:
         time.sleep(0.02)
-    command.kill()
-    command.wait()
+    command.send_signal(how)
+    assert command.wait(30) == (143 if how == signal.SIGTERM else -how)
+    if how == signal.SIGTERM:
+        assert list(folder.iterdir()) == []
     assert len(pids) == 4  # switch, controller, master, worker
     while not all(map(gone, pids)) and time.monotonic() < until:
         time.sleep(0.02)

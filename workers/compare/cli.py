@@ -192,7 +192,7 @@ def write(folder: Path, plan: Plan, outcome: Outcome, notes: list[str], document
 
     try:
         (folder / "results.json").write_text(json.dumps(document, indent=1))
-        (folder / "index.html").write_text(render(plan, outcome, notes))
+        (folder / "index.html").write_text(render(plan, outcome, notes), encoding="utf-8")
     except OSError as error:
         raise CompareError(f"cannot write results into {folder}: {error.strerror}") from None
 

@@ -292,7 +292,7 @@ def write(
     folder: Path, plan: Plan, results: list[Result], alone: float, notes: list[str], document: dict[str, Any]
 ) -> None:
     (folder / "results.json").write_text(json.dumps(document, indent=1))
-    (folder / "index.html").write_text(render(plan, results, alone, notes))
+    (folder / "index.html").write_text(render(plan, results, alone, notes), encoding="utf-8")
 
 
 def verdict(plan: Plan, results: list[Result], alone: float) -> int:

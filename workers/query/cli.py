@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -88,6 +90,8 @@ def build_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     options = build_parser().parse_args(argv)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         import duckdb  # noqa: F401
         import pyarrow  # noqa: F401
@@ -120,6 +124,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         _print(plan.says, report, options.show)
     return 0 if report.answer_equal else 1
+
+
+def _terminated(*_: object) -> None:
+    """Ends by way of every clean-up, once: processes, networks and folders are removed."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
 
 
 def _run(options: argparse.Namespace, plan: Any, tables: Path) -> Any:
