@@ -115,7 +115,7 @@ class Preprocessor:
             if rest and rest[0][1] == "once":
                 self.once.add(os.path.realpath(file.name))
         elif name != "line" and line[1][0] != "num":
-            self.diags.error(pos, f"unknown preprocessor directive #{name}")
+            self.diags.warn(pos, f"unknown preprocessor directive #{name}: the line is skipped", "preprocessor")
 
     def _conditional(self, name: str, pos: int, rest: list[Token], groups: list[_Group], emitting: bool) -> None:
         if name in ("if", "ifdef", "ifndef"):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from emulator.compiler.api import compile_file
+
 from .harness import compile_text
 from .programs import IN, SHORT, START, Row, check, full, refused, small
 
@@ -133,8 +135,9 @@ DECLARED: dict[str, tuple[dict[str, str], str]] = {
     "unused object": ({"ig": "register<bit<8>>(4) r; apply { }"}, "object r is never used [unused]"),
     "output never written": ({"after": "void f(out bit<8> x) { }", "ig": "apply { f(h.h.a); }"}, "is never written [uninit"),
     "output read first": ({"after": "void f(out bit<8> x) { x = x + 1; }", "ig": "apply { f(h.h.a); }"}, "'x' is read before"),
-    "key without a value": ({"ig": "bit<8> q; table t { key = { q : exact; } actions = { NoAction; } } apply { t.apply(); q = 1; }"},
-                            "'q' is read before"),
+    "key without a value": (
+        {"ig": "bit<8> q; table t { key = { q : exact; } actions = { NoAction; } } apply { t.apply(); q = 1; }"},
+        "'q' is read before"),
     "action without a value": ({"ig": "bit<8> q; action a() { h.h.b = q; } action b() { a(); } apply { b(); q = 1; }"},
                                "'q' is read before"),
     "reject": ({"parser": "state start { transition reject; }"}, "reject ends parsing and the packet goes on"),
@@ -173,6 +176,17 @@ def test_nothing_is_said_of_variables_written_in_time(control: str, tmp_path: Pa
 def test_declaration_is_warned_of(parts: dict[str, str], words: str, tmp_path: Path) -> None:
     result = compile_text(small(**parts), tmp_path)  # type: ignore[arg-type]
     assert result.ok and words in result.text(), result.text()
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "gbk", "shift_jis"])
+def test_comments_in_other_encodings(encoding: str, tmp_path: Path) -> None:
+    words = {"latin-1": "gr\u00fc\u00df", "gbk": "\u5b9a\u4e49", "shift_jis": "\u8868\u8868"}[encoding]
+    path = tmp_path / "a.p4"
+    path.write_bytes(small(ig=f"apply {{ // {words} *\\/\n /* {words} */ h.h.a = 2; }}").encode(encoding))
+    (tmp_path / "b.p4").write_text(small(ig="apply { // x\n /* x */ h.h.a = 2; }"))
+    found, plain = (compile_file(tmp_path / f"{name}.p4") for name in "ab")
+    assert found.ok and plain.ok, found.text()
+    assert found.json["actions"][0]["primitives"] == plain.json["actions"][0]["primitives"] != []
 
 
 def test_several_errors_in_one_run(tmp_path: Path) -> None:

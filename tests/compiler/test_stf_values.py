@@ -100,6 +100,10 @@ ROWS: list[StfRow] = [(name, *rest) for name, rest in {
     "bool casts": one("bit<1> k = (bit<1>)(h.h.a == 1); bool l = (bool)h.h.b[1:1]; h.h.c = (bit<8>)k; "
         "h.h.d = l ? 8w9 : 8w8; m.f = (bool)(bit<1>)l; if (m.f == true && m.f != false) h.h.a = 0xf;",
         "0f 02 01 09 0005 0006", meta="bool f;"),
+    "enums and numbers": one("if (h.h.a != 0 && h.h.k == 9) h.h.b = 1; if (9 == h.h.k && K.A != 4 && K.B > 8) h.h.c = h.h.k & L.C; "
+        "if (h.h.k & L.C != 0) h.h.d = K.A;", "01 01 01 05 0005 0006 09", "01 02 03 04 0005 0006 09",
+        top="enum bit<8> K { A = 5, B = 9 } enum bit<8> L { C = 1 << 0, D = (1 << 1) }", edits=[("bit<16> x; }", "bit<16> x; K k; }"),
+        ("header h_t", "enum bit<8> K { A = 5, B = 9 } header h_t"), ("enum bit<8> K { A = 5, B = 9 } enum bit<8> L", "enum bit<8> L")]),
     "enum casts": one("h.h.a = (bit<8>)K.B; K k = (K)(h.h.b + 7); h.h.b = k == K.B ? 8w1 : 8w0; K l = (K)8w77; "
         "h.h.c = (bit<8>)l; h.h.d = (bit<8>)K.A + 1; h.h.w = (bit<16>)(bit<8>)K.A;", "09 01 4d 06 0005 0006",
         top="enum bit<8> K { A = 5, B = 9 }"),
