@@ -2,7 +2,7 @@
 
 In earnest only headers of many fields stay in memory, and no random program has many of them. Here the plan takes headers of
 one field on and whether or not it is worth it: stacks, unions, copies, headers made valid and invalid, emitted in another
-order than they came."""
+order than they came. In some programs all other variables lie in memory as well."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from emulator.switch.jit import home_plan
+from emulator.switch.jit import effort, home_plan
 from emulator.switch.jit.fused import EGRESS_REQUESTS, INGRESS_REQUESTS, has_primitive
 from emulator.switch.jit.phv import Phv
 from emulator.switch.load import load_model
@@ -44,6 +44,9 @@ def compare(number: int, monkeypatch: pytest.MonkeyPatch) -> bool:
         patch.setattr(home_plan, "FEW", rng.choice((1, 1, 2, 3)))
         if rng.random() < 0.7:
             patch.setattr(home_plan, "_is_carried", lambda model, header: True)
+        if rng.random() < 0.3:
+            patch.setattr(effort, "MANY_CHOICES", 0)
+            patch.setattr(effort, "LONG_BLOCKS", 1 << 30)
         return _compare(rng, number)
 
 

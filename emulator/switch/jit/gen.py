@@ -114,7 +114,7 @@ class Frame:
     def slot(self, var: Var) -> str:
         name = self.slots.get(var)
         if name is None:
-            name = self.slots[var] = self.fn.alloca(f"i{var.bits}")
+            name = self.slots[var] = self.fn.variable(var.bits)
             assert self._prologue is not None
             self._prologue.extend(self.initial(self, var, name))
         return name

@@ -28,6 +28,11 @@ class _Or:
     line: int
 
 
+def _bytes(bits: int) -> int:
+    """Of a variable's place."""
+    return -(-bits // 64) * 8
+
+
 class Function:
     """The text of one LLVM function in the making.
 
@@ -37,6 +42,9 @@ class Function:
         self.name = name
         self._head = f"define {signature} {attributes} {{"
         self._entry: list[str] = []
+        self._variables: list[tuple[str, int]] = []
+        self.in_memory = False
+        """Whether variables stay in memory, where LLVM else finds values of its own for them on every way."""
         self._lines: list[str | list[str]] = []
         self._known: dict[str, str] = {}
         self._ors: dict[str, _Or] = {}
@@ -92,7 +100,7 @@ class Function:
 
     def text(self) -> str:
         assert not self.open
-        out = [self._head, "entry:", *self._entry]
+        out = [self._head, "entry:", *self._allocated(), *self._entry]
         for line in self._lines:
             if isinstance(line, str):
                 out.append(line)
@@ -105,10 +113,32 @@ class Function:
         return len(self._lines)
 
     @property
+    def variables(self) -> int:
+        return len(self._variables)
+
+    @property
     def blocks(self) -> int:
         return sum(isinstance(line, str) and line.endswith(":") for line in self._lines)
 
+    def _allocated(self) -> list[str]:
+        """The lines that give variables their places."""
+        if not self.in_memory:
+            return [f"  {name} = alloca i{bits}, align 8" for name, bits in self._variables]
+        lines = [f"  %slots.all = alloca [{sum(_bytes(b) for _, b in self._variables)} x i8], align 64"]
+        lines.append('  %slots = call ptr asm "", "=r,0"(ptr %slots.all)')
+        at = 0
+        for name, bits in self._variables:
+            lines.append(f"  {name} = getelementptr i8, ptr %slots, i64 {at}")
+            at += _bytes(bits)
+        return lines
+
     # --- instructions ---
+
+    def variable(self, bits: int) -> str:
+        """A place for a variable, made once at the function's entry."""
+        name = self.fresh()
+        self._variables.append((name, bits))
+        return name
 
     def alloca(self, kind: str, align: int = 8) -> str:
         """A place on the stack, made once at the function's entry."""

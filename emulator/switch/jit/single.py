@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emulator.switch.engine import Requests
-from emulator.switch.jit import program, stages
+from emulator.switch.jit import effort, program, stages
 from emulator.switch.jit.machine import Code
 from emulator.switch.jit.phv import Phv
 from emulator.switch.jit.wiring import Wiring
@@ -17,12 +17,6 @@ from emulator.switch.widths import MAX_INTERMEDIATE_BITS
 
 if TYPE_CHECKING:
     from emulator.switch.jit.engine import JitEngine
-
-MANY_LINES = 5000
-"""Lines of IR from which on the full optimiser is quicker as well: it leaves vectors, far less to generate code for."""
-LONG_BLOCKS = 25
-"""Lines in a block on the average, from which on there are vectors to find. Code that only branches much, as a parser of many
-headers does, costs the full optimiser a hundred times what the small one takes."""
 
 STAGES = ("fp_parse", "fp_ingress", "fp_egress", "fp_deparse")
 
@@ -45,10 +39,9 @@ class Stages:
 
     def __init__(self, engine: JitEngine):
         shared = program.new_shared(engine.model, engine.drop_port, sites=engine.sites)
-        functions = [stages.parse(shared), stages.ingress(shared), stages.egress(shared), stages.deparse(shared)]
-        lines, blocks = sum(f.size for f in functions), sum(f.blocks for f in functions)
-        level = 3 if lines >= max(MANY_LINES, LONG_BLOCKS * blocks) else 1
-        self.code = Code(program.module_text(shared, functions), STAGES, level)
+        made = (stages.parse(shared), stages.ingress(shared), stages.egress(shared), stages.deparse(shared))
+        functions = [effort.settle(function) for function in made]
+        self.code = Code(program.module_text(shared, functions), STAGES, effort.stages_level(functions))
         self.wiring = Wiring(shared, engine.resolve)
         pointer = ctypes.c_void_p
         plain = (pointer, pointer, ctypes.c_char_p, ctypes.c_int64)

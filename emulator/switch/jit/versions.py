@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emulator.switch.jit import entry, fused, program
+from emulator.switch.jit import effort, entry, fused, program
 from emulator.switch.jit.baked import MAX_STEPS, Content, present_content
 from emulator.switch.jit.batches import Batch
 from emulator.switch.jit.machine import Code
@@ -46,7 +46,7 @@ class Version:
     def __init__(self, engine: JitEngine, baked: Mapping[int, Content]):
         self.queued = engine.queued
         shared = program.new_shared(engine.model, engine.drop_port, baked, engine.sites, self.queued)
-        text = program.module_text(shared, [fused.build(shared)])
+        text = program.module_text(shared, [effort.settle(fused.build(shared))])
         self.baked = dict(baked)
         self.lines = text.count("\n")
         self.code = Code(text, (fused.NAME,), 3)
