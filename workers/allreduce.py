@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from controller.session import JoinRequest, Silent
+from emulator.native.pool import Pool, PoolError
 from workers import wire
 from workers.engine import Engine, Overdue, PythonEngine, Seat, Stats
 from workers.join import Membership, PeerLost, join
@@ -115,6 +116,20 @@ class AllReduce:
         if flat.size and not np.may_share_memory(flat, array):
             array[...] = flat.reshape(array.shape)
         return flags
+
+    @property
+    def pool(self) -> Pool | None:
+        """Memory that the switch on this machine reads and writes itself; None where arrays are copied into packets anyway."""
+        return getattr(self.engine, "pool", None)
+
+    def empty(self, shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Array:
+        """An array whose sums cost this process least: from the pool where there is one with room, otherwise NumPy's."""
+        if self.pool is not None:
+            try:
+                return self.pool.empty(shape, dtype)
+            except PoolError:
+                pass
+        return np.empty(shape, dtype)
 
     def close(self) -> None:
         """Leave the job."""

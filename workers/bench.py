@@ -108,7 +108,7 @@ def bench(
     if right is not None and client.options.average:
         right = divided(right, client.seat.workers)
     bound = 0.0 if right is None else allowed_error(client, dtype, right)
-    values, seconds, flags, wrong, largest = np.empty_like(own), [], 0, 0, 0.0
+    values, seconds, flags, wrong, largest = client.empty(own.shape, own.dtype), [], 0, 0, 0.0
     before = client.stats
     for turn in range(warmups + repeats):
         if turn == warmups:

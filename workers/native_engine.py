@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from emulator.native.engine import (
@@ -14,6 +15,7 @@ from emulator.native.engine import (
     Unrepresentable,
 )
 from emulator.native.engine import NativeEngine as Core
+from emulator.native.pool import Pool, PoolError
 from workers import wire
 from workers.engine import Overdue, Seat, Stats
 from workers.join import Membership
@@ -28,6 +30,7 @@ CODES = {
     Representation.QUANTISED: QUANTISED,
 }
 NANO = 1e-9
+MOST_POOL_BYTES = 64 << 30
 
 
 def native_seat(
@@ -62,6 +65,9 @@ class NativeEngine:
     """One of `interface` (raw sockets) and `memory` (path of a shared-memory port's socket). With a
     `membership` the engine goes on after the switch was restarted, and `watch` is not called.
 
+    pool: over shared memory, where arrays travel without being copied here (docs/PROTOCOL.md, "Registered memory");
+    None where there is no such thing.
+
     Raises TransportError where it cannot be opened.
     """
 
@@ -92,6 +98,16 @@ class NativeEngine:
         except NativeEngineError as error:
             close_all(self.held)
             raise TransportError(str(error)) from None
+        self.pool = None if memory is None or wire_format is wire.FORMATS["int32"] else self.make_pool()
+
+    def make_pool(self) -> Pool | None:
+        """A pool that the switch has mapped. It takes no memory before it is used."""
+        try:
+            pool = Pool(pool_bytes())
+            self.core.register(pool)
+        except (PoolError, NativeEngineError):
+            return None  # arrays are copied, as they are over an interface
+        return pool
 
     @property
     def stats(self) -> Stats:
@@ -111,6 +127,11 @@ class NativeEngine:
     def close(self) -> None:
         self.core.close()
         close_all(self.held)
+
+
+def pool_bytes() -> int:
+    """Half of this machine's memory: as much as arrays may take of it at most."""
+    return min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2, MOST_POOL_BYTES)
 
 
 def read_stats(raw: dict[str, int]) -> Stats:

@@ -216,8 +216,10 @@ class NativeEngine:
     # ---- over the switch's restart: worker.h, fpw_halt ----
 
     def halt(self) -> None:
-        """From `watch`, or between all-reduces: no thread sends or receives until resume()."""
-        self._lib.fpw_halt(self._engine)
+        """From `watch`, or between all-reduces: no thread sends or receives until resume(), nor does the old switch write
+        results. Raises NativeEngineError where it may still do so."""
+        if self._lib.fpw_halt(self._engine, self._error):
+            raise NativeEngineError(self._sentence())
 
     def progress(self) -> list[list[int]]:
         """For each queue, the first unanswered chunk of each of its slots. Only between halt() and resume()."""

@@ -81,24 +81,24 @@ void regions_post(struct regions *r, const uint8_t *frame, const struct fpm_desc
     if (posting->headers && equal(posting->same, same))
         return; /* sent again: it awaits its answer still, or has had it */
     *posting = (struct posting){{same[0], same[1]}, part->payload_offset, part->length, part->payload_length,
-                                part->region, true};
+                                part->region, true, (part->flags & FPM_KEEP) != 0};
 }
 
-bool regions_place(struct regions *r, const uint8_t *frame, uint32_t length, struct fpm_descriptor *placed)
+uint8_t *regions_place(struct regions *r, const uint8_t *frame, uint32_t length, struct fpm_descriptor *placed, bool *keep)
 {
     uint64_t same[FPM_MAX_SAME / 8];
     if (!r->postings || length < LEAST_FRAME)
-        return false;
+        return NULL;
     struct posting *posting = posting_of(r, frame, same);
     if (!posting->awaited || !equal(posting->same, same) || length != (uint32_t)posting->headers + posting->payload)
-        return false;
+        return NULL;
     uint8_t *to = place(r, posting->region, posting->offset, posting->payload);
     if (!to)
-        return false;
-    memcpy(to, frame + posting->headers, posting->payload);
+        return NULL;
     posting->awaited = false;
+    *keep = posting->keep;
     *placed = (struct fpm_descriptor){posting->headers, posting->payload, posting->region, FPM_PLACED, 0, posting->offset};
-    return true;
+    return to;
 }
 
 void regions_free(struct regions *r)

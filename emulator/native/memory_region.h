@@ -9,7 +9,7 @@ struct posting { /* of a contribution; its answer is placed once */
     uint64_t offset;
     uint16_t headers, payload;
     uint8_t region;
-    bool awaited;
+    bool awaited, keep; /* keep: FPM_KEEP */
 };
 
 struct regions {
@@ -29,7 +29,8 @@ int regions_accept(struct regions *regions, const struct fpm_offer *offer, int f
 const uint8_t *regions_payload(const struct regions *regions, const struct fpm_descriptor *part);
 /* A contribution has come whose answer may overwrite its payload. `frame` is whole, and out of the peer's reach. */
 void regions_post(struct regions *regions, const uint8_t *frame, const struct fpm_descriptor *part);
-/* Writes the payload of an answer where it is awaited and describes it; false: nowhere. */
-bool regions_place(struct regions *regions, const uint8_t *frame, uint32_t length, struct fpm_descriptor *placed);
+/* Where the payload of an answer is awaited, and the answer's description; NULL: nowhere. It is no longer awaited then. keep: what
+ * stands there is to be kept. */
+uint8_t *regions_place(struct regions *regions, const uint8_t *frame, uint32_t length, struct fpm_descriptor *placed, bool *keep);
 void regions_free(struct regions *regions);
 #endif

@@ -113,6 +113,20 @@ static int memory_receive(struct port *port, struct received *packets, int room)
 
 static void memory_release(struct port *port) { (void)port; }
 
+/* What the answer is about to overwrite, for a worker that may outlive this process. The order of the stores is the processor's
+ * own, and what a process has stored stays when it dies; the compiler must not change it. */
+static void keep_place(struct memory_port *m, struct fpm_descriptor *part, const uint8_t *place)
+{
+    struct fpm_descriptor *shared = &fpm_descriptors(m->out)[m->out_head & (m->slots - 1)];
+    memcpy(fpm_frame(m->out, m->slots, m->slot_bytes, m->out_head) + part->length, place, part->payload_length);
+    shared->kept = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    *shared = *part;
+    atomic_signal_fence(memory_order_seq_cst);
+    part->kept = shared->kept = fpm_kept(m->slots, m->out_head);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
 static void memory_send(struct port *port, uint8_t *data, uint32_t length, const struct virtio_net_hdr *offload)
 {
     struct memory_port *m = of(port);
@@ -127,7 +141,12 @@ static void memory_send(struct port *port, uint8_t *data, uint32_t length, const
         return;
     }
     struct fpm_descriptor part = {.length = (uint16_t)length};
-    regions_place(&m->regions, data, length, &part); /* else the frame takes it whole */
+    bool keep = false;
+    uint8_t *place = regions_place(&m->regions, data, length, &part, &keep); /* NULL: the frame takes it whole */
+    if (keep)
+        keep_place(m, &part, place);
+    if (place)
+        memcpy(place, data + part.length, part.payload_length);
     memcpy(fpm_frame(m->out, m->slots, m->slot_bytes, m->out_head), data, part.length);
     fpm_descriptors(m->out)[m->out_head & (m->slots - 1)] = part;
     m->out_head++;

@@ -21,6 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 from emulator.native import lib_and_ffi
 
 PAGE = 4096
+DISCARDED = 1 << 20  # bytes: what is as large goes back to the machine when it is freed
 
 
 class PoolError(Exception):
@@ -36,27 +37,31 @@ class _Block:
 
 
 class Pool:
-    """`bytes_` of memory, in whole pages. Arrays begin at pages of their own. Raises PoolError."""
+    """`bytes_` of memory, in whole pages, which exist from their first use on. Arrays begin at pages of their own. Raises
+    PoolError."""
 
     def __init__(self, bytes_: int) -> None:
         try:
-            self._lib, ffi = lib_and_ffi()
+            self._lib, self._ffi = lib_and_ffi()
         except RuntimeError as error:
             raise PoolError(str(error)) from None
-        sentence = ffi.new("char[256]")
-        raw = self._lib.fpw_pool_new(bytes_, sentence)
-        if raw == ffi.NULL:
-            raise PoolError(ffi.string(sentence).decode(errors="replace"))
-        self.raw = ffi.gc(raw, self._lib.fpw_pool_free)
-        self.address = int(ffi.cast("uintptr_t", self._lib.fpw_pool_memory(raw)))
+        self._error = self._ffi.new("char[256]")
+        raw = self._lib.fpw_pool_new(bytes_, self._error)
+        if raw == self._ffi.NULL:
+            raise PoolError(self._sentence())
+        self.raw = self._ffi.gc(raw, self._lib.fpw_pool_free)
+        self.address = int(self._ffi.cast("uintptr_t", self._lib.fpw_pool_memory(raw)))
         self.bytes = int(self._lib.fpw_pool_bytes(raw))
         self._free = {0: self.bytes}  # offset: length; no two touch
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # arrays end, and give their memory back, at any moment
+
+    def _sentence(self) -> str:
+        return str(self._ffi.string(self._error).decode(errors="replace"))
 
     @property
     def shared(self) -> bool:
         """Whether the switch may use it. Not any more once an all-reduce in it has failed: its arrays are then private
-        memory with the same values, and copied."""
+        memory with the same values, and copied. Nor in a forked child."""
         return bool(self._lib.fpw_pool_shared(self.raw))
 
     def holds(self, array: NDArray[Any]) -> bool:
@@ -71,11 +76,36 @@ class Pool:
         room = max(-(-wanted // PAGE) * PAGE, PAGE)
         offset = self._take(room)
         block = _Block(self, self.address + offset, room)
-        weakref.finalize(block, self._give_back, offset, room).atexit = False
+        weakref.finalize(block, self._end, offset, room).atexit = False
         return np.asarray(block)[:wanted].view(kind).reshape(shape)
+
+    def adopt(self, address: int, bytes_: int, free: int = 0) -> None:
+        """Memory of another allocator lies in the pool from now on, at its address and with its values, but for what shares a
+        page with something else. Nobody may write to it meanwhile.
+
+        free: address of the allocator's `void free(void *)`. Whoever would call it must call fpw_pool_release instead. Raises
+        PoolError, and all is as before, where there is no whole page or no memory."""
+        room = int(self._lib.fpw_pool_room(self._ffi.cast("void *", address), bytes_))
+        if not room:
+            raise PoolError(f"{bytes_} bytes hold no whole page")
+        offset = self._take(room)
+        pointers = [self._ffi.cast("void *", number) for number in (address, free)]
+        if self._lib.fpw_pool_adopt(self.raw, pointers[0], bytes_, offset, pointers[1], self._error):
+            self._give_back(offset, room)
+            raise PoolError(self._sentence())
+
+    @staticmethod
+    def release_function() -> int:
+        """The address of `void fpw_pool_release(void *)`. Raises PoolError."""
+        try:
+            lib, ffi = lib_and_ffi()
+        except RuntimeError as error:
+            raise PoolError(str(error)) from None
+        return int(ffi.cast("uintptr_t", ffi.addressof(lib, "fpw_pool_release")))
 
     def _take(self, room: int) -> int:
         with self._lock:
+            self._collect()
             for offset, length in self._free.items():
                 if length >= room:
                     del self._free[offset]
@@ -83,6 +113,17 @@ class Pool:
                         self._free[offset + room] = length - room
                     return offset
         raise PoolError(f"a pool of {self.bytes} bytes has no {room} in a row left")
+
+    def _collect(self) -> None:
+        """What adopted memory has given back."""
+        offset = self._ffi.new("int64_t *")
+        while bytes_ := int(self._lib.fpw_pool_returned(self.raw, offset)):
+            self._give_back(int(offset[0]), bytes_)
+
+    def _end(self, offset: int, room: int) -> None:
+        if room >= DISCARDED:
+            self._lib.fpw_pool_discard(self.raw, offset, room)
+        self._give_back(offset, room)
 
     def _give_back(self, offset: int, room: int) -> None:
         with self._lock:

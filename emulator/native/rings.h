@@ -22,6 +22,11 @@
  * so once: a second answer lies in its frame whole, even where the contribution was sent again meanwhile, so that nothing
  * is written to the region after the answer was published. What is published has been written.
  *
+ * FPM_KEEP with FPM_PLACE: before the port overwrites the payload, it copies what stands there into the frame of the answer, behind
+ * the room for its headers, and sets `kept` (and length, region and place) in that frame's descriptor. So a worker whose switch died
+ * between that and publishing finds what it had sent: in each descriptor from the head on whose `kept` is that of this turn
+ * of the ring. The port closes its socket after its last write to the region.
+ *
  * The worker is not trusted. Whatever the switch reads from the file may be wrong and may change while it reads: it keeps
  * its own copies of what it wrote, reads each value once, checks it, and copies a frame out before looking at it, its
  * payload too. An index that is impossible ends the connection; a length or place that is impossible costs the one packet. */
@@ -32,7 +37,7 @@
 #include <stdint.h>
 
 #define FPM_MAGIC 0x4650534du /* "FPSM" */
-#define FPM_VERSION 2
+#define FPM_VERSION 3
 #define FPM_MAX_SLOTS 32768
 #define FPM_MAX_SLOT_BYTES 16384
 
@@ -65,13 +70,13 @@ struct fpm_ring {
 _Static_assert(sizeof(struct fpm_ring) == 128, "head and tail on a cache line each");
 _Static_assert(offsetof(struct fpm_ring, tail) == 64, "head and tail on a cache line each");
 
-enum { FPM_PLACE = 1, FPM_PLACED = 2 };
+enum { FPM_PLACE = 1, FPM_PLACED = 2, FPM_KEEP = 4 };
 
 struct fpm_descriptor {
     uint16_t length;         /* bytes in the frame */
     uint16_t payload_length; /* bytes in a region; 0: the frame is all */
     uint8_t region, flags;
-    uint16_t zero;
+    uint16_t kept; /* of an answer: fpm_kept() where the frame holds what stood in its place */
     uint64_t payload_offset;
 };
 _Static_assert(sizeof(struct fpm_descriptor) == 16, "descriptors are an array in shared memory");
@@ -107,6 +112,8 @@ static inline struct fpm_descriptor *fpm_descriptors(struct fpm_ring *ring)
 {
     return (struct fpm_descriptor *)(ring + 1);
 }
+/* Of the descriptor at an index; that of the turn before differs. slots: a power of two. */
+static inline uint16_t fpm_kept(uint32_t slots, uint32_t at) { return at & slots ? 2 : 1; }
 static inline uint8_t *fpm_frame(struct fpm_ring *ring, uint32_t slots, uint32_t slot_bytes, uint32_t at)
 {
     return (uint8_t *)ring + fpm_frames_at(slots) + (size_t)(at & (slots - 1)) * slot_bytes;

@@ -89,8 +89,9 @@ void fpw_close(struct fpw_engine *engine)
         return;
     atomic_store(&engine->cancelled, true);
     join_threads(engine);
+    char error[256];
     if (engine->begun)
-        take_back(engine);
+        take_back(engine, error);
     for (int q = 0; q < engine->n_lanes; q++) {
         struct lane *lane = &engine->lanes[q];
         if (lane->transport)

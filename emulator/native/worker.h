@@ -60,14 +60,26 @@ void fpw_close(struct fpw_engine *engine);
 
 /* Memory for arrays whose FPW_RAW values travel through shared-memory ports without this process touching them: the switch
  * reads contributions out of it and writes results into it. A pool serves one engine at a time, which it must outlive; what
- * lies elsewhere is copied. NULL with a sentence where there is no such memory. */
+ * lies elsewhere is copied. A forked child has a view of its own of it all, in which its parent's values appear until the child
+ * writes to the page. NULL with a sentence where there is no such memory. */
 struct fpw_pool;
 struct fpw_pool *fpw_pool_new(int64_t bytes, char *error);
 void *fpw_pool_memory(const struct fpw_pool *pool);
 int64_t fpw_pool_bytes(const struct fpw_pool *pool); /* whole pages */
 /* False once an all-reduce in it has failed: its memory was taken back from the switch, and from now on is copied. */
 int32_t fpw_pool_shared(const struct fpw_pool *pool);
-void fpw_pool_free(struct fpw_pool *pool);
+void fpw_pool_free(struct fpw_pool *pool); /* what it has adopted keeps it */
+void fpw_pool_discard(struct fpw_pool *pool, int64_t offset, int64_t bytes); /* whole pages; they hold zeros when used again */
+
+/* Memory of another allocator becomes the pool's: the whole pages within it are replaced, at their addresses, by the pool's from
+ * `offset` on, with the same bytes. Nobody may write to the memory meanwhile. -1 with a sentence: all is as before.
+ * allocator_free: a void (*)(void *), or NULL. Whoever would call it with `address` calls fpw_pool_release instead, from any thread:
+ * it puts back pages of this process's own and then calls it. */
+int64_t fpw_pool_room(void *address, int64_t bytes); /* bytes of the pool that adopting takes; 0: there is no whole page */
+int32_t fpw_pool_adopt(struct fpw_pool *pool, void *address, int64_t bytes, int64_t offset, void *allocator_free, char *error);
+void fpw_pool_release(void *address);
+/* The bytes of the pool, at *offset, that a release has given back; 0: no more than those told of before. */
+int64_t fpw_pool_returned(struct fpw_pool *pool, int64_t *offset);
 /* Between all-reduces, at most FPW_MAX_POOLS an engine. -1 with a sentence: the pool is another engine's, or the transport or
  * the switch takes none (the engine copies then). */
 int32_t fpw_register(struct fpw_engine *engine, struct fpw_pool *pool, char *error);
@@ -80,7 +92,7 @@ int32_t fpw_step(struct fpw_engine *engine, int32_t slice_ms, int32_t *flags, ch
 /* The switch was restarted and remembers nothing (docs/PROTOCOL.md, "A restarted switch"). Between two calls of fpw_step, or
  * between all-reduces: fpw_halt; fpw_progress says what is missing; results that one worker has and another has not travel by
  * fpw_export and fpw_import; fpw_resume goes on, in a job of another number. */
-void fpw_halt(struct fpw_engine *engine);
+int32_t fpw_halt(struct fpw_engine *engine, char *error); /* -1 with a sentence: the old switch may still write results */
 /* The first unanswered chunk of each of a queue's slots, in order; returns how many slots. */
 int32_t fpw_progress(const struct fpw_engine *engine, int32_t queue, uint32_t *numbers, int32_t room);
 /* A chunk's result: the values as they lie in memory (a whole payload, padded with zeros) and its agreed scale. -1: not here. */

@@ -23,11 +23,15 @@ struct transport_kind {
     void (*wait)(struct transport *t, uint64_t until_ns, uint32_t enough); /* many frames are worth waking for; or fewer, late */
     void (*close)(struct transport *t);
     void (*doubt)(struct transport *t); /* nothing is answered: perhaps the switch reads single packets only; may be NULL */
-    /* Memory that frames may send parts of without copying them; all three NULL where there is no such thing. */
+    /* Memory that frames may send parts of without copying them; all NULL where there is no such thing. */
     int (*offer)(struct transport *t, const struct region *region, char *error); /* regions are numbered from 0 */
     bool (*takes_regions)(struct transport *t);                                 /* all that were offered, now */
-    /* A frame's headers are in the reserved room, its payload in a region. place: the answer may overwrite it there. */
-    void (*commit_parts)(struct transport *t, uint32_t headers, uint32_t region, uint64_t offset, uint32_t payload, bool place);
+    /* A frame's headers are in the reserved room, its payload in a region, where the answer overwrites it. */
+    void (*commit_parts)(struct transport *t, uint32_t headers, uint32_t region, uint64_t offset, uint32_t payload);
+    /* The link is given up. 0: nothing more will be written to regions; what has arrived can still be received. */
+    int (*detach)(struct transport *t, uint64_t until_ns, char *error);
+    /* After that, and when all is received: what was written to regions for answers that did not arrive is put back. */
+    int (*undo)(struct transport *t, char *error);
 };
 struct transport {
     const struct transport_kind *kind;
@@ -69,9 +73,9 @@ struct lane {
     struct flight *flights; /* share of them */
     /* One all-reduce. */
     uint8_t *values;    /* the share's first value */
-    int region;         /* that the share lies in; -1: none */
-    uint64_t region_at; /* where */
-    bool placing;       /* results come straight into it */
+    int region;         /* that chunks from..to - 1 of the share lie in; -1: none */
+    int64_t region_at;  /* where chunk 0 would */
+    int64_t region_from, region_to;
     int64_t count;      /* values in the share */
     int64_t blocks, total, lag; /* lag 0: payloads need no earlier result */
     uint32_t first;     /* number of chunk 0 in the life of the job */
@@ -131,6 +135,7 @@ void take_result(struct lane *lane, int64_t chunk, const uint8_t *frame, bool pl
 uint32_t pool_index_of(const struct lane *lane, int64_t chunk);
 
 /* worker_lane.c */
+int receive_results(struct lane *lane, uint64_t *now); /* how many frames there were; -1 with a sentence */
 void run_lane(struct lane *lane, uint64_t until);
 void *lane_thread(void *lane);
 
@@ -140,7 +145,7 @@ void join_threads(struct fpw_engine *engine);
 
 /* worker_pool.c */
 void find_region(struct lane *lane);
-void take_back(struct fpw_engine *engine); /* after a failure: nobody else writes to the array any more */
+int take_back(struct fpw_engine *engine, char *error); /* after a failure: nobody else writes to the array. -1 with a sentence */
 void release_pools(struct fpw_engine *engine);
 
 /* worker_resume.c */

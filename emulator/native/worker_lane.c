@@ -4,10 +4,10 @@
 
 #define PATIENCE_NS 20000000u /* a waiting lane looks this often whether it was cancelled */
 
-/* The values lie where the switch can read them, and fill the packet. */
+/* The values lie where the switch can read and overwrite them, and fill the packet. */
 static bool by_reference(const struct lane *lane, int64_t chunk)
 {
-    return lane->region >= 0 && (chunk + 1) * lane->engine->options.elements <= lane->count &&
+    return lane->region >= 0 && chunk >= lane->region_from && chunk < lane->region_to &&
            lane->transport->kind->takes_regions(lane->transport);
 }
 
@@ -19,9 +19,9 @@ static bool send_chunk(struct lane *lane, int64_t chunk)
     if (!frame)
         return false;
     if (by_reference(lane, chunk)) {
-        uint64_t offset = lane->region_at + (uint64_t)chunk * engine->payload;
+        uint64_t offset = (uint64_t)(lane->region_at + chunk * engine->payload);
         build_headers(lane, chunk, frame);
-        kind->commit_parts(lane->transport, FPW_HEADERS, (uint32_t)lane->region, offset, engine->payload, lane->placing);
+        kind->commit_parts(lane->transport, FPW_HEADERS, (uint32_t)lane->region, offset, engine->payload);
         lane->stats.packets_by_reference++;
     } else {
         build_frame(lane, chunk, frame);
@@ -58,7 +58,7 @@ static bool send_again(struct lane *lane, uint64_t now)
     return n > 0;
 }
 
-static int receive(struct lane *lane, uint64_t *now)
+int receive_results(struct lane *lane, uint64_t *now)
 {
     struct received frames[BATCH];
     int n = lane->transport->kind->receive(lane->transport, frames, BATCH, lane->error);
@@ -104,7 +104,7 @@ static void wait_frames(struct lane *lane, uint64_t until)
 static bool turn(struct lane *lane)
 {
     uint64_t now;
-    int n = receive(lane, &now);
+    int n = receive_results(lane, &now);
     bool sent = send_ready(lane, now);
     sent |= send_again(lane, now);
     if (n < 0 || ((sent || n == 0) && flush(lane)))

@@ -90,8 +90,10 @@ static void close_transport(struct transport *t)
 
 static void doubt(struct transport *t) { of(t)->port->kind->doubt(of(t)->port); }
 
-static const struct transport_kind PACKET_KIND = {reserve, commit, flush, receive, release, wait_frames, close_transport, doubt,
-                                                  NULL,    NULL,   NULL};
+static const struct transport_kind PACKET_KIND = {
+    .reserve = reserve, .commit = commit, .flush = flush, .receive = receive, .release = release, .wait = wait_frames,
+    .close = close_transport, .doubt = doubt,
+};
 
 /* IPv4, UDP, no fragment, destination port. */
 static int filter_port(int fd, uint16_t port)

@@ -1,93 +1,9 @@
-/* Pools: memory of a worker that the switch reads contributions from and writes results to (rings.h, "regions"). */
+/* The engine and its pools: which chunks the switch may read and write in place, and when it no longer may. */
 #define _GNU_SOURCE
+#include "pool.h"
 #include "worker_core.h"
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#define PAGE 4096
-#define HUGE_PAGE ((size_t)2 << 20)
-#define MOST_BYTES ((int64_t)1 << 36)
-
-struct fpw_pool {
-    int file;
-    uint8_t *map;
-    size_t bytes;
-    const struct fpw_engine *owner; /* NULL: none */
-    bool taken_back;
-};
-
-static int make_file(size_t bytes)
-{
-    int file = memfd_create("fpisa-pool", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (file < 0)
-        return -1;
-    if (!ftruncate(file, (off_t)bytes) && !fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-        return file;
-    close(file);
-    return -1;
-}
-
-/* Mapped where huge pages can begin: a gradient's pages are many. */
-static uint8_t *map_file(int file, size_t bytes)
-{
-    size_t room = bytes + HUGE_PAGE;
-    uint8_t *space = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (space == MAP_FAILED)
-        return NULL;
-    uint8_t *at = (uint8_t *)(((uintptr_t)space + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
-    void *map = mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0);
-    if (map == MAP_FAILED) {
-        munmap(space, room);
-        return NULL;
-    }
-    if (at > space)
-        munmap(space, (size_t)(at - space));
-    if (space + room > at + bytes)
-        munmap(at + bytes, (size_t)(space + room - at - bytes));
-    madvise(map, bytes, MADV_HUGEPAGE);
-    return map;
-}
-
-struct fpw_pool *fpw_pool_new(int64_t bytes, char *error)
-{
-    if (bytes < 1 || bytes > MOST_BYTES) {
-        fail(error, "a pool has 1 to %lld bytes, not %lld", (long long)MOST_BYTES, (long long)bytes);
-        return NULL;
-    }
-    struct fpw_pool *pool = calloc(1, sizeof *pool);
-    if (!pool) {
-        fail(error, "memory is short");
-        return NULL;
-    }
-    pool->bytes = ((size_t)bytes + PAGE - 1) & ~(size_t)(PAGE - 1);
-    pool->file = make_file(pool->bytes);
-    pool->map = pool->file < 0 ? NULL : map_file(pool->file, pool->bytes);
-    if (!pool->map) {
-        fail(error, "no memory file of %lld bytes: %s", (long long)bytes, strerror(errno));
-        fpw_pool_free(pool);
-        return NULL;
-    }
-    return pool;
-}
-
-void *fpw_pool_memory(const struct fpw_pool *pool) { return pool->map; }
-int64_t fpw_pool_bytes(const struct fpw_pool *pool) { return (int64_t)pool->bytes; }
-int32_t fpw_pool_shared(const struct fpw_pool *pool) { return !pool->taken_back; }
-
-void fpw_pool_free(struct fpw_pool *pool)
-{
-    if (!pool)
-        return;
-    if (pool->map)
-        munmap(pool->map, pool->bytes);
-    if (pool->file >= 0)
-        close(pool->file);
-    free(pool);
-}
+#define TAKE_BACK_NS 5000000000u
 
 int32_t fpw_register(struct fpw_engine *engine, struct fpw_pool *pool, char *error)
 {
@@ -110,56 +26,74 @@ int32_t fpw_register(struct fpw_engine *engine, struct fpw_pool *pool, char *err
     return 0;
 }
 
+static struct span share_of(const struct lane *lane)
+{
+    return (struct span){lane->values, (size_t)lane->count * lane->engine->options.value_bytes};
+}
+
+/* The chunks that fill a packet and lie in the span wholly. */
+static void set_region(struct lane *lane, int region, struct span span, uint64_t offset)
+{
+    int64_t payload = lane->engine->payload, skipped = span.at - lane->values, full = lane->count / lane->engine->options.elements;
+    lane->region = region;
+    lane->region_at = (int64_t)offset - skipped;
+    lane->region_from = (skipped + payload - 1) / payload;
+    lane->region_to = (skipped + (int64_t)span.bytes) / payload;
+    lane->region_to = lane->region_to < full ? lane->region_to : full;
+}
+
 void find_region(struct lane *lane)
 {
     struct fpw_engine *engine = lane->engine;
-    size_t bytes = (size_t)lane->count * engine->options.value_bytes;
+    struct span span;
+    uint64_t offset;
     lane->region = -1;
-    lane->placing = false;
-    for (int i = 0; i < engine->n_pools && engine->representation == FPW_RAW && !engine->no_pools; i++) {
-        const struct fpw_pool *pool = engine->pools[i];
-        if (pool->taken_back || lane->values < pool->map || lane->values + bytes > pool->map + pool->bytes)
-            continue;
-        lane->region = i;
-        lane->region_at = (uint64_t)(lane->values - pool->map);
-        /* A switch that dies while it writes results over contributions leaves neither; who is to resume needs one of them. */
-        lane->placing = !engine->options.resumable;
-    }
+    if (engine->representation != FPW_RAW || engine->no_pools)
+        return;
+    pools_lock();
+    for (int i = 0; i < engine->n_pools && lane->region < 0; i++)
+        if (!engine->pools[i]->taken_back && pool_finds(engine->pools[i], share_of(lane), &span, &offset))
+            set_region(lane, i, span, offset);
+    pools_unlock();
 }
 
-/* Pages of this process's own in place of those shared with the switch, at the same address and with the same bytes. */
-static int privatise(uint8_t *from, size_t bytes)
+/* The pages of the pool that hold a share, or part of it. */
+static bool shared_pages(const struct lane *lane, struct span *pages)
 {
-    uint8_t *own = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (own == MAP_FAILED)
-        return -1;
-    memcpy(own, from, bytes);
-    if (mremap(own, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, from) != MAP_FAILED)
-        return 0;
-    munmap(own, bytes);
-    return -1;
+    uint64_t offset;
+    if (lane->region < 0 || !pool_finds(lane->engine->pools[lane->region], share_of(lane), pages, &offset))
+        return false;
+    uint8_t *end = pages->at + pages->bytes;
+    pages->at = (uint8_t *)((uintptr_t)pages->at & ~(uintptr_t)(POOL_PAGE - 1));
+    pages->bytes = ((size_t)(end - pages->at) + POOL_PAGE - 1) & ~(POOL_PAGE - 1);
+    return true;
 }
 
 /* The switch may still hold answers that it would write over the array, which belongs to the caller again. What it writes then
- * goes to a file that nobody looks at. In pieces: the memory need not be there twice. */
-void take_back(struct fpw_engine *engine)
+ * goes to a file that nobody looks at; where memory for that is short, the switch has to hang up. */
+static int take_share_back(struct lane *lane, char *error)
 {
-    for (int q = 0; q < engine->n_lanes; q++) {
-        struct lane *lane = &engine->lanes[q];
-        if (!lane->placing || lane->region < 0)
-            continue;
-        struct fpw_pool *pool = engine->pools[lane->region];
-        size_t from = lane->region_at & ~(size_t)(PAGE - 1);
-        size_t to = lane->region_at + (size_t)lane->count * engine->options.value_bytes;
-        to = (to + PAGE - 1) & ~(size_t)(PAGE - 1);
-        for (size_t at = from; at < to; at += HUGE_PAGE) {
-            size_t piece = to - at < HUGE_PAGE ? to - at : HUGE_PAGE;
-            if (privatise(pool->map + at, piece))
-                abort(); /* without a page of memory left; going on would let the switch write into the caller's values */
-        }
+    struct span pages;
+    pools_lock();
+    bool shared = shared_pages(lane, &pages);
+    struct fpw_pool *pool = shared ? lane->engine->pools[lane->region] : NULL;
+    int status = shared ? pool_privatise(pool, pages) : 0;
+    if (shared)
         pool->taken_back = true;
-        lane->placing = false;
-    }
+    pools_unlock();
+    lane->region = -1;
+    if (!status || !lane->transport->kind->detach(lane->transport, now_ns() + TAKE_BACK_NS, error))
+        return 0;
+    return fail(error, "memory is short, and the switch may still write results into the array: its values are not to be used");
+}
+
+int take_back(struct fpw_engine *engine, char *error)
+{
+    int status = 0;
+    for (int q = 0; q < engine->n_lanes; q++)
+        if (engine->lanes[q].region >= 0)
+            status |= take_share_back(&engine->lanes[q], error);
+    return status;
 }
 
 void release_pools(struct fpw_engine *engine)

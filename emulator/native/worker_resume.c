@@ -3,10 +3,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-void fpw_halt(struct fpw_engine *engine)
+/* The old switch may be writing results into the array, or have died of it: it hangs up, what it has sent is taken, and
+ * contributions that it spoilt are put back. */
+static int settle(struct lane *lane, char *error)
+{
+    const struct transport_kind *kind = lane->transport->kind;
+    uint64_t now = now_ns();
+    if (kind->detach(lane->transport, now + (uint64_t)lane->engine->options.deadline_ms * 1000000u, error))
+        return -1;
+    while (lane->status == FPW_AGAIN && receive_results(lane, &now) > 0)
+        ;
+    return kind->undo(lane->transport, error);
+}
+
+int32_t fpw_halt(struct fpw_engine *engine, char *error)
 {
     atomic_store(&engine->halted, true);
     join_threads(engine);
+    for (int q = 0; q < engine->n_lanes && engine->begun; q++) {
+        struct lane *lane = &engine->lanes[q];
+        if (lane->region >= 0 && lane->status == FPW_AGAIN && settle(lane, error))
+            return -1;
+    }
+    return 0;
 }
 
 static int64_t total_of(const struct lane *lane) { return lane->engine->begun ? lane->total : 0; }

@@ -166,8 +166,8 @@ static int32_t finish(struct fpw_engine *engine, int32_t *flags, char *error)
     engine->stats.calls++;
     engine->begun = false;
     engine->broken = worst != FPW_DONE;
-    if (engine->broken)
-        take_back(engine);
+    if (engine->broken && take_back(engine, error))
+        worst = FPW_FAILED;
     return worst;
 }
 

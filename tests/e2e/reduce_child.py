@@ -39,10 +39,11 @@ def run(words: dict, told: list[str]) -> None:
     count, dtype, workers = words["count"], words["dtype"], words["workers"]
     with open_job(words["controller"], words["job"], workers, place, options, words["rank"]) as client:
         rank, turn, ending = client.seat.rank, 0, False
+        array = client.empty(count, dtype)
         print(json.dumps({"joined": rank}), flush=True)
         while not ending:
             time.sleep(words.get("pause", 0.0))
-            array = values(turn, rank, count, dtype)
+            array[:] = values(turn, rank, count, dtype)
             client.allreduce(array)
             wrong = 0
             if turn % 2 == 0 and not (dtype == "float32" and options.format == "int32"):  # quantised: not exact

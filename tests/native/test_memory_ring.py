@@ -109,7 +109,7 @@ class Peer:
         self.sock.connect(str(path))
         hello, fds, _, _ = socket.recv_fds(self.sock, 16, 1)
         magic, version, slots, slot_bytes = struct.unpack("=IIII", hello)
-        assert (magic, version, slots, slot_bytes) == (0x4650534D, 2, SLOTS, SLOT_BYTES)
+        assert (magic, version, slots, slot_bytes) == (0x4650534D, 3, SLOTS, SLOT_BYTES)
         self.fd = fds[0]
         self.map = mmap.mmap(self.fd, 2 * RING)
         self.head = 0

@@ -85,7 +85,7 @@ class FailingClient:
     """Looks like a client whose peer has gone."""
 
     def __init__(self):
-        self.options, self.closed = Options(), 0
+        self.options, self.closed, self.pool = Options(), 0, None
 
     def allreduce(self, array):
         raise PeerLost((2,), "its connection broke")

@@ -63,6 +63,21 @@ class FpisaGroup(dist.ProcessGroup):
         return _create_work_from_future(work.get_future().then(divide))
 
 
+def registered_empty(shape: tuple[int, ...], dtype: torch.dtype, group: Any) -> torch.Tensor:
+    """See workers.torch_backend.registered_empty."""
+    group = dist.group.WORLD if group is None else group
+    if group is None:
+        raise RuntimeError("there is no process group yet; call torch.distributed.init_process_group first")
+    if not isinstance(group, FpisaGroup):
+        try:
+            group = group._get_backend(torch.device("cpu"))
+        except RuntimeError:  # a group of GPU tensors only
+            group = None
+    if not isinstance(group, FpisaGroup):
+        return torch.empty(shape, dtype=dtype)
+    return group.reducer.empty(shape, dtype)
+
+
 def op_of(options: Any) -> Any:
     """The operation asked for; PREMUL_SUM and the like are objects that compare with none of the others."""
     return getattr(options.reduceOp, "op", options.reduceOp)

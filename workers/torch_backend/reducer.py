@@ -6,6 +6,7 @@ The caller goes on (backward passes overlap with communication) and waits on a t
 from __future__ import annotations
 
 import atexit
+import math
 import queue
 import threading
 from collections.abc import Callable
@@ -15,7 +16,9 @@ import numpy as np
 import torch
 from torch.futures import Future
 
+from emulator.native.pool import PoolError
 from workers.allreduce import AllReduce
+from workers.torch_backend.storage import Adopter, NoStorage
 
 # Which tensors a job's format carries, and the integer type whose bits NumPy sees (it has no bfloat16).
 CARRIED: dict[str, dict[torch.dtype, torch.dtype | None]] = {
@@ -34,6 +37,7 @@ class Reducer:
     def __init__(self, client: AllReduce) -> None:
         self.client, self.closed = client, False
         self.carried = CARRIED[client.options.format]
+        self.adopter = make_adopter(client)
         self.waiting: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._serve, name="fpisa-allreduce", daemon=True)
         self.thread.start()
@@ -43,6 +47,16 @@ class Reducer:
     def carries(self, tensor: torch.Tensor) -> bool:
         """Whether the switch can sum this tensor."""
         return tensor.dtype in self.carried and not tensor.is_sparse
+
+    def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
+        """A tensor in memory that the switch reads and writes itself, where there is such memory; otherwise torch's own."""
+        pool, wanted = self.client.pool, math.prod(shape) * dtype.itemsize
+        if pool is None or wanted == 0:
+            return torch.empty(shape, dtype=dtype)
+        try:
+            return torch.from_numpy(pool.empty(wanted, np.uint8)).view(dtype).reshape(shape)
+        except PoolError:
+            return torch.empty(shape, dtype=dtype)
 
     def submit(self, tensors: list[torch.Tensor], average: bool, result: Any = None) -> Future[Any]:
         """Sum each tensor over all ranks, in place, in turn. The future's value is `result`, or the tensors."""
@@ -82,6 +96,8 @@ class Reducer:
 
     def _reduce(self, tensor: torch.Tensor, event: Any, average: bool) -> None:
         host = on_host(tensor, event)
+        if self.adopter is not None and host.data_ptr() == tensor.data_ptr():
+            self.adopter.see(host)
         self.client.allreduce(as_array(host, self.carried[tensor.dtype]))
         if host.data_ptr() != tensor.data_ptr():
             tensor.copy_(host.view(tensor.shape))
@@ -89,6 +105,14 @@ class Reducer:
             divide(tensor, self.client.seat.workers)
         if tensor.is_cuda:
             torch.cuda.current_stream(tensor.device).synchronize()
+
+
+def make_adopter(client: AllReduce) -> Adopter | None:
+    """None where tensors are copied into packets anyway."""
+    try:
+        return None if client.pool is None else Adopter(client.pool)
+    except NoStorage:
+        return None
 
 
 def future_for(tensors: list[torch.Tensor]) -> Future[Any]:
