@@ -33,6 +33,7 @@ HEADERS = [
     "slot_model.h",
     "rows.h",
     "cells.h",
+    "groups.h",
 ]
 CALLBACKS = """
 extern "Python" int32_t fpn_python_process(void *state, const struct fp_packet *in, int32_t n_in,

@@ -43,6 +43,18 @@ def code(key: str, salt: int = 0) -> str:
 
 
 @dataclass(frozen=True)
+class Prefix:
+    """A key: the first characters of a column of text."""
+
+    column: str
+    characters: int
+
+    def __str__(self) -> str:
+        """As SQL has it."""
+        return f"substr({self.column}, 1, {self.characters})"
+
+
+@dataclass(frozen=True)
 class Grouped:
     """Per group: names; sums float64, NaN where `numbers` is 0; visits and numbers int64, rows and values that are not
     NULL; bounds of the sums."""
@@ -59,7 +71,7 @@ class Grouped:
         return pa.array(values, mask=self.numbers == 0)
 
 
-def grouped(session: Session, workers: Sequence[Worker], table: str, key: str, value: str) -> Grouped:
+def grouped(session: Session, workers: Sequence[Worker], table: str, key: str | Prefix, value: str) -> Grouped:
     """SUM, COUNT and the number of values by key. Raises QueryError."""
     kinds = [w.select(f"SELECT {value} AS v FROM {table} LIMIT 0").schema.field("v").type for w in workers[:1]]
     if not (pa.types.is_integer(kinds[0]) or pa.types.is_floating(kinds[0]) or pa.types.is_decimal(kinds[0])):
@@ -93,16 +105,20 @@ NAMES = "SELECT code AS key, name FROM combined"
 FAR = f"SELECT code, total FROM combined WHERE isfinite(total) AND abs(total) > {GREATEST}"
 
 
-def _through(session: Session, workers: Sequence[Worker], table: str, key: str, value: str,
+def _through(session: Session, workers: Sequence[Worker], table: str, key: str | Prefix, value: str,
              salt: int) -> tuple[operators.Sums, Survivors, pa.Table | None]:
     """Each worker's groups, its table `combined`, as terms through the switch: what the cells hold, the survivors, and the
     dictionary, columns key (the hash) and name; None if two keys have the same hash, which comes out only then.
 
     What is asked of the workers afterwards they do while the cells are read."""
+    columns = f"{code('name', salt)} AS code, name"
     for w in workers:
-        w.derive("combined", f"SELECT {code('name', salt)} AS code, name, count(*) AS visits, count(v) AS numbers, "
-                 f"sum(v::DOUBLE) AS total, sum(abs(v::DOUBLE)) AS size FROM (SELECT {key} AS name, {value} AS v "
-                 f"FROM {table}) GROUP BY name")  # fmt: skip
+        text = (f"SELECT {columns}, count(*) AS visits, count(v) AS numbers, sum(v::DOUBLE) AS total, "
+                f"sum(abs(v::DOUBLE)) AS size FROM (SELECT {key} AS name, {value} AS v FROM {table}) GROUP BY name")
+        if isinstance(key, Prefix):
+            w.combine("combined", table, key.column, key.characters, value, text, f"{columns}, visits, numbers, total, size")
+        else:
+            w.derive("combined", text)
         w.derive("parts", PARTS)
     scanned = [w.scan("parts", key="code", value="value") for w in workers]
 
@@ -129,7 +145,7 @@ def _of(total: operators.Sums, codes: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def groupby(session: Session, workers: Sequence[Worker]) -> Answer:
-    found = grouped(session, workers, "uservisits", "substr(sourceIP, 1, 5)", "adRevenue")
+    found = grouped(session, workers, "uservisits", Prefix("sourceIP", 5), "adRevenue")
     mean, bounds = _mean(found)
     rows = pa.table({"prefix": found.names, "revenue": found.column(found.sums), "visits": found.visits,
                      "mean": found.column(mean)})  # fmt: skip

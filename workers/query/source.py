@@ -17,12 +17,15 @@ import pyarrow.parquet as pq
 
 from workers.query.duck import fresh, quoted
 from workers.query.errors import QueryError
+from workers.query.groups import by_prefix
 from workers.query.keys import mix
 from workers.query.scanned import Scanned, Wanted, gather
 from workers.query.shelf import PART
 
 LEAST_MEMORY = 64 << 20
 """Bytes without which DuckDB does little."""
+GROUPED_TOGETHER = 1 << 16
+"""Rows that DuckDB hands over at a time to be grouped."""
 UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
 
@@ -145,6 +148,27 @@ class Worker:
             raise QueryError(f"a worker cannot scan its rows: {str(error).splitlines()[0]}") from None
         finally:
             self.seconds += time.perf_counter() - start
+
+    def combine(self, name: str, table: str, column: str, characters: int, value: str, sql: str, rest: str) -> None:
+        """A table of the worker's own like `derive`'s, of groups by the first characters of a column of text: `rest`, a query
+        over `groups.by_prefix`'s columns, or what `sql` says where that cannot be had."""
+        start = time.perf_counter()
+        try:
+            text = f"SELECT {column} AS name, {value} AS v FROM {table}"
+            with self.connection.sql(text).to_arrow_reader(GROUPED_TOGETHER) as reader:
+                found = by_prefix(reader, characters, self.memory // 4)
+        except (duckdb.Error, pa.ArrowException, OSError):  # DuckDB's own grouping fails, too, or shows another way
+            found = None
+        finally:
+            self.seconds += time.perf_counter() - start
+        if found is None:
+            self.derive(name, sql)
+            return
+        self.connection.register("prefix_groups", found)
+        try:
+            self.derive(name, f"SELECT {rest} FROM prefix_groups")
+        finally:
+            self.connection.unregister("prefix_groups")
 
     def _sent(self, sql: str) -> pa.Table:
         table = self._arrow(sql)

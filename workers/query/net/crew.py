@@ -89,6 +89,11 @@ class RemoteWorker:
         """At once; an error shows in the scans that follow."""
         self.derived[name] = self.ask({"op": "derive", "name": name, "sql": sql})
 
+    def combine(self, name: str, table: str, column: str, characters: int, value: str, sql: str, rest: str) -> None:
+        """As `derive`."""
+        groups = {"table": table, "column": column, "characters": characters, "value": value, "sql": sql, "rest": rest}
+        self.derived[name] = self.ask({"op": "combine", "name": name, "combine": groups})
+
     def fetch(self, table: str, rows: np.ndarray, columns: str) -> pa.Table:
         body = np.ascontiguousarray(rows, np.uint32)
         return from_arrow(self.now({"op": "fetch", "table": table, "columns": columns}, body)[1])

@@ -99,6 +99,10 @@ class Hand:
         self.worker.derive(message["name"], message["sql"])
         return {}, b""
 
+    def do_combine(self, message: Message, body: bytearray) -> Reply:
+        self.worker.combine(message["name"], **message["combine"])
+        return {}, b""
+
     def do_send(self, message: Message, body: bytearray) -> Reply:
         start = time.perf_counter()
         packets = self.sender.send(self.scans[message["id"]].stream, **message["send"], watch=self._watch)
