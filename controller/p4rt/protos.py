@@ -67,6 +67,22 @@ def _load() -> descriptor_pool.DescriptorPool:
 _POOL = _load()
 
 
+def _classes(found: AnyType) -> list[AnyType]:
+    """The classes of messages, by their descriptors, and of all that is declared inside them."""
+    made = [message_factory.GetMessageClass(one) for one in found]
+    return made + [inner for one in found for inner in _classes(one.nested_types)]
+
+
+# Held for good. protobuf keeps the classes of a pool's inner messages only as long as there is such a message; then they are
+# garbage, and are made again for the next. A garbage collection that lets another thread run meanwhile (as it does where it
+# frees one of gRPC's objects, or memory mapped from a file) hands that thread a class that is half taken apart: a crash.
+_HELD = [
+    made
+    for name in (*_FILES, "google/rpc/status", "google/protobuf/any")
+    for made in _classes(list(_POOL.FindFileByName(f"{name}.proto").message_types_by_name.values()))
+]
+
+
 class _Package:
     """A protobuf package as a namespace: `p4r.TableEntry()`, `p4r.Update.INSERT`."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ _CONFIG = ("p4/config/v1/p4types", "p4/config/v1/p4info")
 _RUNTIME = ("p4/v1/p4data", "p4/v1/p4runtime")
 _pool = descriptor_pool.DescriptorPool()
 _loaded: set[str] = set()
+_held: list[Any] = []
+"""The classes of all messages. protobuf drops those of inner messages with the last such message and makes them again, which
+crashes where another thread asks for one while they are collected."""
 
 
 def _root() -> Path:
@@ -36,6 +40,13 @@ def _load(names: tuple[str, ...]) -> None:
                 raise ImportError(f"no descriptor in {name}_pb2.py; reinstall the p4runtime package")
             _pool.AddSerializedFile(ast.literal_eval(found.group(1)))
             _loaded.add(name)
+            _hold(_pool.FindFileByName(f"{name}.proto").message_types_by_name.values())
+
+
+def _hold(found: Iterable[Any]) -> None:
+    for one in found:
+        _held.append(message_factory.GetMessageClass(one))
+        _hold(one.nested_types)
 
 
 def p4info_message() -> Any:
