@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from controller.p4rt.protos import p4r
 from controller.p4rt.schema import COMPOUND, Member
+from emulator.switch.runner import RunnerError
 
 if TYPE_CHECKING:
     from .bound import Bound
@@ -45,7 +46,10 @@ class Notifier:
 
     def _run(self) -> None:
         while not self._stop.wait(_TICK):
-            self.poll()
+            try:
+                self.poll()
+            except RunnerError:  # the ports are closed
+                return
 
     def poll(self) -> None:
         """Send what has become due."""

@@ -17,6 +17,7 @@ import grpc
 from controller.p4rt.arbitration import from_uint128
 from controller.p4rt.client import DETAILS_KEY
 from controller.p4rt.protos import METHODS, SERVICE, p4r
+from emulator.switch.runner import RunnerError
 
 from .device import Device
 from .devices import Devices, Route
@@ -157,6 +158,8 @@ class _refusals:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, Refused):
             self._context.abort(_CODES[int(error.code)], str(error))
+        elif isinstance(error, RunnerError):  # a call that outlives the ports
+            self._context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
         elif isinstance(error, Exception) and not isinstance(error, grpc.RpcError):
             log.error("internal error", exc_info=error)
             self._context.abort(grpc.StatusCode.INTERNAL, f"internal error of the switch: {error!r}")

@@ -15,13 +15,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from emulator.native import lib_and_ffi
-from emulator.switch.ports import Impairment, Impairments, Interface, Memory, Pcap, PortSpec, Queue
+from emulator.switch.ports import Impairment, Impairments, Interface, PortSpec, Queue
 from emulator.switch.ports.departures import Departures, keeps_queues, nothing, queues_of
+from emulator.switch.ports.lending import Lending
 from emulator.switch.ports.links import LinkWatch
+from emulator.switch.ports.opening import add_impairment, add_port
 from emulator.switch.ports.python_pipeline import PythonPipeline, callback
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,8 @@ log = logging.getLogger(__name__)
 MAX_FRAME = 66560
 """FP_MAX_FRAME of emulator/native/pipeline.h."""
 _STATES = ("up", "down", "gone")
+LET_GO_S = 10.0
+"""How long `close` waits for other threads' calls; what is still in use then is not freed."""
 
 
 class RunnerError(Exception):
@@ -67,7 +71,7 @@ class Runner:
         self._clock = clock
         self._thread: threading.Thread | None = None
         self._pump: threading.Thread | None = None
-        self._closing = threading.Lock()
+        self._lending = Lending()
         self._keep: list[Any] = []  # what C points to
         self._switch: Any = None
         self._links: LinkWatch | None = None
@@ -83,6 +87,10 @@ class Runner:
         if self._raw == self._ffi.NULL:
             raise RunnerError("the runner is closed")
         return self._raw
+
+    def _lent(self) -> AbstractContextManager[Any]:
+        """The runner for calls from any thread: `close` waits for them."""
+        return self._lending.of(lambda: self._runner)
 
     # ---- opening ----
 
@@ -103,49 +111,13 @@ class Runner:
         if status:
             raise RunnerError(self._ffi.string(self._error).decode(errors="replace"))
 
-    def _path(self, path: Any) -> Any:
-        return self._ffi.NULL if path is None else str(path).encode()
-
     def _add(self, number: int, spec: PortSpec) -> None:
-        if isinstance(spec, Interface):
-            options = {
-                "ring_frames": spec.ring_frames,
-                "queue_bytes": spec.queue_bytes,
-                "bypass_qdisc": int(spec.bypass_qdisc),
-                "trains": int(spec.trains),
-                "pipeline": spec.pipeline,
-                "pipelines": spec.pipelines,
-            }
-            described = self._ffi.new("struct fpn_interface_options *", options)
-            name = spec.name.encode(errors="replace")
-            self._check(self._lib.fpn_add_interface(self._runner, number, name, described, self._error))
-            paths = self._path(spec.pcap_in), self._path(spec.pcap_out)
-            self._check(self._lib.fpn_log_pcap(self._runner, number, *paths, self._error))
-        elif isinstance(spec, Queue):
-            self._check(self._lib.fpn_add_queue(self._runner, number, spec.packets, self._error))
-        elif isinstance(spec, Pcap):
-            paths = self._path(spec.read), self._path(spec.write)
-            self._check(self._lib.fpn_add_pcap(self._runner, number, *paths, self._error))
-        elif isinstance(spec, Memory):
-            path, slots = str(spec.path).encode(), (spec.slots, spec.slot_bytes)
-            self._check(self._lib.fpn_add_memory(self._runner, number, path, *slots, self._error))
-        else:
-            raise TypeError(f"not a port: {spec!r}")
+        for status in add_port(self._lib, self._ffi, self._runner, number, spec, self._error):
+            self._check(status)
 
     def _impair(self, number: int, outward: int, impair: Impairment, seed: int) -> None:
-        if not impair.active:
-            return
-        settings = {
-            "loss": impair.loss,
-            "duplicate": impair.dup,
-            "reorder": impair.reorder,
-            "reorder_gap": impair.gap,
-            "reorder_us": impair.wait,
-            "delay_us": impair.delay,
-            "seed": seed,
-        }
-        described = self._ffi.new("struct fpn_impairment *", settings)
-        self._check(self._lib.fpn_set_impairment(self._runner, number, outward, described, self._error))
+        if impair.active:
+            self._check(add_impairment(self._lib, self._ffi, self._runner, number, outward, impair, seed, self._error))
 
     # ---- life ----
 
@@ -185,11 +157,14 @@ class Runner:
     def close(self) -> None:
         """Stops, and frees all sockets and memory. Two threads may call it: one of them frees."""
         self.stop()
-        with self._closing:
-            raw, self._raw = self._raw, self._ffi.NULL
-        if raw != self._ffi.NULL:
+        raw, unused = self._lending.last(self._taken, LET_GO_S)
+        if raw != self._ffi.NULL and unused:
             self._lib.fpn_free(raw)
-        self._keep.clear()
+            self._keep.clear()
+
+    def _taken(self) -> Any:
+        raw, self._raw = self._raw, self._ffi.NULL
+        return raw
 
     def __enter__(self) -> Runner:
         self.start()
@@ -274,7 +249,8 @@ class Runner:
         """Around a change of queues; the loop may have slept until a time that no longer holds."""
         with self.paused():
             yield
-        self._lib.fpn_wake(self._runner)
+        with self._lent() as runner:
+            self._lib.fpn_wake(runner)
 
     def _depart(self, switch: Any) -> int | None:
         with self.paused():
@@ -285,37 +261,42 @@ class Runner:
 
     def set_native(self, process: int, state: int, keep: Any = None) -> None:
         """Sets a pipeline by addresses of its fp_process_fn and its state; keep: object that owns them."""
-        self._lib.fpn_set_pipeline(
-            self._runner, self._ffi.cast("fp_process_fn", process), self._ffi.cast("void *", state)
-        )
+        with self._lent() as runner:
+            self._lib.fpn_set_pipeline(runner, self._ffi.cast("fp_process_fn", process), self._ffi.cast("void *", state))
         self._keep = [keep]  # the old one is no longer in use once fpn_set_pipeline has returned
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """No batch is processed inside: for writes that a packet must see whole or not at all. May nest."""
-        self._lib.fpn_pause(self._runner)
-        try:
-            yield
-        finally:
-            self._lib.fpn_resume(self._runner)
+        with self._lent() as runner:
+            self._lib.fpn_pause(runner)
+            try:
+                yield
+            finally:
+                self._lib.fpn_resume(runner)
 
     # ---- packets from Python ----
 
     def inject(self, port: int, data: bytes) -> None:
         """Runs a packet through the pipeline as if it had come in by the port number (packet-out). Raises
         RunnerError where it is too long or too many wait."""
-        if self._lib.fpn_inject(self._runner, port, data, len(data)):
+        with self._lent() as runner:
+            refused = self._lib.fpn_inject(runner, port, data, len(data))
+        if refused:
             raise RunnerError(f"packet of {len(data)} bytes for port {port} not taken: too long, or the queue is full")
 
     def emit(self, port: int, data: bytes) -> None:
         """Sends a packet out of a port, past the pipeline. Raises RunnerError as inject does."""
-        if self._lib.fpn_emit(self._runner, port, data, len(data)):
+        with self._lent() as runner:
+            refused = self._lib.fpn_emit(runner, port, data, len(data))
+        if refused:
             raise RunnerError(f"packet of {len(data)} bytes for port {port} not taken: too long, or the queue is full")
 
     def take(self, port: int, timeout: float = 0.0) -> bytes | None:
         """The next packet that left by a Queue port; None after timeout seconds or once stopped."""
         buffer = self._ffi.new("uint8_t[]", MAX_FRAME)
-        length = self._lib.fpn_take(self._runner, port, buffer, MAX_FRAME, int(timeout * 1000))
+        with self._lent() as runner:
+            length = self._lib.fpn_take(runner, port, buffer, MAX_FRAME, int(timeout * 1000))
         if length == -3:
             raise RunnerError(f"port {port} is not a queue port")
         return bytes(self._ffi.buffer(buffer, length)) if length > 0 else None
@@ -340,7 +321,7 @@ class Runner:
         found: dict[int, dict[str, Any]] = {}
         raw = self._ffi.new("struct fpn_stats *")
         for number in self.ports:
-            self._lib.fpn_get_stats(self._runner, number, raw)
+            self._get_stats(number, raw)
             names = [n for n, _ in self._ffi.typeof("struct fpn_stats").fields if n not in ("drops", "state")]
             found[number] = {name: int(getattr(raw, name)) for name in names}
             found[number]["drops"] = {
@@ -357,8 +338,12 @@ class Runner:
 
     def _state(self, number: int) -> str:
         raw = self._ffi.new("struct fpn_stats *")
-        self._lib.fpn_get_stats(self._runner, number, raw)
+        self._get_stats(number, raw)
         return _STATES[raw.state]
+
+    def _get_stats(self, number: int, into: Any) -> None:
+        with self._lent() as runner:
+            self._lib.fpn_get_stats(runner, number, into)
 
     def _tell_switch(self, up: Mapping[int, bool]) -> None:
         """What the compiled code counted goes to the switch's events; ports that went up or down, to its groups."""
@@ -376,7 +361,8 @@ class Runner:
     def loop_stats(self) -> dict[str, int]:
         """Of the loop as a whole: batches, packets, sleeps, spins, and drops that belong to no port."""
         raw = self._ffi.new("struct fpn_loop_stats *")
-        self._lib.fpn_get_loop_stats(self._runner, raw)
+        with self._lent() as runner:
+            self._lib.fpn_get_loop_stats(runner, raw)
         return {name: int(getattr(raw, name)) for name, _ in self._ffi.typeof("struct fpn_loop_stats").fields}
 
     def _drop(self, reason: int) -> str:
