@@ -40,7 +40,8 @@ def build_locals(cx: Context, instance: InstanceV) -> None:
 
 
 def _global_actions(cx: Context, decl: Any) -> None:
-    """Actions of the top level that the control's tables use come first among its own."""
+    """Actions of the top level that tables use come first in the pipeline's control, in the order of their first use."""
+    program = cx.program
     for item in decl.locals:
         if isinstance(item, ast.Table):
             refs = list(item.actions or ())
@@ -49,7 +50,10 @@ def _global_actions(cx: Context, decl: Any) -> None:
                 found = cx.globals.get(name)
                 if isinstance(found, ast.Action) and not any(
                         isinstance(d, ast.Action) and d.name == name for d in decl.locals):
-                    cx.program.declared.append(object_path("", found))
+                    full = object_path("", found)
+                    if full not in program.declared:
+                        program.declared.insert(program.front, full)
+                        program.front += 1
 
 
 def _value_set(cx: Context, item: ast.ValueSet, path: str) -> None:
@@ -107,6 +111,7 @@ def run_top(cx: Context, instance: InstanceV, args: list[Any], pipeline: str) ->
     """A whole pipeline's control with its parameters bound to the target's own storage."""
     decl = instance.type.decl
     assert isinstance(decl, ast.Control)
+    cx.program.front = len(cx.program.declared)
     build_locals(cx, instance)
     env = Env(instance.env)
     for param, value in zip(decl.params, args):

@@ -415,4 +415,6 @@ class Program:
     """Annotations of main."""
     constants: dict[str, int | bool | str] = field(default_factory=dict)
     declared: list[str] = field(default_factory=list)
+    front: int = 0
+    """Where actions of the top level stand among them: in front of what the pipeline's control holds that uses them."""
     called: list[tuple[str, Any, list[tuple[str, Type, Any]]]] = field(default_factory=list)

@@ -6,7 +6,7 @@ from typing import Any
 
 from emulator.switch import expr as x
 from emulator.switch.hashes import ALGORITHMS, known_algorithm
-from emulator.switch.load.checked import fail, index_by_id, index_by_name, natural, need, number, objects
+from emulator.switch.load.checked import fail, index_by_id, natural, need, number, objects
 from emulator.switch.load.exprs import Scope, bool_expr, build, lookup
 from emulator.switch.model import (
     Calculation,
@@ -67,7 +67,6 @@ def load_checksums(
         cond = None if raw is None else bool_expr(raw, scope, where)
         verify, update = need(item, "verify", bool, where, True), need(item, "update", bool, where, True)
         found.append(Checksum(need(item, "name", str, where), target, calculation, verify, update, cond))
-    index_by_name([c.name for c in found], "checksums")
     return tuple(found), tuple(known)
 
 

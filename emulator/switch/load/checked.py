@@ -16,7 +16,9 @@ def fail(where: str, what: str) -> NoReturn:
 
 
 def typed(value: Any, kind: type, where: str) -> Any:
-    """`value` if it is of `kind` (bool is no int)."""
+    """`value` if it is of `kind` (bool is no int; JSON's 8.0 is 8)."""
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     fail(where, f"expected {KINDS[kind]}, found {describe(value)}")

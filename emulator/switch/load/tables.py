@@ -226,7 +226,7 @@ class _Table:
             fail(where, "a field of 0 bits cannot be matched")
         mask = None if raw.get("mask") is None else number(raw["mask"], where) & full(width)
         name = need(raw, "name", str, where, None)
-        return Key(name or ".".join(map(str, target)), kind, ref, width, mask)
+        return Key(name or (target if isinstance(target, str) else ".".join(target)), kind, ref, width, mask)
 
     def _actions(self) -> tuple[int, ...]:
         found = []

@@ -205,8 +205,9 @@ def _check_version(doc: dict) -> None:
     version = need(meta, "version", list, "__meta__", None)
     if version is None:
         return
-    if len(version) != 2 or not all(isinstance(v, int) for v in version):
+    if len(version) != 2:
         fail("__meta__", "the version is a list of two whole numbers")
+    version = [typed(v, int, "__meta__, 'version'") for v in version]
     if version[0] != VERSION[0] or version[1] > VERSION[1]:
         fail(
             "__meta__",
