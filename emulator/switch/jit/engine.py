@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emulator.native import tables as native
 from emulator.switch.control import Change, Control, Table
 from emulator.switch.engine import NO_LIST, Arrival, Requests
 from emulator.switch.expr import VALID, FieldRead
-from emulator.switch.jit import calls, extern_state, externs, fused, guess, notes, placement, program, slow_path
-from emulator.switch.jit.batches import Room
-from emulator.switch.jit.callbacks import EXTERN, SLOW
+from emulator.switch.jit import addresses, extern_state, fused, guess, placement, program
+from emulator.switch.jit.callbacks import Callbacks
 from emulator.switch.jit.gen import Site
 from emulator.switch.jit.mirror import Mirror
 from emulator.switch.jit.native_queues import NativeQueues
@@ -60,14 +57,13 @@ class JitEngine:
         self.departing = np.zeros(2, np.int64)
         """Of a packet which native queues hand to the traffic manager: bytes that may leave (0: all), its turn + 1. Else 0."""
         self.queued = False
-        self._queues: NativeQueues | None = None
+        self.queues: NativeQueues | None = None
         self._slow_primitives = fused.has_primitive(model, fused.INGRESS_REQUESTS | fused.EGRESS_REQUESTS)
         self._set_limits()
         self._fused: Fused | None = None
         self.background = True
         self.slow_path: SlowPath | None = None
-        self._extern = EXTERN(self._called)
-        self._slow = SLOW(self._finish_slowly)
+        self.callbacks = Callbacks(self)
         self.sites: list[Site] = []
         self._stages: Stages | None = None
         control.listeners.append(self._told)
@@ -88,58 +84,7 @@ class JitEngine:
 
     def resolve(self, kind: str, number: int) -> int:
         """The address that stands in the state table for (kind, number)."""
-        match kind:
-            case "block":
-                return int(self.blocks[number].ctypes.data)
-            case "counter":
-                return int(self.control.state.counters[number].data.ctypes.data)
-            case "table":
-                found = self.mirror.tables[number].native
-                return 0 if found is None else found.address
-            case "ahead":
-                found = self.mirror.tables[number].native
-                return 0 if found is None else found.ahead_rows()
-            case "look_ahead":
-                return native.look_ahead_address()
-            case "guesses":
-                return self.guesses.address
-            case "default":
-                return int(self.mirror.tables[number].record.ctypes.data)
-            case "lookup":
-                return native.lookup_address()
-            case "meter":
-                return int(self.control.state.meters[number].data.ctypes.data)
-            case "hash":
-                return self.hash_specs.address(number)
-            case "random":
-                return self.random.address
-            case "run_hash" | "run_meter" | "run_draw" | "run_append":
-                return extern_state.address_of(kind.replace("run_", "fpx_"))
-            case "packet_now":
-                return int(self.packet_now.ctypes.data)
-            case "extern":
-                return ctypes.cast(self._extern, ctypes.c_void_p).value or 0
-            case "scratch":
-                return int(self.scratch.ctypes.data)
-            case "now":
-                return int(self.now.ctypes.data)
-            case "value_set":
-                return int(self.mirror.value_sets[number].ctypes.data)
-            case "groups":
-                return int(self.mirror.group_index.ctypes.data)
-            case "memory":
-                return int(self.memories[number].ctypes.data)
-            case "events":
-                return int(self.events.ctypes.data)
-            case "limits":
-                return int(self.limits.ctypes.data)
-            case "queues":
-                return 0 if self._queues is None else self._queues.address
-            case "offer":
-                return extern_state.address_of("fpq_offer")
-            case "slow":
-                return ctypes.cast(self._slow, ctypes.c_void_p).value or 0
-        raise AssertionError(kind)
+        return addresses.resolve(self, kind, number)
 
     def _told(self, changes: list[Change]) -> None:
         if self.mirror.told(changes):
@@ -176,12 +121,12 @@ class JitEngine:
 
     def native_queues(self) -> NativeQueues:
         """What can keep the control plane's queues in native code (`Queues.attach`); compiles the way there, once."""
-        if self._queues is None:
-            self._queues = NativeQueues(self, self.control.queues)
+        if self.queues is None:
+            self.queues = NativeQueues(self, self.control.queues)
             self.queued = True
             if self._fused is not None:
                 self._fused.queue()
-        return self._queues
+        return self.queues
 
     def process(self, packets: Sequence[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
         """A batch through the fused form; (port, bytes) in and out."""
@@ -213,43 +158,6 @@ class JitEngine:
                 events = self.control.state.events
                 events[name] = events.get(name, 0) + int(number)
         self.events[:] = 0
-
-    def _finish_slowly(self, kind, data, length, ports, out, count, capacity, arena, used, size) -> int:
-        """A packet left the fast path. Must not raise."""
-        try:
-            return self._finish(kind, ctypes.string_at(data, length), ports, out, count, capacity, arena, used, size)
-        except Exception:  # there is no one above: compiled code called us
-            self.control.state.event("slow_path_error")
-            return 0
-
-    def _finish(self, kind, data, ports, out, count, capacity, arena, used, size) -> int:
-        buffers = min((b.offset for b in self.phv.buffers.values()), default=self.phv.size)
-        memory = bytearray(self.memories[0].tobytes())
-        if kind == slow_path.AFTER_EGRESS:
-            memory[buffers:] = self.memories[1][buffers:].tobytes()
-        packet = Packet(memory, data, int(self.now[0]))
-        self.take_requests(packet)
-        assert self.slow_path is not None
-        found = self.slow_path(kind == slow_path.AFTER_EGRESS, packet, ports & 0xFFFF, (ports >> 16) & 0xFFFF)
-        room = Room(out, count, capacity, arena, used, size)
-        return room.append(found, lambda: self.control.state.event("drop_output_full"))
-
-    def _called(self, kind: int, site: int, a: int, b: int, scratch: int) -> int:
-        """Compiled code calls out. Must not raise: there is no one above to catch it."""
-        if kind == externs.HASH:
-            data = self.scratch[:a].tobytes()
-            return _signed64(self.control.hashes.function(self.sites[site].text)(data))
-        if kind == externs.EVENT:
-            self.control.state.event(self.sites[site].text)
-        elif kind == externs.LOG:
-            self.on_log(calls.message(self.sites[site], self.scratch))
-        elif kind == externs.CALL:
-            calls.extern(self.sites[site], self.scratch, self.control.externs)
-        elif kind == externs.NOTES:
-            for bit, name in enumerate(notes.NAMES):
-                if a >> bit & 1:
-                    self.control.state.event(name)
-        return 0
 
     # --- one packet, stage by stage ---
 
@@ -383,11 +291,6 @@ class JitEngine:
 
 def _list(request: int) -> int:
     return NO_LIST if request == 1 else request - 2
-
-
-def _signed64(value: int) -> int:
-    value &= (1 << 64) - 1
-    return value - (1 << 64) if value >> 63 else value
 
 
 def make_engine(model: Model, control: Control, *, rng: random.Random, drop_port: int) -> JitEngine:
