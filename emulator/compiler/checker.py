@@ -175,8 +175,10 @@ class Checker(Context):
         if target is UNKNOWN or value is UNKNOWN:
             return True
         if value is INT:
-            real = strip(target) if not isinstance(target, (NewType, Enum)) else target
-            return isinstance(real, Bits) or target is INT
+            real = target
+            while isinstance(real, NewType):
+                real = real.under
+            return isinstance(real, Bits) or real is INT
         if isinstance(value, Enum) and value.under is not None and not isinstance(target, (Enum, NewType)):
             return strip(value) == strip(target)
         if isinstance(target, Tuple) and isinstance(value, Tuple):

@@ -182,9 +182,11 @@ def test_entries_of_the_program(tmp_path: Path) -> None:
 def test_actions_of_the_top_level_come_first_in_the_pipeline_that_uses_them(tmp_path: Path) -> None:
     inner = """control Sub(inout headers_t hdr) { action two() { hdr.h.a = 2; }
         table t { key = { hdr.h.b : exact; } actions = { two; shared; } default_action = two; } apply { t.apply(); } }
-        control Direct(inout headers_t hdr) { table t { actions = { late; shared; } default_action = late; } apply { t.apply(); } }"""
+        control Direct(inout headers_t hdr) { table t { actions = { late; shared; } default_action = late; }
+        apply { t.apply(); } }"""
     text = source("u.apply(); s.apply(hdr); Direct.apply(hdr);", top="action late() { } action shared() { } " + inner,
                   locals="action one() { hdr.h.a = 1; } Sub() s; table u { key = { hdr.h.b : exact; } actions = { one; } }",
                   egress="Direct.apply(hdr);")
     result = compile_text(text, tmp_path)
-    assert [action.preamble.name for action in result.p4info.actions] == ["NoAction", "shared", "late", "Ig.one", "Ig.s.two"]
+    names = [action.preamble.name for action in result.p4info.actions]
+    assert names == ["NoAction", "shared", "late", "Ig.one", "Ig.s.two"]

@@ -100,16 +100,25 @@ ROWS: list[StfRow] = [(name, *rest) for name, rest in {
     "bool casts": one("bit<1> k = (bit<1>)(h.h.a == 1); bool l = (bool)h.h.b[1:1]; h.h.c = (bit<8>)k; "
         "h.h.d = l ? 8w9 : 8w8; m.f = (bool)(bit<1>)l; if (m.f == true && m.f != false) h.h.a = 0xf;",
         "0f 02 01 09 0005 0006", meta="bool f;"),
-    "enums and numbers": one("if (h.h.a != 0 && h.h.k == 9) h.h.b = 1; if (9 == h.h.k && K.A != 4 && K.B > 8) h.h.c = h.h.k & L.C; "
+    "enums and numbers": one(
+        "if (h.h.a != 0 && h.h.k == 9) h.h.b = 1; if (9 == h.h.k && K.A != 4 && K.B > 8) h.h.c = h.h.k & L.C; "
         "if (h.h.k & L.C != 0) h.h.d = K.A;", "01 01 01 05 0005 0006 09", "01 02 03 04 0005 0006 09",
-        top="enum bit<8> K { A = 5, B = 9 } enum bit<8> L { C = 1 << 0, D = (1 << 1) }", edits=[("bit<16> x; }", "bit<16> x; K k; }"),
-        ("header h_t", "enum bit<8> K { A = 5, B = 9 } header h_t"), ("enum bit<8> K { A = 5, B = 9 } enum bit<8> L", "enum bit<8> L")]),
+        top="enum bit<8> L { C = 1 << 0, D = (1 << 1) }",
+        edits=[("bit<16> x; }", "bit<16> x; K k; }"), ("header h_t", "enum bit<8> K { A = 5, B = 9 } header h_t")]),
     "enum casts": one("h.h.a = (bit<8>)K.B; K k = (K)(h.h.b + 7); h.h.b = k == K.B ? 8w1 : 8w0; K l = (K)8w77; "
         "h.h.c = (bit<8>)l; h.h.d = (bit<8>)K.A + 1; h.h.w = (bit<16>)(bit<8>)K.A;", "09 01 4d 06 0005 0006",
         top="enum bit<8> K { A = 5, B = 9 }"),
     "newtypes": one("A1 k = (A1)h.h.a; B1 l = (B1)(bit<8>)k; if ((A1)8w1 == k) h.h.b = (bit<8>)l + 1; "
         "C1 v = (C1)16w7; h.h.w = (bit<16>)v; k = (A1)(bit<8>)(l == (B1)8w1 ? 8w9 : 8w8); h.h.c = (bit<8>)k;",
         "01 02 09 04 0007 0006", top="type bit<8> A1; type bit<8> B1; typedef bit<16> W16; type W16 C1;"),
+    "numbers as values of newtypes": one(
+        "m.v = 4; if (m.v == 4 && m.v != ZERO) h.h.b = 6; t.apply(); if (m.v == (V1)9) h.h.a = (bit<8>)m.v; "
+        "switch (m.v) { 9: { h.h.w = 5; } } m.v = next(2); S1 s = { 3, 4 }; h.h.x = (bit<16>)(bit<8>)(h.h.c == 3 ? s.v : m.v); "
+        "h.h.d = (bit<8>)m.v;", "09 06 03 07 0005 0003", meta="V1 v; P1 p;",
+        top="type bit<8> V1; type bit<9> P1; const V1 ZERO = 0; struct S1 { V1 v; bit<8> b; } V1 next(in V1 v) { return 7; }",
+        parser="state start { b.extract(h.h); m.p = 7; transition select(m.p) { 510: reject; 7: accept; default: reject; } }",
+        locs="P1 q = 5; action set(V1 k) { m.v = k; } table t { key = { m.v : exact; q : ternary; } actions = { set; NoAction; } "
+        "const entries = { (4, 5) : set(9); } default_action = set(3); }"),
     "zero-width values": one("bit<0> z = 0; h.h.a = z ++ h.h.b; if (z == z) h.h.c = 9;", "02 02 09 04 0005 0006"),
     "width from a constant expression": one(
         "bit<(1 << 3)> k = 8w7; bit<W> l = 3; int<(W * 2)> n = -1; h.h.a = k + (bit<8>)l; h.h.b = (bit<8>)(bit<8>)n;",

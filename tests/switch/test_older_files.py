@@ -111,14 +111,16 @@ def router() -> dict[str, Any]:
     first, last = ({"type": "lookahead", "value": [0, 8]}, {"type": "default", "value": None, "mask": None, "next_state": None})
     states = [
         {"name": "ip", "id": 0, "transition_key": [], "transitions": [last], "pragmas": [],
-         "parser_ops": [call("extract", {"type": "regular", "value": "ip"}), call("set", field("route", "hop"), field("ip", "dst"))]},
+         "parser_ops": [call("extract", {"type": "regular", "value": "ip"}),
+                        call("set", field("route", "hop"), field("ip", "dst"))]},
         {"name": "start", "id": 1, "parser_ops": [], "transition_key": [first], "pragmas": [],
          "transitions": [{"type": "hexstr", "value": "0x40", "mask": "0xf0", "next_state": "ip"},
                          {"value": "default", "mask": None, "next_state": None}]},
     ]  # fmt: skip
     actions = [
         action(0, "via", ["port"], call("modify_field", sm("egress_spec"), {"type": "runtime_data", "value": 0}),
-               call("add_to_field", field("ip", "ttl"), const(-1)), call("bit_xor", field("ip", "dst"), field("route", "hop"), const(3))),
+               call("add_to_field", field("ip", "ttl"), const(-1)),
+               call("bit_xor", field("ip", "dst"), field("route", "hop"), const(3))),
         action(1, "stop", [], call("drop")),
     ]  # fmt: skip
     valid = {"type": "expression", "value": {"op": "valid", "left": None, "right": {"type": "header", "value": "ip"}}}
@@ -132,8 +134,10 @@ def router() -> dict[str, Any]:
         "deparsers": [{"name": "deparser", "id": 0, "order": ["ip"]}],
         "pipelines": [
             {"name": "ingress", "id": 0, "init_table": "_condition_0", "action_profiles": [],
-             "tables": [table("nexthop", [("valid", "ip"), ("exact", ["ip", "dst"])], ["via"], None), table("refuse", [], ["stop"], None)],
-             "conditionals": [{"name": "_condition_0", "id": 0, "expression": test, "true_next": "nexthop", "false_next": "refuse"}]},
+             "tables": [table("nexthop", [("valid", "ip"), ("exact", ["ip", "dst"])], ["via"], None),
+                        table("refuse", [], ["stop"], None)],
+             "conditionals": [{"name": "_condition_0", "id": 0, "expression": test,
+                               "true_next": "nexthop", "false_next": "refuse"}]},
             {"name": "egress", "id": 1, "init_table": None, "tables": [], "conditionals": []},
         ],
         "calculations": [{"name": f"of{n}", "id": n, "input": inputs[n], "algo": "csum16", "pragmas": []} for n in (0, 1)],
