@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from . import hosts
+from .p4rt.register_cells import TAGS
 from .p4rt.status import P4RuntimeError
 from .query_plane import QueryPlane, SwitchLost, Wanted
 from .query_pool import Refusal, Region
@@ -106,7 +107,13 @@ class Client:
 
     def _registers(self, message: dict[str, Any]) -> None:
         region = self._region(message)
-        cells = self.app.plane.registers(region, [str(name) for name in message.get("arrays", [])])
+        arrays = [str(name) for name in message.get("arrays", [])]
+        if message.get("raw"):  # the master decodes it faster
+            read = self.app.plane.cells(region, arrays)
+            self.answer({"ok": True, "ids": read.ids, "size": read.size, "first": region.first, "cells": region.cells,
+                         "tags": TAGS, "parts": [len(part) for part in read.responses]}, b"".join(read.responses))  # fmt: skip
+            return
+        cells = self.app.plane.registers(region, arrays)
         self.answer({"ok": True, "shape": cells.shape}, cells.astype("<u8").tobytes())
 
     def _removed(self, message: dict[str, Any]) -> None:

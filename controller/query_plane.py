@@ -88,6 +88,15 @@ class Names:
         return self.schema.registers[name].size if name in self.schema.registers else None
 
 
+@dataclass(frozen=True)
+class Cells:
+    """What a switch said of registers: serialised ReadResponses of whole arrays of `size` cells, by ids."""
+
+    ids: list[int]
+    size: int
+    responses: list[bytes]
+
+
 class QueryPlane:
     """One switch. Raises P4RuntimeError, ValueError, OSError, Refusal or SwitchLost, each one sentence."""
 
@@ -270,9 +279,9 @@ class QueryPlane:
 
     # -- registers ---------------------------------------------------------------------------------------------
 
-    def registers(self, region: Region, arrays: Sequence[str]) -> np.ndarray:
-        """(arrays, 16, cells) uint64 of the lanes' register arrays, such as "owner" or "add.mantissa", in one read. Arrays are
-        read whole, of which the query may have a part: a request for each cell costs more than a hundred cells read.
+    def cells(self, region: Region, arrays: Sequence[str]) -> Cells:
+        """All cells of the lanes' arrays, such as "owner" or "add.mantissa", in one read. Arrays are read whole, of which
+        the query may have a part: a request for each cell costs more than a hundred cells read.
 
         Raises SwitchLost where the switch does not have the query: then its registers are not the query's either."""
         with self.lock:
@@ -282,15 +291,19 @@ class QueryPlane:
             names = Names(region.operator, switch.schema)
             lanes = names.lanes(arrays)
             entries = [RegisterEntry(name).encode(switch.schema) for name in lanes]
-            try:
-                found = whole_arrays(switch.client.read_bytes(entries),
-                                     [switch.schema.registers[name].id for name in lanes], names.cells or 1)  # fmt: skip
-            except ValueError as error:
-                raise SwitchLost(str(error)) from None
+            responses = list(switch.client.read_bytes(entries))
             if switch.read_one(TableEntry(QUERIES, {"query": region.query})) is None:
                 raise SwitchLost("the switch has forgotten the query; it was restarted")
-            own = found[:, region.first : region.first + region.cells]
-            return own.reshape(len(arrays), LANES, region.cells)
+            return Cells([switch.schema.registers[name].id for name in lanes], names.cells or 1, responses)
+
+    def registers(self, region: Region, arrays: Sequence[str]) -> np.ndarray:
+        """(arrays, 16, cells) uint64 of the query's own cells. Raises as `cells` does."""
+        read = self.cells(region, arrays)
+        try:
+            found = whole_arrays(read.responses, read.ids, read.size)
+        except ValueError as error:
+            raise SwitchLost(str(error)) from None
+        return found[:, region.first : region.first + region.cells].reshape(len(arrays), LANES, region.cells)
 
 
 __all__ = ["CODES", "P4RuntimeError", "QueryPlane", "SwitchLost", "Wanted"]

@@ -24,6 +24,8 @@ def _tag(message: str, name: str, kind: int = _LENGTH) -> int:
 _ENTITIES, _ENTRY = _tag("ReadResponse", "entities"), _tag("Entity", "register_entry")
 _ID, _INDEX, _DATA = _tag("RegisterEntry", "register_id", 0), _tag("RegisterEntry", "index"), _tag("RegisterEntry", "data")
 _NUMBER, _BITS = _tag("Index", "index", 0), _tag("P4Data", "bitstring")
+TAGS = {"entities": _ENTITIES, "entry": _ENTRY, "id": _ID, "index": _INDEX, "data": _DATA, "number": _NUMBER, "bits": _BITS}
+"""Bytes that begin a response's fields, for who decodes them elsewhere."""
 _VARINT = 5
 """Bytes of an id or an index, at most."""
 _WORD = 8

@@ -1,4 +1,5 @@
 #include "cells.h"
+#include <stdbool.h>
 #include <string.h>
 
 static uint64_t cell(const uint8_t *at, int32_t width)
@@ -55,4 +56,104 @@ int64_t fpc_write(const struct fpc_tags *tags, const uint8_t *cells, int64_t str
         entity[3] = (uint8_t)(out - entity - 4);
     }
     return out - start;
+}
+
+/* ---- reading ---- */
+
+struct span {
+    const uint8_t *at, *end;
+};
+
+/* False at the end of the span, or where a number is longer than 64 bits. */
+static bool read_varint(struct span *s, uint64_t *value)
+{
+    *value = 0;
+    for (int shift = 0; shift < 64 && s->at < s->end; shift += 7) {
+        uint8_t byte = *s->at++;
+        *value |= (uint64_t)(byte & 127) << shift;
+        if (byte < 128)
+            return true;
+    }
+    return false;
+}
+
+/* The field that comes next, if its tag is `tag` and its length fits. */
+static bool read_part(struct span *s, uint8_t tag, struct span *part)
+{
+    uint64_t length;
+    if (s->at == s->end || *s->at != tag)
+        return false;
+    s->at++;
+    if (!read_varint(s, &length) || length > (uint64_t)(s->end - s->at))
+        return false;
+    *part = (struct span){s->at, s->at + length};
+    s->at = part->end;
+    return true;
+}
+
+static bool read_index(const struct fpc_tags *tags, struct span part, uint64_t *index)
+{
+    *index = 0;
+    if (part.at == part.end)
+        return true;
+    return *part.at++ == tags->number && read_varint(&part, index) && part.at == part.end;
+}
+
+static bool read_bits(const struct fpc_tags *tags, struct span part, uint64_t *value)
+{
+    struct span digits;
+    *value = 0;
+    if (!read_part(&part, tags->bits, &digits) || part.at != part.end)
+        return false;
+    for (; digits.at < digits.end; digits.at++) {
+        if (*value >> 56)
+            return false;
+        *value = *value << 8 | *digits.at;
+    }
+    return true;
+}
+
+/* The fields of a register entry, each at most once, in any order. */
+static bool read_entry(const struct fpc_tags *tags, struct span entry, uint64_t *id, uint64_t *index, uint64_t *value)
+{
+    struct span part;
+    *id = *index = *value = 0;
+    while (entry.at < entry.end) {
+        bool fine = false;
+        if (*entry.at == tags->head[0]) {
+            entry.at++;
+            fine = read_varint(&entry, id);
+        } else if (*entry.at == tags->index) {
+            fine = read_part(&entry, tags->index, &part) && read_index(tags, part, index);
+        } else if (*entry.at == tags->data) {
+            fine = read_part(&entry, tags->data, &part) && read_bits(tags, part, value);
+        }
+        if (!fine)
+            return false;
+    }
+    return true;
+}
+
+int64_t fpc_read(const struct fpc_tags *tags, const uint8_t *bytes, int64_t length, const struct fpc_arrays *arrays)
+{
+    struct span all = {bytes, bytes + length}, entity, entry;
+    uint64_t id, index, value;
+    int64_t found = 0;
+    int32_t row = 0;
+    for (; all.at < all.end; found++) {
+        if (!read_part(&all, tags->entities, &entity) || !read_part(&entity, tags->entry, &entry) ||
+            entity.at != entity.end || !read_entry(tags, entry, &id, &index, &value))
+            return -1;
+        if (row >= arrays->count || arrays->ids[row] != id) /* cells of a register come one after the other */
+            for (row = 0; row < arrays->count && arrays->ids[row] != id;)
+                row++;
+        if (row == arrays->count || index >= (uint64_t)arrays->size)
+            return -1;
+        int64_t place = row * arrays->size + (int64_t)index;
+        if (arrays->seen[place])
+            return -1;
+        arrays->seen[place] = 1;
+        arrays->values[place] = value;
+    }
+    return found;
 }

@@ -1,5 +1,5 @@
-/* Register cells as the bytes of P4Runtime's ReadResponse: a message object a cell would cost a microsecond. The same bytes in
- * NumPy are emulator/server/register_read.py. */
+/* Register cells as the bytes of P4Runtime's ReadResponse, and back: a message object a cell would cost a microsecond. The same
+ * in NumPy are emulator/server/register_read.py and controller/p4rt/register_cells.py. */
 #ifndef FPISA_CELLS_H
 #define FPISA_CELLS_H
 #include <stdint.h>
@@ -17,4 +17,17 @@ struct fpc_tags {
  * (1, 2, 4 or 8), `stride` bytes apart, in host order. out: room for count * FPC_MOST_BYTES. first + count is at most 2^31. */
 int64_t fpc_write(const struct fpc_tags *tags, const uint8_t *cells, int64_t stride, int32_t width, uint32_t first,
                   int64_t count, uint8_t *out);
+
+struct fpc_arrays { /* what is read: registers by their ids, each of `size` cells */
+    const uint32_t *ids;
+    int32_t count, spare;
+    int64_t size;
+    uint64_t *values; /* (count, size) */
+    uint8_t *seen;    /* (count, size), zeros at first: which cells came */
+};
+
+/* Puts the cells of a serialised ReadResponse where their register's id and their index say, whatever the order of entities
+ * and fields. head: the id's tag alone. Returns their number; -1 for anything but register cells of at most 64 bits that were
+ * asked for, each once. */
+int64_t fpc_read(const struct fpc_tags *tags, const uint8_t *bytes, int64_t length, const struct fpc_arrays *arrays);
 #endif

@@ -147,7 +147,7 @@ def top(session: Session, streams: Sequence[Stream], n: int, *, smallest: bool =
         use_matrix = not rungs or matrix_pays(session, total, n)
     with session.phase("topn", flip=smallest, a=n, b=2 * use_matrix, ladder=rungs) as (rack, phase):
         found = phase.run(streams)
-        matrix = rack.registers(rack.region(session.query), "four.largest") if use_matrix else None
+        matrix = rack.arrays(rack.region(session.query), ["four.largest"])[0] if use_matrix else None
     if matrix is None or len(found) == total:
         return found
     orders = np.sort(order(found.values, smallest))
@@ -171,22 +171,25 @@ class Sums:
     counts: np.ndarray
 
 
-def summed(session: Session, streams: Sequence[Stream], sent: Callable[[], None] = lambda: None) -> tuple[Sums, Survivors]:
-    """What the switch's cells hold, and the rows that found no cell of their own. sent: called before cells are read."""
+def summed(session: Session, streams: Sequence[Stream], sent: Callable[[], None] = lambda: None, *,
+           counts: bool = True) -> tuple[Sums, Survivors]:
+    """What the switch's cells hold, and the rows that found no cell of their own. sent: called before cells are read; counts:
+    whether the number of a cell's rows is wanted, it is 0 otherwise."""
     with session.phase("group_sum") as (rack, phase):
         survivors = phase.run(streams)
         sent()
-        return cells(rack, session.query), survivors
+        return cells(rack, session.query, counts), survivors
 
 
-def cells(rack: Rack, query: int) -> Sums:
-    """The sums that an installed query has in its cells.
+def cells(rack: Rack, query: int, counts: bool = True) -> Sums:
+    """The sums that an installed query has in its cells; counts: with the number of their rows.
 
     A cell's bound is what its additions cut off, under one unit of its exponent for each inexact one, and the
     rounding to binary64."""
     region = rack.region(query)
-    names = ("owner", "count", "inexact", "add.exponent", "add.mantissa", "add.special")
-    owner, count, inexact, exponent, mantissa, special = (rack.registers(region, name) for name in names)
+    names = ["owner", "inexact", "add.exponent", "add.mantissa", "add.special", *(["count"] if counts else [])]
+    owner, inexact, exponent, mantissa, special, *rest = rack.arrays(region, names)
+    count = rest[0] if rest else np.zeros_like(owner)
     held = owner != 0
     scale = exponent[held].astype(np.int64) + UNIT
     sums = np.ldexp(mantissa[held].view(np.int64).astype(np.float64), scale)

@@ -127,7 +127,7 @@ def _through(session: Session, workers: Sequence[Worker], table: str, key: str |
             for text in (NAMES, ROUNDED, FAR):
                 w.prepare(text)
 
-    held, found = operators.summed(session, streams(scanned), ask)
+    held, found = operators.summed(session, streams(scanned), ask, counts=False)
     return held, found, dictionary([w.select(NAMES) for w in workers])
 
 

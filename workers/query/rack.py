@@ -149,6 +149,10 @@ class Rack:
         lanes = [arrays[f"ingress.operator.lane_{lane:x}.{name}"].data for lane in range(LANES)]
         return np.stack([data[region.first : region.first + region.cells] for data in lanes])
 
+    def arrays(self, region: Region, names: Sequence[str]) -> list[np.ndarray]:
+        """`registers` of each name."""
+        return [self.registers(region, name) for name in names]
+
     def _space(self, cells: int) -> int:
         if cells & (cells - 1) or cells < 1:
             raise QueryError(f"a query's cells must be a power of two, not {cells}")

@@ -14,6 +14,7 @@ import numpy as np
 
 from controller.session import MAX_LINE, decode, encode
 from workers.query.errors import QueryError, SwitchLost
+from workers.query.net.cells import can_decode, decoded
 from workers.query.net.channel import connect
 
 ANSWER_LIMIT = 30.0
@@ -50,7 +51,8 @@ class Control:
         try:
             while line := self._stream.readline(MAX_LINE):
                 message = decode(line)
-                body = self._stream.read(8 * math.prod(message["shape"])) if "shape" in message else b""
+                size = sum(message["parts"]) if "parts" in message else 8 * math.prod(message.get("shape", [0]))
+                body = self._stream.read(size)
                 with self._changed:
                     if message.get("event") == "lost":
                         self.lost = str(message.get("reason"))
@@ -111,7 +113,13 @@ class Control:
 
     def registers(self, query: int, arrays: Sequence[str]) -> np.ndarray:
         """(arrays, 16, cells) uint64."""
-        answer, body = self._ask({"op": "registers", "query": query, "arrays": list(arrays)})
+        wanted = {"op": "registers", "query": query, "arrays": list(arrays)}
+        if can_decode():
+            answer, body = self._ask({**wanted, "raw": True})
+            found = decoded(answer, body)
+            if found is not None:
+                return found.reshape(len(arrays), -1, answer["cells"])
+        answer, body = self._ask(wanted)
         return np.frombuffer(body, "<u8").reshape(answer["shape"])
 
     def drops(self) -> int | None:

@@ -19,8 +19,6 @@ from workers.query.pack import LANES
 
 LOADING_PHASE = ("join", "having")
 """Operators whose first phase only fills the switch's registers."""
-TOGETHER = {"group_sum": ("owner", "count", "inexact", "add.exponent", "add.mantissa", "add.special")}
-"""Arrays that are all read when a query of the operator ends."""
 
 
 @dataclass
@@ -70,21 +68,15 @@ class NetRack:
     session: NetSession
     operator: str
     installed: Installed
-    _read: dict[str, np.ndarray] = field(default_factory=dict)
 
     def region(self, query: int) -> Installed:
         return self.installed
 
-    def registers(self, region: Installed, name: str) -> np.ndarray:
-        """(16, cells) of the lanes' register array; zeros where nothing was pruned. An operator's arrays are read
-        together, when the first is asked for."""
+    def arrays(self, region: Installed, names: Sequence[str]) -> list[np.ndarray]:
+        """(16, cells) of each of the lanes' register arrays, in one read; zeros where nothing was pruned."""
         if not self.session.pruning:
-            return np.zeros((LANES, 1), np.uint64)
-        if name not in self._read:
-            wanted = TOGETHER.get(self.operator, (name,))
-            wanted = wanted if name in wanted else (name,)
-            self._read |= zip(wanted, self.session.control.registers(region.query, wanted), strict=True)
-        return self._read[name]
+            return [np.zeros((LANES, 1), np.uint64) for _ in names]
+        return list(self.session.control.registers(region.query, names))
 
 
 class NetPhase:
