@@ -220,7 +220,8 @@ def test_digest_lists_wait_and_repeat(engine: str) -> None:
     clock.now = 2000
     switch.poll()
     assert len(seen) == 1, "not acknowledged yet, so not sent again"
-    assert digest.ack(seen[0].list_id) and not digest.ack(seen[0].list_id)
+    assert digest.ack(seen[0].list_id) and digest.ack(seen[0].list_id), "a second one is late, and no error"
+    assert not digest.ack(seen[0].list_id + 1), "no such list"
     switch.send(0, packet(3, 1))
     clock.now = 3000
     switch.poll()
