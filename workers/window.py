@@ -23,6 +23,7 @@ Chunks = NDArray[np.int64]
 NONE: Chunks = np.zeros(0, dtype=np.int64)
 FREE = -1
 OVERTAKEN_BY = 24  # later chunks answered: more than packets usually change places
+SOONER_WHERE_FEW = 4  # the shortest timeout by this
 MAX_PROBES = 8
 MAX_DOUBLINGS = 16
 
@@ -57,15 +58,13 @@ class RoundTrip:
         self.deviation += (abs(seconds - self.mean) - self.deviation) / 4
         self.mean += (seconds - self.mean) / 8
 
-    @property
-    def timeout(self) -> float:
+    def timeout(self, few: bool = False) -> float:
+        """few: so few chunks are in flight that a probe in vain is cheap, and everybody waits for them. Below the shortest
+        timeout, processes that wait for a processor look like loss."""
         if not self.measured:
             return self.timing.initial
-        return min(max(self.mean + 4 * self.deviation, self.timing.shortest), self.timing.longest)
-
-    def doubled(self, times: NDArray[np.int64] | int) -> NDArray[np.float64]:
-        """The timeout, doubled so many times."""
-        return np.minimum(self.timeout * np.exp2(np.minimum(times, MAX_DOUBLINGS)), self.timing.longest)
+        shortest = self.timing.shortest / (SOONER_WHERE_FEW if few else 1)
+        return min(max(self.mean + 4 * self.deviation, shortest), self.timing.longest)
 
 
 @dataclass
@@ -171,18 +170,23 @@ class Window:
         return oldest[: min(2 ** (self.backoff + 1), MAX_PROBES)]
 
     def _overtaken(self, now: float) -> NDArray[np.bool_]:
-        """Slots whose chunk is lost as far as can be told: something sent well after it is answered, by count,
-        or by time where few are in flight. Each time waits twice as long, from a time without a floor: here there is more
-        to go by than age. At the end nothing more is sent that could overtake: anything answered after it will
-        do then, and twice the time."""
-        trip, age = self.trip, now - self.sent_at
+        """Slots whose chunk is lost as far as can be told: something sent well after it is answered, by count or by
+        time. Each time waits twice as long, from a time without a floor: here there is more to go by than age.
+        Where few are in flight, anything answered after it will do, and twice the time."""
+        trip, age, few = self.trip, now - self.sent_at, self._few
         well_after = self.newest_order > self.order + OVERTAKEN_BY
-        well_after |= self.newest_sent - self.sent_at > trip.timeout
+        well_after |= self.newest_sent - self.sent_at > trip.timeout(few)
         waits = self.tries + ~well_after
-        at_the_end = self.answered + np.count_nonzero(self.chunk_of != FREE) == self.total
         patience = (trip.mean + trip.deviation) * np.exp2(np.minimum(waits, MAX_DOUBLINGS))
-        late = (self.newest_order > self.order) & (well_after | at_the_end) & (age > patience)
+        late = (self.newest_order > self.order) & (well_after | few) & (age > patience)
         return (self.chunk_of != FREE) & late & trip.measured
+
+    @property
+    def _few(self) -> bool:
+        """No more than these can overtake one that is lost: at the end, where slots that lost more than others still have
+        some chunks to go, or in a short window."""
+        in_flight = int(np.count_nonzero(self.chunk_of != FREE))
+        return in_flight <= OVERTAKEN_BY or self.answered + in_flight == self.total
 
     def _renumber(self, slots: NDArray[np.int64]) -> None:
         self.order[slots] = self.sends + 1 + np.arange(len(slots))
@@ -191,7 +195,8 @@ class Window:
     def _restart_clock(self, now: float) -> None:
         """A stall is counted from the last answer or probe, or from when something was sent into an empty window."""
         idle = bool((self.chunk_of == FREE).all())
-        self.stalled_at = np.inf if idle else now + float(self.trip.doubled(self.backoff))
+        timeout = self.trip.timeout(self._few) * 2.0 ** min(self.backoff, MAX_DOUBLINGS)
+        self.stalled_at = np.inf if idle else now + min(timeout, self.trip.timing.longest)
 
     def _mark_sent(self, chunks: Chunks, now: float) -> None:
         slots = self.slot_of(chunks)
@@ -228,7 +233,7 @@ class Window:
         if not (firsts | seconds).any():
             return
         self.backoff = 0
-        in_turn = self.newest_order <= self.order[slots] + OVERTAKEN_BY
+        in_turn = self.newest_order <= self.order[slots] + (0 if self._few else OVERTAKEN_BY)
         clean = firsts & ~seconds & in_turn & (self.since[slots] >= self.first_answer)
         trips = np.concatenate([now - self.since[slots[clean]], now - sent_at[seconds]])
         if len(trips):

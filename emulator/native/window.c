@@ -10,19 +10,29 @@
 #include <string.h>
 
 #define OVERTAKEN_BY 24
+#define SOONER_WHERE_FEW 4
 #define MAX_PROBES 8u
 #define MAX_DOUBLINGS 16u
 #define NS_PER_US 1000.0
 
 static double longest_ns(const struct lane *lane) { return lane->engine->options.longest_us * NS_PER_US; }
 
+/* No more than these can overtake one that is lost: at the end of an all-reduce, where slots that lost more than others still
+ * have some chunks to go, or in a short window. */
+static bool few_under_way(const struct lane *lane)
+{
+    return lane->under_way <= OVERTAKEN_BY || lane->answered + lane->under_way == lane->total;
+}
+
+/* Below the shortest timeout, processes that wait for a processor look like loss. Where few are under way a probe in vain is
+ * cheap, and everybody waits for them. */
 static double timeout_ns(const struct lane *lane)
 {
     const struct fpw_options *o = &lane->engine->options;
     if (!lane->trip.measured)
         return o->initial_us * NS_PER_US;
     double timeout = lane->trip.mean + 4 * lane->trip.deviation;
-    double shortest = o->shortest_us * NS_PER_US, longest = longest_ns(lane);
+    double shortest = o->shortest_us * NS_PER_US / (few_under_way(lane) ? SOONER_WHERE_FEW : 1), longest = longest_ns(lane);
     return timeout < shortest ? shortest : timeout > longest ? longest : timeout;
 }
 
@@ -161,7 +171,8 @@ static void learn(struct lane *lane, const struct flight *flight, bool again, ui
     if (!firsts)
         return;
     lane->backoff = 0;
-    if (flight->since >= lane->first_answer && lane->newest_order <= flight->order + OVERTAKEN_BY)
+    uint64_t out_of_turn = flight->order + (few_under_way(lane) ? 0 : OVERTAKEN_BY);
+    if (flight->since >= lane->first_answer && lane->newest_order <= out_of_turn)
         sample(&lane->trip, (double)(now - flight->since));
     if (!flight->tries)
         see_newest(lane, flight);
@@ -195,16 +206,15 @@ static double patience_ns(const struct lane *lane, uint32_t tries)
     return first * (double)(1u << (tries < MAX_DOUBLINGS ? tries : MAX_DOUBLINGS));
 }
 
-/* Something sent well after it is answered: by count, or by time where few are under way. Each time waits longer. At the end
- * of an all-reduce nothing more is sent that could overtake: there anything answered after it will do, and twice the time. */
+/* Something sent well after it is answered, by count or by time. Each time waits longer. Where few are under way, anything
+ * answered after it will do, and twice the time. */
 static bool overtaken(const struct lane *lane, const struct flight *flight, uint64_t now)
 {
     double age = (double)(now - flight->sent_at), lead = (double)lane->newest_sent - (double)flight->sent_at;
     if (lane->newest_order <= flight->order || !lane->trip.measured)
         return false;
     bool well_after = lane->newest_order > flight->order + OVERTAKEN_BY || lead > timeout_ns(lane);
-    bool at_the_end = lane->answered + lane->under_way == lane->total;
-    return (well_after || at_the_end) && age > patience_ns(lane, flight->tries + !well_after);
+    return (well_after || few_under_way(lane)) && age > patience_ns(lane, flight->tries + !well_after);
 }
 
 static int64_t send_later_again(struct lane *lane, struct flight *flight, uint64_t now)

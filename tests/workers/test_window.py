@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.window import RoundTrip, Timing, Window, slot_shares, split
+from workers.window import SOONER_WHERE_FEW, RoundTrip, Timing, Window, slot_shares, split
 
 TIMING = Timing(initial=1.0, shortest=0.5, longest=8.0, deadline=20.0)
 
@@ -79,17 +79,41 @@ def test_any_answer_puts_off_the_stall_and_a_first_ones_ends_it():
 
 
 def test_overtaken_is_sent_again_and_age_alone_is_not():
-    w = window(total=200, slots=4)
+    w = window(total=400, slots=40)
     w.start(0)
-    now, chunk = 0.0, 1
-    w.receive(np.array([2, 3]), 0.01)
-    while w.retransmissions == 0:
-        now += 0.01
-        chunk += 1 if (chunk + 1) % 4 else 2
-        w.receive(np.array([1, chunk]), now)
+    now, chunk = 0.01, 7
+    w.receive(np.arange(1, 8), now)
+    late: list[int] = []
+    while not late:
+        now, chunk = now + 0.01, chunk + (2 if chunk % 40 == 39 else 1)
+        w.receive(np.array([chunk]), now)
         late = w.expire(now).tolist()
-    assert late == [0] and now >= 0.08  # not before 24 others sent later were answered
-    assert now < 1.0
+    assert late == [0] and chunk >= 25  # not before 24 others sent later were answered
+    assert now < TIMING.shortest
+
+
+def test_where_few_are_under_way_one_that_overtakes_is_enough():
+    w = window(total=400, slots=4)
+    w.start(0)
+    now, chunk = 0.01, 1
+    w.receive(np.array([chunk]), now)
+    while w.retransmissions == 0:
+        now, chunk = now + 0.01, chunk + 4
+        w.receive(np.array([chunk]), now)
+        late = w.expire(now).tolist()
+    assert late == [0, 2, 3] and chunk < 4 * 8
+    assert now < TIMING.shortest / SOONER_WHERE_FEW
+
+
+def test_where_few_are_under_way_a_stall_is_noticed_sooner():
+    w = window(total=80, slots=40)
+    w.start(0)
+    w.receive(np.arange(0, 40), 0.001)
+    w.receive(np.arange(40, 55), 0.002)
+    assert w.next_expiry() == 0.002 + TIMING.shortest / SOONER_WHERE_FEW  # 25 are left, all that there are
+    w.receive(np.arange(55, 79), 0.003)
+    assert w.next_expiry() == 0.003 + TIMING.shortest / SOONER_WHERE_FEW
+    assert w.expire(w.next_expiry()).tolist() == [79]
 
 
 def test_the_deadline_counts_from_the_first_transmission():
@@ -106,15 +130,15 @@ def test_the_deadline_counts_from_the_first_transmission():
 
 def test_the_timeout_follows_the_round_trip():
     trip = RoundTrip(TIMING)
-    assert trip.timeout == TIMING.initial
+    assert trip.timeout() == TIMING.initial
     for _ in range(50):
         trip.sample(1.5)
-    assert trip.timeout == pytest.approx(1.5, rel=1e-3)
+    assert trip.timeout() == pytest.approx(1.5, rel=1e-3)
     for _ in range(50):
         trip.sample(0.001)
-    assert trip.timeout == TIMING.shortest
+    assert trip.timeout() == TIMING.shortest
     trip.sample(100.0)
-    assert trip.timeout == TIMING.longest
+    assert trip.timeout() == TIMING.longest
 
 
 def test_a_chunk_sent_twice_measures_nothing():
