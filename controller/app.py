@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from .jobs import Refusal, Registry
 from .listen import MAX_CONNECTIONS, Impatient, clear_socket, drained, next_line, notice_dead_peers
@@ -75,8 +76,10 @@ class App:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="switch")
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._transports: WeakSet[asyncio.WriteTransport] = WeakSet()  # until they are closed and nobody's
         self._settled: set[int] = set()  # jobs whose workers have had their answer
         self._server: asyncio.Server | None = None
+        self._socket: Path | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reconnecting = False
         self._lost_again = False
@@ -92,6 +95,7 @@ class App:
             path = Path(listen.removeprefix("unix:"))
             clear_socket(path)
             self._server = await asyncio.start_unix_server(self._serve, path, limit=MAX_LINE)
+            self._socket = path
             return listen
         host, _, port = listen.removeprefix("tcp:").rpartition(":")
         self._server = await asyncio.start_server(self._serve, host.strip("[]"), int(port), limit=MAX_LINE)
@@ -102,10 +106,14 @@ class App:
         """Stop listening, release the jobs that still run, and let go of the switch."""
         if self._server is not None:
             self._server.close()
+        if self._socket is not None:
+            self._socket.unlink(missing_ok=True)  # asyncio does so from Python 3.13 on
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for transport in list(self._transports):
+            transport.abort()  # who does not read must not keep it open
         for job in self._registry.running:
             try:
                 await self._call(self._plane.release, job)
@@ -186,12 +194,12 @@ class App:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)  # which `stop` cancels
+        self._transports.add(writer.transport)
         self._connections += 1
         try:
             self._gone(worker, await self._listen(worker, reader))
         except asyncio.CancelledError:
             log.debug("connection of %s is closed", worker.name)
-            writer.transport.abort()  # who does not read must not keep it open
         finally:
             self._connections -= 1
             self._tasks.discard(task)

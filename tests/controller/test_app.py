@@ -175,6 +175,7 @@ def contribution(joined: Joined, rank: int, chunk: int = 0) -> bytes:
 def rig(program: tuple[Path, Path], tmp_path: Path) -> Iterator[Callable[..., Rig]]:
     with ExitStack() as stack:
         yield lambda gather=60.0: Rig(stack, program, tmp_path, gather)
+    assert not list(tmp_path.glob("*.sock")), "a controller that has stopped leaves no socket"
 
 
 def until(condition: Callable[[], bool], limit: float = 10.0) -> bool:
