@@ -22,7 +22,7 @@ from rich.table import Table
 
 # In the order in which they run; one that is not part of this checkout is left out.
 MODULES = ("number_format", "dataplane", "growth", "p4runtime", "query_rate", "pipelines", "queues", "veth", "veth_programs",
-           "shared_memory", "goodput", "slow_links")  # fmt: skip
+           "shared_memory", "torch_allreduce", "goodput", "slow_links")  # fmt: skip
 OUTPUT = Path("results/bench.json")
 LIMIT_S = 900.0
 Rows = dict[str, dict[str, Any]]

@@ -24,7 +24,7 @@ from workers.compare.rig import Rig
 from workers.compare.row import Row
 
 Rows = dict[str, dict[str, Any]]
-FPISA, SWITCHML, PLAIN = AGGREGATORS["fpisa"], AGGREGATORS["switchml"], AGGREGATORS["switchml-plain"]
+FPISA, COPIED, SWITCHML, PLAIN = (AGGREGATORS[n] for n in ("fpisa", "fpisa-copy", "switchml", "switchml-plain"))
 LARGE = Setting(FPISA, tensor_bytes=16 * MB, repeats=3)
 SMALL = Setting(FPISA, tensor_bytes=4 * KB, repeats=300)
 LOSS = 0.02
@@ -47,18 +47,31 @@ def pairs(rig: Rig, settings: Sequence[Setting], rounds: int, progress: Callable
     return found
 
 
+SAYS = {
+    SWITCHML: "SwitchML's worker on float32",
+    PLAIN: "SwitchML's worker on float32, converted value by value",
+    COPIED: "FPISA's worker that copies its tensors into packets",
+}
+
+
 def cpu_row(
-    rig: Rig, elements: int, rounds: int, progress: Callable[[str], None], rival: Aggregator = SWITCHML
+    rig: Rig,
+    elements: int,
+    rounds: int,
+    progress: Callable[[str], None],
+    rival: Aggregator = SWITCHML,
+    own: Aggregator = FPISA,
+    goal: float | None = 0.75,
 ) -> dict[str, Any]:
-    base = replace(LARGE, elements=elements)
+    """What a worker of `own` costs over one of `rival`."""
+    base = replace(LARGE, aggregator=own, elements=elements)
     found = pairs(rig, [base, replace(base, aggregator=rival)], rounds, progress)
     cost = [min(rows[i].cpu for rows in found) for i in range(2)]
     return row(
         statistics.median(f.cpu / s.cpu for f, s in found),
         "ratio",
-        0.75,
-        f"SwitchML's worker on float32, {elements} values a packet"
-        f"{', converted value by value' if rival is PLAIN else ''}: {cost[1]:.3f} s/GB at best, FPISA's {cost[0]:.3f}",
+        goal,
+        f"{SAYS[rival]}, {elements} values a packet: {cost[1]:.3f} s/GB at best, {own.name}'s {cost[0]:.3f}",
         smaller=True,
         rounds=[[f.cpu, s.cpu] for f, s in found],
     )
@@ -78,7 +91,7 @@ def loss_row(rig: Rig, rounds: int, progress: Callable[[str], None]) -> dict[str
     return row(statistics.median(lossy / clean for clean, lossy in goodput), "ratio", 0.6, against, rounds=goodput)
 
 
-def row(value: float, unit: str, goal: float, against: str, **more: Any) -> dict[str, Any]:
+def row(value: float, unit: str, goal: float | None, against: str, **more: Any) -> dict[str, Any]:
     return {"value": value, "unit": unit, "goal": goal, "against": against, **more}
 
 
@@ -90,6 +103,8 @@ def run(progress: Callable[[str], None], rounds: int = 5) -> Rows:
                 "cpu_over_switchml": cpu_row(rig, 256, rounds, progress),
                 "cpu_over_switchml_64": cpu_row(rig, 64, rounds, progress),
                 "cpu_over_switchml_plain": cpu_row(rig, 256, rounds, progress, PLAIN),
+                "cpu_over_copied": cpu_row(rig, 256, rounds, progress, COPIED, goal=None),
+                "cpu_copied_over_switchml": cpu_row(rig, 256, rounds, progress, own=COPIED, goal=None),
                 "small_allreduce_us": small_row(rig, rounds, progress),
                 "loss_goodput": loss_row(rig, rounds, progress),
             }

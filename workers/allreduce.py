@@ -40,13 +40,14 @@ FLAG_NAMES = {wire.INEXACT: "inexact", wire.OVERFLOW: "overflow", wire.INVALID: 
 class Options:
     """How a client takes part in a job.
 
-    All members must agree but for `timing`, `udp_port`, `join_timeout` and `engine`.
+    All members must agree but for `timing`, `udp_port`, `join_timeout`, `engine` and `registered`.
     format: the wire format of the switch's program; `int32` is the SwitchML baseline, which takes float32
     arrays by block quantisation and int32 arrays as they are. elements: values a packet. slots: the window,
     chunks in flight over all queues. queues: threads, each with its share of the slots. udp_port: where
     results of queue 0 arrive. join_timeout: seconds to wait for the other workers. engine:
     `native` (C, a thread a queue) or `python` (NumPy batches, one thread). average: the switch divides the sums by the
-    number of workers, rounding once; its program must be compiled with AVERAGE=1.
+    number of workers, rounding once; its program must be compiled with AVERAGE=1. registered: over shared memory the switch
+    reads and writes arrays where they lie, if they lie in memory that it has mapped (docs/PROTOCOL.md, "Registered memory").
     """
 
     format: str = "fp32"
@@ -58,6 +59,7 @@ class Options:
     join_timeout: float = 60.0
     engine: str = "native"
     average: bool = False
+    registered: bool = True
 
     def __post_init__(self) -> None:
         wire.get_format(self.format)
@@ -263,4 +265,5 @@ def make_engine(
     from workers.native_engine import NativeEngine
 
     where = {"memory": place.path} if isinstance(place, MemoryPort) else {"interface": place}
-    return NativeEngine(seat, wire_format, elements, timing, watch, membership=membership, **where)
+    registered = options.registered
+    return NativeEngine(seat, wire_format, elements, timing, watch, membership=membership, registered=registered, **where)

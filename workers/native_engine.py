@@ -82,6 +82,7 @@ class NativeEngine:
         interface: str | None = None,
         memory: str | None = None,
         membership: Membership | None = None,
+        registered: bool = True,
     ) -> None:
         def look() -> None:
             if membership is None:
@@ -98,7 +99,8 @@ class NativeEngine:
         except NativeEngineError as error:
             close_all(self.held)
             raise TransportError(str(error)) from None
-        self.pool = None if memory is None or wire_format is wire.FORMATS["int32"] else self.make_pool()
+        shares = registered and memory is not None and wire_format is not wire.FORMATS["int32"]
+        self.pool = self.make_pool() if shares else None
 
     def make_pool(self) -> Pool | None:
         """A pool that the switch has mapped. It takes no memory before it is used."""

@@ -42,8 +42,9 @@ static int open_lanes(struct fpw_engine *engine, const char *interface, const ch
         set_share(lane, to - from);
         lane->flights = calloc(lane->share, sizeof *lane->flights);
         lane->ready = calloc(lane->share, sizeof *lane->ready);
+        lane->copied = calloc(lane->share, sizeof *lane->copied);
         engine->n_lanes = q + 1;
-        if (!lane->flights || !lane->ready)
+        if (!lane->flights || !lane->ready || !lane->copied)
             return fail(error, "memory is short");
         make_headers(lane);
         lane->transport = interface ? packet_transport(o, q, interface, error) : memory_queue(o, q, socket_path, error);
@@ -98,6 +99,7 @@ void fpw_close(struct fpw_engine *engine)
             lane->transport->kind->close(lane->transport);
         free(lane->flights);
         free(lane->ready);
+        free(lane->copied);
         free(lane->sent);
         free(lane->done);
         free(lane->exponents);

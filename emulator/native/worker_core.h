@@ -76,6 +76,7 @@ struct lane {
     int region;         /* that chunks from..to - 1 of the share lie in; -1: none */
     int64_t region_at;  /* where chunk 0 would */
     int64_t region_from, region_to;
+    int64_t *copied; /* by slot: the chunk that was sent as a copy, whose answer must therefore not be placed; -1: none */
     int64_t count;      /* values in the share */
     int64_t blocks, total, lag; /* lag 0: payloads need no earlier result */
     uint32_t first;     /* number of chunk 0 in the life of the job */
@@ -145,6 +146,7 @@ void join_threads(struct fpw_engine *engine);
 
 /* worker_pool.c */
 void find_region(struct lane *lane);
+void forget_copies(struct lane *lane); /* what was sent as a copy will have no answer any more */
 int take_back(struct fpw_engine *engine, char *error); /* after a failure: nobody else writes to the array. -1 with a sentence */
 void release_pools(struct fpw_engine *engine);
 

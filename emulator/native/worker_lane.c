@@ -4,11 +4,19 @@
 
 #define PATIENCE_NS 20000000u /* a waiting lane looks this often whether it was cancelled */
 
-/* The values lie where the switch can read and overwrite them, and fill the packet. */
-static bool by_reference(const struct lane *lane, int64_t chunk)
+/* The values lie where the switch can read and overwrite them, and fill the packet. A chunk that went as a copy (regions were not
+ * accepted yet) and is sent again goes as a copy: the first one's answer may be here before the port would place another. */
+static bool by_reference(struct lane *lane, int64_t chunk)
 {
-    return lane->region >= 0 && chunk >= lane->region_from && chunk < lane->region_to &&
-           lane->transport->kind->takes_regions(lane->transport);
+    if (lane->region < 0 || chunk < lane->region_from || chunk >= lane->region_to)
+        return false;
+    int64_t *copied = &lane->copied[slot_of(lane, lane->first + (uint32_t)chunk)];
+    if (*copied == chunk)
+        return false;
+    bool taken = lane->transport->kind->takes_regions(lane->transport);
+    if (!taken)
+        *copied = chunk;
+    return taken;
 }
 
 static bool send_chunk(struct lane *lane, int64_t chunk)

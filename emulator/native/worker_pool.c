@@ -42,6 +42,12 @@ static void set_region(struct lane *lane, int region, struct span span, uint64_t
     lane->region_to = lane->region_to < full ? lane->region_to : full;
 }
 
+void forget_copies(struct lane *lane)
+{
+    for (uint32_t slot = 0; slot < lane->share; slot++)
+        lane->copied[slot] = -1;
+}
+
 void find_region(struct lane *lane)
 {
     struct fpw_engine *engine = lane->engine;
@@ -55,6 +61,8 @@ void find_region(struct lane *lane)
         if (!engine->pools[i]->taken_back && pool_finds(engine->pools[i], share_of(lane), &span, &offset))
             set_region(lane, i, span, offset);
     pools_unlock();
+    if (lane->region >= 0)
+        forget_copies(lane);
 }
 
 /* The pages of the pool that hold a share, or part of it. */

@@ -130,6 +130,13 @@ int32_t fpw_import(struct fpw_engine *engine, int32_t queue, uint32_t number, co
     return 0;
 }
 
+/* Over a connection of its own: settle() has ended the old one wherever chunks lie in a region. */
+static void restart(struct lane *lane)
+{
+    window_restart(lane);
+    forget_copies(lane);
+}
+
 int32_t fpw_resume(struct fpw_engine *engine, int32_t job, char *error)
 {
     if (job < 1 || job > 65535)
@@ -139,7 +146,7 @@ int32_t fpw_resume(struct fpw_engine *engine, int32_t job, char *error)
     for (int q = 0; q < engine->n_lanes; q++) {
         make_headers(&engine->lanes[q]);
         if (engine->begun && engine->lanes[q].status == FPW_AGAIN)
-            window_restart(&engine->lanes[q]);
+            restart(&engine->lanes[q]);
     }
     return engine->begun ? start_threads(engine, error) : 0;
 }

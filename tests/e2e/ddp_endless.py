@@ -1,7 +1,7 @@
 """One rank of tests/e2e/test_ddp.py: DistributedDataParallel until told to stop, a line of JSON a step.
 
-Arguments: one JSON object. dtype: of the model. hook: gradients go by the communication hook, the group being gloo's; the
-job is then joined by hand. Rank 0 reads STOP from its input, and the others hear of it in a sum.
+Arguments: one JSON object. dtype: of the model. width: of its inner layer. hook: gradients go by the communication hook, the
+group being gloo's; the job is then joined by hand. Rank 0 reads STOP from its input, and the others hear of it in a sum.
 """
 
 import json
@@ -12,6 +12,8 @@ import zlib
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
+
+from workers.torch_backend import registered_empty
 
 
 def join(model: DistributedDataParallel) -> object:
@@ -28,18 +30,26 @@ def join(model: DistributedDataParallel) -> object:
     return reducer
 
 
+def adopted(reducer: object) -> int:
+    """Storages whose memory the switch reads and writes itself."""
+    reducer = reducer or getattr(dist.group.WORLD, "reducer", None)
+    adopter = getattr(reducer, "adopter", None)
+    return 0 if adopter is None else adopter.adopted
+
+
 def over() -> bool:
     told = dist.get_rank() == 0 and bool(select.select([sys.stdin], [], [], 0)[0])
-    answer = torch.tensor([float(told)])
+    answer = registered_empty(200, dtype=torch.float32).fill_(told)
     dist.all_reduce(answer)
-    return bool(answer.item())
+    return bool(answer[-1].item())
 
 
 def run(words: dict) -> None:
     dist.init_process_group(words["backend"])
     torch.manual_seed(1)
     dtype = getattr(torch, words["dtype"])
-    layers = torch.nn.Sequential(torch.nn.Linear(64, 48), torch.nn.ReLU(), torch.nn.Linear(48, 10)).to(dtype)
+    width = words.get("width", 48)
+    layers = torch.nn.Sequential(torch.nn.Linear(64, width), torch.nn.ReLU(), torch.nn.Linear(width, 10)).to(dtype)
     model = DistributedDataParallel(layers, bucket_cap_mb=0.002)  # several buckets are in flight at once
     reducer = join(model) if words["hook"] else None
     optimiser = torch.optim.SGD(model.parameters(), lr=0.05)
@@ -52,7 +62,8 @@ def run(words: dict) -> None:
         optimiser.step()
         bits = b"".join(p.detach().view(torch.uint8).numpy().tobytes() for p in model.parameters())
         ending = over()
-        print(json.dumps({"turn": step, "sum": zlib.crc32(bits), "wrong": 0}), flush=True)
+        told = {"turn": step, "sum": zlib.crc32(bits), "wrong": 0, "adopted": adopted(reducer)}
+        print(json.dumps(told), flush=True)
         step += 1
     if reducer is not None:
         reducer.close()  # type: ignore[attr-defined]

@@ -38,10 +38,14 @@ class Switch:
         self.map = mmap.mmap(self.fd, 2 * RING)
         self.head = 0  # of answers published
 
-    def meet(self) -> None:
+    def meet(self, accept: bool = True) -> None:
         """Takes the worker's connection and its pool; one that the worker has given up is passed over."""
         while not self.met():
             self.peer.close()
+        if accept:
+            self.accept()
+
+    def accept(self) -> None:
         self.put(1, 4, 1)
 
     def met(self) -> bool:
@@ -120,9 +124,9 @@ def values(chunk: int, factor: float) -> np.ndarray:
 class Course:
     """One all-reduce of four chunks, in its own thread; `told` is called from its watch, once `ready`."""
 
-    def __init__(self, path: Path, told: Any) -> None:
+    def __init__(self, path: Path, told: Any, timeout: float = 9.0) -> None:
         self.ready, self.told, self.done = threading.Event(), told, False
-        patient = {"deadline": LIMIT, "window": -1, "initial_timeout": 9.0, "longest_timeout": 9.0}
+        patient = {"deadline": LIMIT, "window": -1, "initial_timeout": timeout, "longest_timeout": timeout}
         place = seat(0, 2, slots=4, resumable=True, **patient)
         self.engine = NativeEngine(place, memory=str(path), watch=self.watch)
 
@@ -155,7 +159,7 @@ class Course:
         self.engine.close()
 
 
-def connected(path: Path, told: Any) -> tuple[Switch, Course, Pool]:
+def connected(path: Path, told: Any, timeout: float = 9.0) -> tuple[Switch, Course, Pool]:
     switch, pool, met = Switch(path), Pool(PAGE), threading.Event()
 
     def meet() -> None:
@@ -163,7 +167,7 @@ def connected(path: Path, told: Any) -> tuple[Switch, Course, Pool]:
         met.set()
 
     threading.Thread(target=meet).start()
-    course = Course(path, told)
+    course = Course(path, told, timeout)
     course.begin(pool)
     assert met.wait(LIMIT)
     return switch, course, pool
@@ -241,3 +245,36 @@ def test_a_place_outside_the_pool_is_left_alone(tmp_path: Path) -> None:
     course.end()
     assert [str(error) for error in course.errors] == ["enough"]
     np.testing.assert_array_equal(seen[0], np.concatenate([values(chunk, 1) for chunk in range(4)]))
+
+
+def test_a_chunk_that_went_as_a_copy_goes_as_a_copy_again(tmp_path: Path) -> None:
+    """The next switch takes the worker's pool only after contributions have come. Were they then sent from the pool, an answer
+    could be written there after the all-reduce has ended."""
+
+    def told(engine: NativeEngine) -> None:
+        engine.halt()
+        engine.resume(9)
+        threading.Thread(target=go_on).start()
+
+    def go_on() -> None:
+        after.meet(accept=False)
+        first = after.contributions(4)
+        after.accept()
+        found.extend(first)
+        found.extend(after.contributions(6)[4:])  # probes
+        for headers, _ in first:
+            chunk = int.from_bytes(headers[50:54], "big")
+            after.frame(after.head, answered(headers[:HEADERS]) + values(chunk, 7).tobytes())
+            after.descriptor(after.head, HEADERS + PAYLOAD, 0, 0, 0, 0, 0)
+            after.publish()
+
+    found: list[Any] = []
+    switch, course, _pool = connected(tmp_path / "s", told, timeout=0.1)
+    switch.contributions(4)
+    switch.die()
+    after = Switch(tmp_path / "s")
+    course.ready.set()
+    course.end()
+    assert not course.errors and len(found) == 6
+    assert all(length == HEADERS + PAYLOAD and payload == 0 for _, (length, payload, *_) in found)
+    after.die()

@@ -8,6 +8,8 @@ The worker reaches the switch through an interface, or on the switch's machine t
 says which IP address of the controller's hosts file it is. In these three {rank} stands for the rank and {number} for the rank
 plus 1, so that workers started together differ.
 
+FPISA_REGISTERED=0 has tensors copied into packets although the switch could read and write them where they lie.
+
 A URL's parameters are the variables' names in lower case without FPISA_; they win over the environment. The
 ranks still meet at MASTER_ADDR and MASTER_PORT, as torchrun sets them, for what gloo does.
 """
@@ -25,7 +27,7 @@ from workers.window import Timing
 
 PREFIX = "FPISA_"
 NUMBERS = {"elements": int, "slots": int, "queues": int, "udp_port": int, "deadline": float, "join_timeout": float}
-TEXTS = ("controller", "job", "interface", "memory", "ip", "format", "engine")
+TEXTS = ("controller", "job", "interface", "memory", "ip", "format", "engine", "registered")
 TORCH_PARAMETERS = ("rank", "world_size")  # torch adds them to the URL
 
 
@@ -93,7 +95,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     timing = Timing(deadline=numbers.pop("deadline", Timing.deadline))
     try:
         named: dict[str, Any] = {name: found[name] for name in ("format", "engine") if name in found}
-        options = Options(timing=timing, **named, **numbers)
+        options = Options(timing=timing, registered=yes_or_no(found, "registered"), **named, **numbers)
     except ValueError as error:
         raise SettingsError(str(error)) from None
     places = (found.get(name, "") for name in ("memory", "ip"))
@@ -108,6 +110,14 @@ def number(name: str, text: str) -> Any:
     if not 0 < value < float("inf"):
         raise SettingsError(f"setting {name} must be a number above 0, not {text!r}")
     return value
+
+
+def yes_or_no(found: Mapping[str, str], name: str) -> bool:
+    """1 or 0; 1 where it is not set."""
+    text = found.get(name, "1")
+    if text not in ("0", "1"):
+        raise SettingsError(f"setting {name} must be 1 or 0, not {text!r}")
+    return text == "1"
 
 
 def rendezvous(url: str, **kwargs: Any) -> Iterator[Any]:

@@ -32,23 +32,32 @@ class NoStorage(Exception):
 
 def build() -> Path:
     """The compiled part for the installed torch, made if it is not there. Raises NoStorage."""
-    place = Path(torch.__file__).parent
-    text = f"{torch.__version__} {torch._C._GLIBCXX_USE_CXX11_ABI} {SOURCE.read_text()}"
+    try:
+        source = SOURCE.read_text()
+    except OSError as error:
+        raise NoStorage(f"the C++ part is not installed: {error}") from None
+    text = f"{torch.__version__} {torch._C._GLIBCXX_USE_CXX11_ABI} {source}"
     name = f"_storage_{hashlib.sha256(text.encode()).hexdigest()[:16]}.so"
-    for folder in (SOURCE.parent, Path.home() / ".cache" / "fpisa"):
+    folders = (SOURCE.parent, Path(os.path.expanduser("~")) / ".cache" / "fpisa")
+    for folder in folders:
         if (folder / name).exists():
             return folder / name
-    for folder in (SOURCE.parent, Path.home() / ".cache" / "fpisa"):
+    for folder in folders:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                made = Path(scratch) / name
-                compile_to(made, place)
-                os.replace(made, folder / name)  # several ranks may do this at once
-            return folder / name
+            return build_in(folder, name)
         except OSError:
             continue
     raise NoStorage("no folder to keep the compiled part in")
+
+
+def build_in(folder: Path, name: str) -> Path:
+    """Raises NoStorage; OSError where the folder cannot be written to."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        made = Path(scratch) / name
+        compile_to(made, Path(torch.__file__).parent)
+        os.replace(made, folder / name)  # several ranks may do this at once
+    return folder / name
 
 
 def compile_to(target: Path, torch_folder: Path) -> None:
@@ -114,6 +123,8 @@ class Adopter:
         address = self.library.fpisa_storage_own(storage._cdata)
         if not address or storage.data_ptr() != address:
             return  # adopted already, or somebody else's
+        if torch.cuda.is_initialized() and storage.is_pinned():
+            return  # registered with a GPU afterwards, which knows the pages
         try:
             self.pool.adopt(address, storage.nbytes(), self.library.fpisa_storage_free())
         except PoolError:
