@@ -89,11 +89,16 @@ static inline uint64_t *rule_value(const struct tree *tree, uint32_t slot)
 static inline uint64_t *rule_care(const struct tree *tree, uint32_t slot) { return rule_value(tree, slot) + tree->words; }
 static inline uint64_t rule_rank(const struct tree *tree, uint32_t slot) { return rule_care(tree, slot)[tree->words]; }
 
+static inline bool is_node(uint32_t ref) { return (ref & TO_NODE) != 0; }
+static inline struct node *node_of(const struct tree *tree, uint32_t ref) { return &tree->nodes[ref & ~TO_NODE]; }
+
 static inline uint32_t small_count(uint32_t ref) { return ref >> SMALL_SHIFT & 7; }
+static inline bool is_chain(uint32_t leaf) { return leaf && !small_count(leaf); }
 static inline uint64_t *small_at(const struct tree *tree, uint32_t number)
 {
     return tree->small + (size_t)number * LANES;
 }
+static inline uint64_t *small_of(const struct tree *tree, uint32_t ref) { return small_at(tree, ref & SMALL_NUMBER); }
 static inline uint32_t *small_slots(const struct tree *tree, uint64_t *few, uint32_t n)
 {
     return (uint32_t *)(few + n * (2 * (uint32_t)tree->words + 1));
@@ -139,7 +144,27 @@ static inline uint16_t check_bits(const struct node *node, const uint64_t *words
     return (uint16_t)(words[node->check_word] >> node->check_at);
 }
 
+/* Where an entry lies below a node: in its rest, or in each cell whose number has `fixed` where the entry compares a picked bit
+ * and anything in the bits of `open`. */
+struct place {
+    uint32_t fixed, open;
+    bool in_rest;
+};
+static inline uint32_t first_cell(struct place place) { return place.fixed | place.open; }
+/* From one of an entry's cells to another one. false after the last. */
+static inline bool next_cell(struct place place, uint32_t *cell)
+{
+    uint32_t open = *cell & place.open;
+    *cell = place.fixed | ((open - 1) & place.open);
+    return open != 0;
+}
+
+/* tables_tree_new.c: a tree without entries, NULL when memory is short; packed keys; an entry's rule, false when memory is
+ * short. */
+struct tree *tree_new(const struct fpt_table *table);
+void tree_destroy(struct tree *tree);
 void tree_pack(const struct tree *tree, const uint64_t *key, int32_t key_words, uint64_t *packed);
+bool write_rule(struct fpt_table *table, struct tree *tree, uint32_t slot);
 
 /* tables_tree_blocks.c: chains. *first is 0 for an empty one. false when memory is short. */
 bool chain_add(struct tree *tree, uint32_t *first, uint32_t slot);
@@ -165,7 +190,7 @@ bool choose_bits(const struct tree *tree, const uint32_t *slots, uint32_t n, str
 /* tables_tree_build.c: the subtree for n entries, best first, at *ref. false when memory is short. */
 bool build(struct tree *tree, const uint32_t *slots, uint32_t n, int depth, uint32_t *ref);
 void subtree_free(struct tree *tree, uint32_t ref);
-/* Where an entry belongs: its cell's number with open bits 0, the open ones, and whether it goes to the rest. */
-bool route(const struct tree *tree, const struct node *node, uint32_t slot, uint32_t *fixed, uint32_t *open);
-void narrow(const struct tree *tree, const struct node *node, struct cell_of_node *cell, uint32_t slot);
+struct place place_of(const struct tree *tree, const struct node *node, uint32_t slot);
+/* The cell's check lets keys of this entry pass, too; of this one alone where the cell is empty. */
+void admit(const struct tree *tree, const struct node *node, struct cell_of_node *cell, uint32_t slot);
 #endif

@@ -2,22 +2,26 @@
 #include "tables_tree.h"
 #include <stdlib.h>
 
+static void give_node(struct tree *tree, uint32_t number)
+{
+    tree->nodes[number] = (struct node){.built = tree->free_node}; /* the next free one */
+    tree->free_node = number;
+}
+
 void subtree_free(struct tree *tree, uint32_t ref)
 {
-    if (!(ref & TO_NODE)) {
+    if (!is_node(ref)) {
         leaf_free(tree, ref);
         return;
     }
-    struct node *node = &tree->nodes[ref & ~TO_NODE];
+    struct node *node = node_of(tree, ref);
     for (uint32_t i = 0; i < 1u << node->bits; i++)
         if (node->cells[i].ref)
             subtree_free(tree, node->cells[i].ref);
     if (node->rest.ref)
         subtree_free(tree, node->rest.ref);
     free(node->cells);
-    node->cells = NULL;
-    node->built = tree->free_node;
-    tree->free_node = ref & ~TO_NODE;
+    give_node(tree, ref & ~TO_NODE);
 }
 
 /* Room for a node; NO_SLOT when memory is short. */
@@ -42,24 +46,29 @@ static uint32_t new_node(struct tree *tree)
     return tree->n_nodes++;
 }
 
-bool route(const struct tree *tree, const struct node *node, uint32_t slot, uint32_t *fixed, uint32_t *open)
+struct place place_of(const struct tree *tree, const struct node *node, uint32_t slot)
 {
-    *fixed = picked_bits(node, rule_value(tree, slot));
-    *open = ~picked_bits(node, rule_care(tree, slot)) & ((1u << node->bits) - 1);
-    return __builtin_popcount(*open) > node->spare;
+    struct place place = {.fixed = picked_bits(node, rule_value(tree, slot)),
+                          .open = ~picked_bits(node, rule_care(tree, slot)) & ((1u << node->bits) - 1)};
+    place.in_rest = __builtin_popcount(place.open) > node->spare;
+    return place;
 }
 
-void narrow(const struct tree *tree, const struct node *node, struct cell_of_node *cell, uint32_t slot)
+/* The check compares what all entries want alike. */
+static void admit_besides(const struct tree *tree, const struct node *node, struct cell_of_node *cell, uint32_t slot)
 {
-    uint16_t value = check_bits(node, rule_value(tree, slot));
-    uint16_t care = check_bits(node, rule_care(tree, slot));
-    if (!cell->ref) {
-        cell->value = value;
-        cell->care = care;
-        return;
-    }
+    uint16_t value = check_bits(node, rule_value(tree, slot)), care = check_bits(node, rule_care(tree, slot));
     cell->care = (uint16_t)(cell->care & care & ~(cell->value ^ value));
     cell->value &= cell->care;
+}
+
+void admit(const struct tree *tree, const struct node *node, struct cell_of_node *cell, uint32_t slot)
+{
+    if (!cell->ref) {
+        cell->value = check_bits(node, rule_value(tree, slot));
+        cell->care = check_bits(node, rule_care(tree, slot));
+    } else
+        admit_besides(tree, node, cell, slot);
 }
 
 /* Entries of every cell side by side: those of cell i are lists[starts[i]] up to lists[starts[i + 1]]; the rest's come last. */
@@ -69,23 +78,21 @@ struct parts {
 
 static void count_copies(const struct tree *tree, const struct node *node, const uint32_t *slots, uint32_t n, uint32_t *counts)
 {
-    uint32_t fixed, open;
     for (uint32_t i = 0; i < n; i++) {
-        if (route(tree, node, slots[i], &fixed, &open)) {
+        struct place place = place_of(tree, node, slots[i]);
+        uint32_t cell = first_cell(place);
+        if (place.in_rest)
             counts[1u << node->bits]++;
-            continue;
-        }
-        for (uint32_t some = open;; some = (some - 1) & open) {
-            counts[fixed | some]++;
-            if (!some)
-                break;
-        }
+        else
+            do
+                counts[cell]++;
+            while (next_cell(place, &cell));
     }
 }
 
 static bool divide(const struct tree *tree, const struct node *node, const uint32_t *slots, uint32_t n, struct parts *parts)
 {
-    uint32_t cells = 1u << node->bits, fixed, open, sum = 0;
+    uint32_t cells = 1u << node->bits, sum = 0;
     parts->starts = calloc(cells + 3, sizeof *parts->starts);
     if (!parts->starts)
         return false;
@@ -100,15 +107,14 @@ static bool divide(const struct tree *tree, const struct node *node, const uint3
     if (!parts->lists)
         return false;
     for (uint32_t i = 0; i < n; i++) {
-        if (route(tree, node, slots[i], &fixed, &open)) {
+        struct place place = place_of(tree, node, slots[i]);
+        uint32_t cell = first_cell(place);
+        if (place.in_rest)
             parts->lists[ends[cells]++] = slots[i];
-            continue;
-        }
-        for (uint32_t some = open;; some = (some - 1) & open) {
-            parts->lists[ends[fixed | some]++] = slots[i];
-            if (!some)
-                break;
-        }
+        else
+            do
+                parts->lists[ends[cell]++] = slots[i];
+            while (next_cell(place, &cell));
     }
     return true;
 }
@@ -117,11 +123,9 @@ static bool fill_cell(struct tree *tree, uint32_t number, struct cell_of_node *c
 {
     if (!n)
         return true;
-    for (uint32_t i = 0; i < n; i++) {
-        narrow(tree, &tree->nodes[number], cell, slots[i]);
-        cell->ref = 1; /* no longer fresh */
-    }
-    cell->ref = 0;
+    admit(tree, &tree->nodes[number], cell, slots[0]);
+    for (uint32_t i = 1; i < n; i++)
+        admit_besides(tree, &tree->nodes[number], cell, slots[i]);
     uint32_t ref = 0;
     bool done = build(tree, slots, n, depth, &ref);
     cell->ref = ref;
@@ -135,7 +139,7 @@ static bool build_node(struct tree *tree, const struct node *chosen, const uint3
     struct cell_of_node *memory = number == NO_SLOT ? NULL : table_memory(cells * sizeof *memory);
     if (!memory) {
         if (number != NO_SLOT)
-            tree->nodes[number] = (struct node){.built = tree->free_node}, tree->free_node = number;
+            give_node(tree, number);
         return false;
     }
     tree->nodes[number] = *chosen;
@@ -144,7 +148,8 @@ static bool build_node(struct tree *tree, const struct node *chosen, const uint3
     *ref = TO_NODE | number;
     bool done = divide(tree, chosen, slots, n, &parts);
     for (uint32_t i = 0; i < cells && done; i++)
-        done = fill_cell(tree, number, &memory[i], parts.lists + parts.starts[i], parts.starts[i + 1] - parts.starts[i], depth + 1);
+        done = fill_cell(tree, number, &memory[i], parts.lists + parts.starts[i], parts.starts[i + 1] - parts.starts[i],
+                         depth + 1);
     if (done) {
         struct cell_of_node rest = {0};
         done = fill_cell(tree, number, &rest, parts.lists + parts.starts[cells], parts.starts[cells + 1] - parts.starts[cells],

@@ -60,33 +60,49 @@ static void draw_sample(struct choice *c, const uint32_t *slots, uint32_t n)
     c->n_rest = 0;
 }
 
+/* How many entries of the sample want 1 and 0 in each bit of a word. */
+struct wants {
+    uint32_t ones[64], zeros[64];
+};
+
+static void count_wants(const struct choice *c, int32_t word, struct wants *wants)
+{
+    *wants = (struct wants){{0}, {0}};
+    for (uint32_t i = 0; i < c->n; i++) {
+        uint64_t value = rule_value(c->tree, c->slots[i])[word];
+        for (uint64_t care = rule_care(c->tree, c->slots[i])[word]; care; care &= care - 1) {
+            int bit = __builtin_ctzll(care);
+            uint32_t one = value >> bit & 1;
+            wants->ones[bit] += one;
+            wants->zeros[bit] += 1 - one;
+        }
+    }
+}
+
+/* Into the list of the best, cheapest first, if it is among them. */
+static void offer(struct choice *c, struct candidate candidate)
+{
+    if (c->n_candidates == CANDIDATES && candidate.cost >= c->candidates[CANDIDATES - 1].cost)
+        return;
+    int at = c->n_candidates < CANDIDATES ? c->n_candidates++ : CANDIDATES - 1;
+    for (; at > 0 && c->candidates[at - 1].cost > candidate.cost; at--)
+        c->candidates[at] = c->candidates[at - 1];
+    c->candidates[at] = candidate;
+}
+
 /* The bits that by themselves tell the entries apart best. */
 static void find_candidates(struct choice *c)
 {
     int32_t words = c->tree->words < MOST_WORDS ? c->tree->words : MOST_WORDS;
+    struct wants wants;
     c->n_candidates = 0;
     for (int32_t word = 0; word < words; word++) {
-        uint32_t ones[64] = {0}, cares[64] = {0};
-        for (uint32_t i = 0; i < c->n; i++) {
-            uint64_t value = rule_value(c->tree, c->slots[i])[word];
-            for (uint64_t care = rule_care(c->tree, c->slots[i])[word]; care; care &= care - 1) {
-                int bit = __builtin_ctzll(care);
-                cares[bit]++;
-                ones[bit] += value >> bit & 1;
-            }
-        }
+        count_wants(c, word, &wants);
         for (int bit = 0; bit < 64; bit++) {
-            if (!ones[bit] || ones[bit] == cares[bit])
-                continue;
-            uint32_t open = c->n - cares[bit];
-            uint32_t zeros = cares[bit] - ones[bit];
-            double cost = ones[bit] * c->logs[ones[bit]] + zeros * c->logs[zeros] + open * (c->logs[open] + REST);
-            if (c->n_candidates == CANDIDATES && cost >= c->candidates[CANDIDATES - 1].cost)
-                continue;
-            int at = c->n_candidates < CANDIDATES ? c->n_candidates++ : CANDIDATES - 1;
-            for (; at > 0 && c->candidates[at - 1].cost > cost; at--)
-                c->candidates[at] = c->candidates[at - 1];
-            c->candidates[at] = (struct candidate){(uint16_t)(64 * word + bit), cost};
+            uint32_t ones = wants.ones[bit], zeros = wants.zeros[bit], open = c->n - ones - zeros;
+            double cost = ones * c->logs[ones] + zeros * c->logs[zeros] + open * (c->logs[open] + REST);
+            if (ones && zeros)
+                offer(c, (struct candidate){(uint16_t)(64 * word + bit), cost});
         }
     }
 }
@@ -232,26 +248,38 @@ struct choice *choice_new(void)
     return c;
 }
 
+/* The choice for entries that may leave `spare` picked bits open. Returns the decisions that remain; where nothing helps, no
+ * bit is picked. */
+static double choose_with(struct choice *c, const uint32_t *slots, uint32_t n, int spare)
+{
+    draw_sample(c, slots, n);
+    c->n_picked = 0;
+    c->spare = spare;
+    return pick_best(c, n);
+}
+
+static void set_node(const struct choice *c, struct node *node)
+{
+    *node = (struct node){.bits = (uint8_t)c->n_picked, .spare = (uint8_t)c->spare};
+    set_picked(node, c->picked, c->n_picked);
+    choose_check(c, node);
+}
+
 bool choose_bits(const struct tree *tree, const uint32_t *slots, uint32_t n, struct node *node)
 {
     struct choice *c = tree->choice;
-    double least = 0;
     c->tree = tree;
     *node = (struct node){.bits = 0};
-    int most = n <= 24 ? 3 : n <= 200 ? 2 : n <= 1500 ? 1 : 0;
-    for (int spare = most ? most : 0; spare >= 0; spare -= most ? most : 1) { /* copies, and none */
-        draw_sample(c, slots, n);
-        if (spare == most)
-            find_candidates(c);
-        c->n_picked = 0;
-        c->spare = spare;
-        double cost = pick_best(c, n);
-        if (!c->n_picked || (node->bits && cost >= least))
-            continue;
-        least = cost;
-        *node = (struct node){.bits = (uint8_t)c->n_picked, .spare = (uint8_t)spare};
-        set_picked(node, c->picked, c->n_picked);
-        choose_check(c, node);
+    draw_sample(c, slots, n);
+    find_candidates(c);
+    int most = n <= 24 ? 3 : n <= 200 ? 2 : n <= 1500 ? 1 : 0; /* open bits: 2^most copies of few entries, one of many */
+    double cost = choose_with(c, slots, n, most);
+    if (c->n_picked)
+        set_node(c, node);
+    if (most) {
+        double without = choose_with(c, slots, n, 0);
+        if (c->n_picked && (!node->bits || without < cost))
+            set_node(c, node);
     }
     return node->bits > 0;
 }

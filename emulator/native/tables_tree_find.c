@@ -32,7 +32,7 @@ static void ask_for_found(const struct tree *tree, const struct work *work)
 {
     for (uint32_t i = 0; i < work->n_found; i++) {
         uint32_t ref = (uint32_t)work->found[i], n = small_count(ref);
-        const uint64_t *first = small_at(tree, ref & SMALL_NUMBER);
+        const uint64_t *first = small_of(tree, ref);
         __builtin_prefetch(first, 0, 2);
         __builtin_prefetch(first + LANES * (uint32_t)(n > 1), 0, 2);
         __builtin_prefetch(first + 2 * LANES * (uint32_t)(n > 2), 0, 2);
@@ -67,7 +67,7 @@ static uint32_t visit_plain(const struct node *node, const struct batch *batch, 
 {
     const uint64_t *first = batch->columns[node->word[0]], *second = batch->columns[node->word[1]];
     const uint64_t *check = batch->columns[node->check_word];
-    const bool rest = node->rest.ref && !(node->rest.ref & TO_NODE);
+    const bool rest = node->rest.ref && !is_node(node->rest.ref);
     uint32_t n = 0;
     for (int i = 0; i < batch->n; i++) {
         uint64_t at = extract(first[i], node->pick.mask[0]) | extract(second[i], node->pick.mask[1]) << node->shift;
@@ -113,7 +113,8 @@ static inline uint32_t differ_few_wide(const uint64_t *key, const uint64_t *valu
 /* Every key word moved to its place, then brought to all lanes of its packed word. */
 static inline void pack_wide(const struct tree *tree, const uint64_t *key, int32_t key_words, uint64_t *packed)
 {
-    __m512i words = _mm512_sllv_epi64(_mm512_maskz_loadu_epi64((__mmask8)((1 << key_words) - 1), key), _mm512_loadu_si512(tree->up_lanes));
+    const __mmask8 here = (__mmask8)((1 << key_words) - 1);
+    __m512i words = _mm512_sllv_epi64(_mm512_maskz_loadu_epi64(here, key), _mm512_loadu_si512(tree->up_lanes));
     __m512i lanes = _mm512_setzero_si512();
     for (int32_t k = 0; k < tree->n_sources; k++)
         lanes = _mm512_or_si512(lanes, _mm512_maskz_permutexvar_epi64(tree->has_source[k],
@@ -150,7 +151,7 @@ static uint32_t visit_wide(const struct node *node, const struct batch *batch, u
     uint32_t count = 0;
     memcpy(&rest, &node->rest, sizeof rest);
     const __m128i at = _mm_cvtsi32_si128(node->check_at);
-    const bool with_rest = node->rest.ref && !(node->rest.ref & TO_NODE);
+    const bool with_rest = node->rest.ref && !is_node(node->rest.ref);
     for (int i = 0; i < n; i += LANES) {
         __m512i bits = _mm512_srl_epi64(_mm512_loadu_si512(check + i), at);
         count += note_wide(_mm512_loadu_si512(own + i), bits, i, n, found + count);

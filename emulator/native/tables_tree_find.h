@@ -41,7 +41,7 @@ static inline void FORM(scan_small)(const struct fpt_table *t, uint32_t ref, con
 {
     const struct tree *tree = t->tree;
     const uint32_t n = small_count(ref), lanes = n * (uint32_t)tree->words;
-    uint64_t *few = small_at(tree, ref & SMALL_NUMBER);
+    uint64_t *few = small_of(tree, ref);
     uint32_t agree = tree->agree[DIFFER_FEW(key->packed, few, few + lanes, lanes)] & ((1u << n) - 1);
     while (t->has_range && agree && !slot_matches(t, small_slots(tree, few, n)[__builtin_ctz(agree)], key->words))
         agree &= agree - 1;
@@ -67,8 +67,8 @@ static inline bool FORM(passes)(const struct cell_of_node *cell, uint32_t check)
 
 static void FORM(search)(const struct fpt_table *t, uint32_t ref, const struct wanted_key *key, struct best *best)
 {
-    while (ref & TO_NODE) {
-        const struct node *node = &t->tree->nodes[ref & ~TO_NODE];
+    while (is_node(ref)) {
+        const struct node *node = node_of(t->tree, ref);
         uint32_t check = check_bits(node, key->packed);
         const struct cell_of_node *cell = &node->cells[FORM(position)(node, key->packed)];
         if (FORM(passes)(&node->rest, check))
@@ -97,8 +97,8 @@ static uint32_t FORM(find)(const struct fpt_table *t, const uint64_t *key)
 static void FORM(visit_spine)(const struct fpt_table *t, const struct batch *batch, struct best *best, struct work *work)
 {
     uint32_t ref = t->tree->root;
-    for (; ref & TO_NODE; ref = t->tree->nodes[ref & ~TO_NODE].rest.ref) {
-        const struct node *node = &t->tree->nodes[ref & ~TO_NODE];
+    for (; is_node(ref); ref = node_of(t->tree, ref)->rest.ref) {
+        const struct node *node = node_of(t->tree, ref);
         if (work->n_found + 2 * FPT_CHUNK > MOST_FOUND) {
             for (int i = 0; i < batch->n; i++)
                 FORM(search)(t, ref, &batch->keys[i], &best[i]);
@@ -113,7 +113,7 @@ static void FORM(step)(const struct fpt_table *t, const struct batch *batch, str
 {
     for (uint32_t i = 0; i < work->n_nodes; i++) {
         uint32_t ref = (uint32_t)work->nodes[i], number = (uint32_t)(work->nodes[i] >> 32);
-        const struct node *node = &t->tree->nodes[ref & ~TO_NODE];
+        const struct node *node = node_of(t->tree, ref);
         const uint64_t *packed = batch->keys[number].packed;
         if (work->n_found + 2 > MOST_FOUND) {
             FORM(search)(t, ref, &batch->keys[number], &best[number]);
@@ -134,7 +134,7 @@ static void FORM(scan_found)(const struct fpt_table *restrict t, const struct ba
     work->n_nodes = 0;
     for (uint32_t i = 0; i < work->n_found; i++) {
         uint32_t ref = (uint32_t)work->found[i], number = (uint32_t)(work->found[i] >> 32);
-        if (ref & TO_NODE)
+        if (is_node(ref))
             work->nodes[work->n_nodes++] = work->found[i];
         else
             FORM(scan_leaf)(t, ref, &batch->keys[number], &best[number]);
@@ -169,7 +169,7 @@ static void FORM(find_many)(const struct fpt_table *t, const uint64_t *keys, int
     for (int word = 0; word < batch.n_words; word++)
         for (int i = 0; i < n; i++)
             batch.columns[word][i] = packed[i][word];
-    if (t->tree->root & TO_NODE)
+    if (is_node(t->tree->root))
         FORM(search_many)(t, &batch, best);
     else
         for (int i = 0; i < n; i++)

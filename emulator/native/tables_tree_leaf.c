@@ -44,7 +44,7 @@ static uint32_t read_small(const struct tree *tree, uint32_t ref, uint32_t *slot
 {
     uint32_t n = small_count(ref);
     if (n)
-        memcpy(slots, small_slots(tree, small_at(tree, ref & SMALL_NUMBER), n), n * sizeof *slots);
+        memcpy(slots, small_slots(tree, small_of(tree, ref), n), n * sizeof *slots);
     return n;
 }
 
@@ -71,7 +71,7 @@ bool leaf_make(struct tree *tree, const uint32_t *slots, uint32_t n, uint32_t *r
 
 bool leaf_add(struct tree *tree, uint32_t *ref, uint32_t slot)
 {
-    if (*ref && !small_count(*ref))
+    if (is_chain(*ref))
         return chain_add(tree, ref, slot);
     uint32_t slots[MOST_SMALL + 1], n = read_small(tree, *ref, slots), at = n, made;
     for (; at > 0 && rule_rank(tree, slots[at - 1]) > rule_rank(tree, slot); at--)
@@ -86,7 +86,7 @@ bool leaf_add(struct tree *tree, uint32_t *ref, uint32_t slot)
 
 bool leaf_remove(struct tree *tree, uint32_t *ref, uint32_t slot)
 {
-    if (*ref && !small_count(*ref)) {
+    if (is_chain(*ref)) {
         chain_remove(tree, ref, slot);
         return true;
     }
@@ -113,7 +113,7 @@ void leaf_free(struct tree *tree, uint32_t ref)
 
 bool leaf_overfull(const struct tree *tree, uint32_t ref)
 {
-    return ref && !small_count(ref) && chain_count(tree, ref) > block_head(tree, ref)->retry;
+    return is_chain(ref) && chain_count(tree, ref) > block_head(tree, ref)->retry;
 }
 
 void leaf_walk(struct tree *tree, uint32_t ref, struct list *into)
@@ -121,7 +121,7 @@ void leaf_walk(struct tree *tree, uint32_t ref, struct list *into)
     uint32_t slots[MOST_SMALL], n = read_small(tree, ref, slots);
     for (uint32_t i = 0; i < n; i++)
         list_slot(tree, slots[i], into);
-    for (uint32_t block = small_count(ref) ? 0 : ref; block; block = block_head(tree, block)->next)
+    for (uint32_t block = is_chain(ref) ? ref : 0; block; block = block_head(tree, block)->next)
         for (uint32_t i = 0; i < block_head(tree, block)->count; i++)
             list_slot(tree, block_slot(tree, block)[i], into);
 }
