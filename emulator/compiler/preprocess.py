@@ -6,25 +6,18 @@ made stands at the place of the macro's call. Rescanning follows Prosser's algor
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .condition import evaluate_condition
 from .lexer import LINE_START, NO_HIDE, SPACE, Token, lex
 from .long_strings import PIECES, join, tidy
+from .macros import Macro, define, settle, spelled, substitute
 from .source import Diagnostics, SourceFile
 
 BUILTIN_INCLUDE = Path(__file__).parent / "p4include"
 MAX_DEPTH = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Macro:
-    name: str
-    params: tuple[str, ...] | None
-    variadic: bool
-    body: tuple[Token, ...]
 
 
 @dataclass(slots=True)
@@ -46,6 +39,7 @@ class Preprocessor:
     macros: dict[str, Macro] = field(default_factory=dict)
     once: set[str] = field(default_factory=set)
     depth: int = 0
+    counter: int = 0
     depends: list[str] = field(default_factory=list)
 
     def define_text(self, text: str) -> None:
@@ -103,14 +97,16 @@ class Preprocessor:
         if name == "include":
             self._include(line, file, out)
         elif name == "define":
-            self._define(pos, rest)
+            macro = define(pos, rest, self.diags)
+            if macro is not None:
+                self.macros[macro.name] = macro
         elif name == "undef":
             if rest:
                 self.macros.pop(rest[0][1], None)
         elif name == "error":
-            raise self.diags.fatal(pos, "#error " + _text(rest))
+            raise self.diags.fatal(pos, "#error " + spelled(rest))
         elif name == "warning":
-            self.diags.warn(pos, "#warning " + _text(rest), "preprocessor")
+            self.diags.warn(pos, "#warning " + spelled(rest), "preprocessor")
         elif name == "pragma":
             if rest and rest[0][1] == "once":
                 self.once.add(os.path.realpath(file.name))
@@ -182,27 +178,6 @@ class Preprocessor:
                 return path
         return None
 
-    def _define(self, pos: int, rest: list[Token]) -> None:
-        if not rest or rest[0][0] != "id":
-            self.diags.error(pos, "#define needs a macro name")
-            return
-        name = rest[0][1]
-        params: tuple[str, ...] | None = None
-        variadic = False
-        body = rest[1:]
-        if body and body[0][1] == "(" and not body[0][3] & SPACE:
-            close = next((i for i, t in enumerate(body) if t[1] == ")"), None)
-            if close is None:
-                self.diags.error(pos, f"parameter list of macro {name} is never closed")
-                return
-            names = [t[1] for t in body[1:close] if t[1] != ","]
-            if names and names[-1] == "...":
-                variadic = True
-                names[-1] = "__VA_ARGS__"
-            params = tuple(names)
-            body = body[close + 1:]
-        self.macros[name] = Macro(name, params, variadic, tuple(body))
-
     def expand(self, tokens: list[Token]) -> list[Token]:
         """Macro-expand a list of tokens."""
         macros = self.macros
@@ -225,24 +200,27 @@ class Preprocessor:
                 out.append(token)
             elif macro.params is None:
                 body = [(t[0], t[1], token[2], t[3], NO_HIDE) for t in macro.body]
-                body = self._substitute(macro, [], token) if any(t[1] == "##" for t in body) else body
+                body = substitute(macro, [], token, self.expand, self.diags) if any(t[1] == "##" for t in body) else body
                 work.extend(reversed(_place(body, token, token[4] | {name})))
             elif work and work[-1][1] == "(":
                 args, close = self._arguments(macro, token, work)
                 hide = (token[4] & close[4]) | {name}
-                work.extend(reversed(_place(self._substitute(macro, args, token), token, hide)))
+                body = substitute(macro, args, token, self.expand, self.diags)
+                work.extend(reversed(_place(body, token, hide)))
             else:
                 out.append(token)
         return out
 
     def _expand_text(self, text: str) -> str:
         tokens = lex(SourceFile("<string>", text, 0), self.diags)
-        return _text(self.expand(tokens)) if any(t[1] in self.macros for t in tokens) else text
+        return spelled(self.expand(tokens)) if any(t[1] in self.macros for t in tokens) else text
 
     def _dynamic(self, token: Token) -> Token:
         file, line, _ = self.diags.where(token[2])
-        if token[1] == "__LINE__":
-            return ("num", str(line), token[2], token[3], token[4])
+        numbers = {"__LINE__": line, "__COUNTER__": self.counter, "__INCLUDE_LEVEL__": self.depth}
+        if token[1] in numbers:
+            self.counter += token[1] == "__COUNTER__"
+            return ("num", str(numbers[token[1]]), *token[2:])
         return ("str", f'"{file.name if file else ""}"', token[2], token[3], token[4])
 
     def _arguments(self, macro: Macro, call: Token, work: list[Token]) -> tuple[list[list[Token]], Token]:
@@ -257,9 +235,7 @@ class Preprocessor:
             if text == ")" and level == 0:
                 if not params and len(args) == 1 and not args[0]:
                     args = []
-                while macro.variadic and len(args) < len(params):
-                    args.append([])
-                if len(args) != len(params):
+                if len(args) != len(params) and not (macro.variadic and len(args) == len(params) - 1):
                     raise self.diags.fatal(
                         call[2], f"macro {macro.name} takes {len(params)} arguments, {len(args)} given")
                 return args, token
@@ -273,54 +249,9 @@ class Preprocessor:
             args[-1].append(token)
         raise self.diags.fatal(call[2], f"call of macro {macro.name} is never closed")
 
-    def _substitute(self, macro: Macro, args: list[list[Token]], call: Token) -> list[Token]:
-        """The macro's body with its parameters replaced; # and ## carried out."""
-        by_name = dict(zip(macro.params or (), args))
-        expanded: dict[str, list[Token]] = {}
-        out: list[Token] = []
-        body = macro.body
-        index = 0
-        while index < len(body):
-            token = body[index]
-            following = body[index + 1][1] if index + 1 < len(body) else ""
-            if token[1] == "#" and following in by_name:
-                text = _text(by_name[following]).replace("\\", "\\\\").replace('"', '\\"')
-                out.append(("str", f'"{text}"', call[2], token[3], NO_HIDE))
-                index += 2
-                continue
-            if token[1] == "##" and out and index + 1 < len(body):
-                right = list(by_name.get(following, [body[index + 1]]))
-                self._paste(out, right, call)
-                index += 2
-                continue
-            if token[1] in by_name:
-                name = token[1]
-                if following == "##":
-                    part = by_name[name] or [("op", "", call[2], token[3], NO_HIDE)]
-                else:
-                    if name not in expanded:
-                        expanded[name] = self.expand(list(by_name[name]))
-                    part = expanded[name]
-                out.extend((t[0], t[1], t[2], t[3] if i else token[3], t[4]) for i, t in enumerate(part))
-            else:
-                out.append((token[0], token[1], call[2], token[3], NO_HIDE))
-            index += 1
-        return [t for t in out if t[1]]
-
-    def _paste(self, out: list[Token], right: list[Token], call: Token) -> None:
-        left = out.pop()
-        if not right:
-            out.append(left)
-            return
-        text = left[1] + right[0][1]
-        glued = lex(SourceFile("<paste>", text, 0), self.diags)
-        out.extend((t[0], t[1], call[2], left[3] if i == 0 else 0, NO_HIDE) for i, t in enumerate(glued))
-        out.extend(right[1:])
-
 
 _CONDITIONALS = frozenset(["if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif"])
-_DYNAMIC = frozenset(["__LINE__", "__FILE__"])
-Expander = Callable[[list[Token]], list[Token]]
+_DYNAMIC = frozenset(["__LINE__", "__FILE__", "__COUNTER__", "__INCLUDE_LEVEL__"])
 
 
 def _place(body: Iterable[Token], call: Token, hide: frozenset[str]) -> list[Token]:
@@ -330,10 +261,6 @@ def _place(body: Iterable[Token], call: Token, hide: frozenset[str]) -> list[Tok
         flags = call[3] if i == 0 else t[3] & ~LINE_START | (SPACE if t[3] & LINE_START else 0)
         out.append((t[0], t[1], t[2], flags, t[4] | hide))
     return out
-
-
-def _text(tokens: Sequence[Token]) -> str:
-    return "".join((" " if i and t[3] & SPACE else "") + t[1] for i, t in enumerate(tokens))
 
 
 def read_source(path: str, diags: Diagnostics, pos: int = -1) -> SourceFile:
@@ -382,6 +309,6 @@ def preprocess(path: str, diags: Diagnostics, include: Sequence[str | os.PathLik
     main = read_source(path, diags)
     tokens = pre.run_file(main) if directives else without_markers(lex(main, diags), diags)
     end = (main.number << 32) + len(main.text.rstrip())
-    tokens = join(tokens, diags.files)
+    tokens = join(settle(tokens, diags), diags.files)
     tokens.append(("eof", "", end, LINE_START | SPACE, NO_HIDE))
     return tokens

@@ -32,6 +32,19 @@ ROWS = [
      '@ a [ k = f ( "N\n 7 M // N\n\n a \\" b\n\n\n\n ;end" ) , l ] 7'),
     ('@a("b") f("c") @d("e\n"', '@ a ( "b" ) f ( "c" ) @ d ( "e\n"'),
     ('@a(")") f("c\n")', '@ a ( ")" ) f ( " c " )'),
+    ("#define F(x, ...) f(x, ## __VA_ARGS__)\nF(1) F(1,) F(1, 2, 3)", "f ( 1 ) f ( 1 , ) f ( 1 , 2 , 3 )"),
+    ("#define F(x, r...) f(x, r)\nF(1) F(1, 2, 3)", "f ( 1 , ) f ( 1 , 2 , 3 )"),
+    ("#define F(r...) f(0, ## r)\nF() F(1, 2)", "f ( 0 ) f ( 0 , 1 , 2 )"),
+    ("#define E\n#define F(...) [a __VA_OPT__(, (__VA_ARGS__)) b]\nF() F(E) F(1, 2)", "[ a b ] [ a b ] [ a , ( 1 , 2 ) b ]"),
+    ("#define X(a, b) a ## b\n#define Y(a, b) X(a, b)\nY(Y(8, w), 255)", "8w255"),
+    ("#define BITS(n, v) n ## w ## v\nBITS(8, 0x1f) BITS(16, 7)", "8w0x1f 16w7"),
+    ("#define CAT(a, b) a ## b\nCAT(8w, 0xff) CAT(0x, ff) CAT(1, x) CAT(x, 1)", "8w0xff 0xff 1 x x1"),
+    ("__COUNTER__ x __COUNTER__", "0 x 1"),
+    ("#define HAVE defined(A) || defined B\n#define A\n#if HAVE\nyes\n#endif", "yes"),
+    ("#if 0x10UL == 16 && 010 == 8 && 'a' == 97\nyes\n#endif", "yes"),
+    ("#if (1 || 1 / 0) && !(0 && 1 % 0) && (1 ? 1 : 1 / 0)\nyes\n#endif", "yes"),
+    ("#if -7 / 2 == -3 && -7 % 2 == -1 && 1 << 63 < 0 && (1 << 100) == 0\nyes\n#endif", "yes"),
+    ("#ifdef __TARGET_BMV2__\nbmv2\n#endif", "bmv2"),
 ]
 
 
@@ -56,8 +69,12 @@ def test_expansion(text: str, wanted: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text, message", [
     ("#if\n#endif", "bad #if"), ("#if 1", "#if without #endif"), ("#endif", "#endif without #if"),
     ("#include \"nope.p4\"", "included file not found: nope.p4"), ("#include \"x.p4\"", "nested too deeply"),
-    ("#define F(x) x\nF(1, 2)", "macro F takes 1 arguments, 2 given"), ("#define F(x) x\nF(1", "never closed"),
-    ("#error stop here", "#error stop here"), ("#frob", "warning: unknown preprocessor directive #frob: the line is skipped"),
+    ("#define F(x) x\nF(1, 2)", "macro F takes 1 arguments, 2 given"),
+    ("#define F(x, y, ...) x\nF(1)", "macro F takes 3 arguments, 1 given"),
+    ("#if 3 % (2 - 2)\n#endif", "bad #if: division by zero"),
+    ("#define F(x) x\nF(1", "never closed"),
+    ("#error stop here", "#error stop here"),
+    ("#frob", "warning: unknown preprocessor directive #frob: the line is skipped"),
     ("#if 1 / 0\n#endif", "bad #if"), ("/* never", "comment is never closed"),
 ])
 def test_errors(text: str, message: str, tmp_path: Path) -> None:
