@@ -105,7 +105,7 @@ class App:
     async def stop(self) -> None:
         """Stop listening, release the jobs that still run, and let go of the switch."""
         if self._server is not None:
-            self._server.close()
+            await self._stop_listening(self._server)
         if self._socket is not None:
             self._socket.unlink(missing_ok=True)  # asyncio does so from Python 3.13 on
         tasks = list(self._tasks)
@@ -123,6 +123,14 @@ class App:
         await self._call(self._plane.close)
         self._thread.shutdown(wait=False)
         await asyncio.sleep(0)  # closed connections are let go in the loop's next round
+
+    async def _stop_listening(self, server: asyncio.Server) -> None:
+        """Connections that were just accepted begin first: `stop` ends them, and Python 3.13.0 stumbles over them otherwise."""
+        for listening in server.sockets:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        server.close()
 
     async def _call(self, function: Any, *args: Any) -> Any:
         assert self._loop is not None
