@@ -26,7 +26,7 @@ from pathlib import Path  # isort: skip
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = ("03_acl_ternary", "05_registers", "06_counters", "07_meters", "11_digest", "12_action_profile",
-         "13_action_selector", "18_select_lookahead", "34_cpu_names", "rules.p4")  # fmt: skip
+         "13_action_selector", "18_select_lookahead", "34_cpu_names", "rules.p4", "selectors.p4")  # fmt: skip
 NUMBERS = (0, 1, 2, 3, 5, 255, 511, 512, 65535, 1 << 31, (1 << 32) - 1)
 BYTES = (b"", b"\x00", b"\x01", b"\x02", b"\x03", b"\x00\x01", b"\x00" * 9 + b"\x01", b"\xff", b"\xff" * 20)
 
@@ -89,9 +89,12 @@ class Grower:
             if kind != "action_profile_action_set":
                 setattr(entry.action, kind, self.rng.randrange(1, 4))
                 return
+            shot = entry.action.action_profile_action_set
             for _ in range(self.rng.randrange(1, 3)):
-                one = entry.action.action_profile_action_set.action_profile_actions.add(weight=1)
-                self._call(table, one.action)
+                self._call(table, shot.action_profile_actions.add(weight=1).action)
+            if self.rng.random() < 0.4:
+                shot.action_selection_mode, shot.size_semantics = self.rng.randrange(4), self.rng.randrange(4)
+                self._call(table, shot.group_action)
         else:
             self._call(table, entry.action.action)
 
