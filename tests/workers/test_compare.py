@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from workers.compare import cli
-from workers.compare.models import MODELS, Speedup, compute_seconds, gains_of, scaled_bytes
+from workers.compare.course import paired
+from workers.compare.models import MODELS, Speedup, compute_seconds, scaled_bytes, speedup_of
 from workers.compare.plan import AGGREGATORS, KB, MB, CompareError, Setting, make_plan, repeats_for, sizes_to, sweeps_of
 from workers.compare.rig import Rig
 from workers.compare.row import merged, row_of
@@ -131,8 +132,28 @@ def test_compute_time(name: str, rate: int, scale: int, milliseconds: float) -> 
 
 
 def test_gain() -> None:
-    assert gains_of([1.0, 3.0, 1.0, 1.0], [4.0, 4.0, 1.0, 0.5], 2) == pytest.approx((1.0, -0.25))
-    assert Speedup("m", 10, None, 4, 0.0, fpisa=0.1, switchml=0.1859).gain == pytest.approx(0.859)
+    """Rounds are compared each with its own neighbour; the times are medians of means."""
+    setting = Setting(AGGREGATORS["fpisa"], compute=0.5, cpu_share=0.1)
+    rows = [[row_of(setting, [reply(seconds, [1] * len(seconds))], 0.0) for seconds in pair]
+            for pair in (([1.0, 3.0], [4.0]), ([2.0], [1.0]), ([4.0], [5.0]))]  # fmt: skip
+    found = speedup_of("m", 10, setting, rows)
+    assert found.rounds == pytest.approx((1.0, -0.5, 0.25))
+    assert (found.fpisa, found.switchml, found.gain) == pytest.approx((2.0, 4.0, 0.25))
+    assert found.middle == pytest.approx((-0.125, 0.625))
+
+
+def test_rounds_are_measured_there_and_back() -> None:
+    settings = [Setting(AGGREGATORS[name]) for name in ("fpisa", "switchml")]
+    seen: list[str] = []
+
+    class Fake:
+        def measure(self, setting: Setting) -> Any:
+            seen.append(setting.aggregator.name)
+            return setting.aggregator.name
+
+    rows = paired(Fake(), settings, 3, lambda words, done: None)  # type: ignore[arg-type]
+    assert rows == [["fpisa", "switchml"]] * 3
+    assert seen == ["fpisa", "switchml", "switchml", "fpisa", "fpisa", "switchml"]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -214,7 +235,7 @@ def test_record_is_json(tmp_path: Path) -> None:
     plan = make_plan(["fpisa", "switchml"], False, sweeps=["loss"])
     sweep = sweeps_of(plan)[0]
     points = [[row_of(s, [reply([0.01], [1], cpu_ns=1000, wall_ns=9000)] * 2, 0.01) for s in p] for p in sweep.settings]
-    speedups = [Speedup("SSD", 10, 0.1, 400_000, 0.001, 0.01, 0.012)]
+    speedups = [Speedup("SSD", 10, 0.1, 400_000, 0.001, 0.01, 0.012, (0.2,))]
     outcome = Outcome([(sweep, points)], speedups, ["because"], ["a note"])
     document = json.loads(json.dumps(cli.record(plan, outcome, ["here"])))
     assert [p["loss"] for p in document["sweeps"][0]["points"]] == ["0.0%", "0.5%", "2.0%"]

@@ -72,20 +72,27 @@ def run(plan: Plan, logs: Path, progress: Progress) -> Outcome:
         speedups, why = [], []
         if "models" in plan.sweeps:
             base = quietest(rig, [at(plan, AGGREGATORS[name], {}) for name in ("fpisa", "switchml")], progress)
-            speedups = replay(plan, model_shares(plan, scarcity), rounds)
+            speedups = replay(plan, model_shares(plan, scarcity), lambda s, n: paired(rig, s, n, progress))
             why = explanation(plan, speedups, base)
     return Outcome(swept, speedups, why, [sentence])
 
 
 def in_turn(rig: Rig, settings: Sequence[Setting], count: int, progress: Progress) -> list[Row]:
     """Each setting's row. They take turns, so that what else the machine does falls on all."""
-    rows: list[list[Row]] = [[] for _ in settings]
-    for _ in range(count):
-        for found, setting in zip(rows, settings, strict=True):
+    return [merged(rows) for rows in zip(*paired(rig, settings, count, progress), strict=True)]
+
+
+def paired(rig: Rig, settings: Sequence[Setting], count: int, progress: Progress) -> list[list[Row]]:
+    """A list of rows a round, in the settings' order. Every other round is measured backwards: what drifts falls on all."""
+    found = []
+    for turn in range(count):
+        rows = {}
+        for setting in settings if turn % 2 == 0 else list(reversed(settings)):
             progress(words(setting), 0)
-            found.append(rig.measure(setting))
+            rows[setting] = rig.measure(setting)
             progress(words(setting), 1)
-    return [merged(found) for found in rows]
+        found.append([rows[setting] for setting in settings])
+    return found
 
 
 def quietest(rig: Rig, settings: Sequence[Setting], progress: Progress) -> list[Row]:

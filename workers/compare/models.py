@@ -17,6 +17,7 @@ from workers.compare.row import Row
 
 PAPER_HEADLINE = 0.859  # DeepLight at 10 Gbit/s with 2 cores: the paper's largest speed-up of training over SwitchML
 RATES = (10, 100)  # Gbit/s
+LEAST_REPEATS, ROUND_BYTES = 3, 16 * MB  # of one measurement of a round
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ def compute_seconds(model: Model, rate_gbit: int, scale: int) -> float:
 
 @dataclass(frozen=True)
 class Speedup:
-    """One model's iterations, measured: computing (a sleep), then the all-reduce; nothing overlaps. Seconds, medians;
-    under a CPU quota means."""
+    """One model's iterations, measured: computing (a sleep), then the all-reduce; nothing overlaps. fpisa, switchml: seconds an
+    iteration, the median of the rounds' means. rounds: the gain of each round, whose two measurements follow each other."""
 
     model: str
     rate_gbit: int
@@ -67,19 +68,28 @@ class Speedup:
     compute: float
     fpisa: float
     switchml: float
-    rounds: tuple[float, ...] = ()  # the gain of each round by its mean times: how far they scatter
+    rounds: tuple[float, ...]
 
     @property
     def gain(self) -> float:
-        """0.1: FPISA trains 10 % more iterations a second than SwitchML."""
-        return self.switchml / self.fpisa - 1
+        """0.1: FPISA trains 10 % more iterations a second than SwitchML; the rounds' median."""
+        return statistics.median(self.rounds)
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Between these lies the middle half of the rounds' gains."""
+        if len(self.rounds) < 2:
+            return self.rounds[0], self.rounds[0]
+        low, _, high = statistics.quantiles(self.rounds, n=4, method="inclusive")
+        return low, high
 
 
-def gains_of(fpisa: Sequence[float], switchml: Sequence[float], rounds: int) -> tuple[float, ...]:
-    """Of each round: seconds are those of all rounds, one after another, alike in number."""
-    length = len(fpisa) // rounds
-    parts = [slice(k * length, (k + 1) * length) for k in range(rounds)]
-    return tuple(sum(switchml[part]) / sum(fpisa[part]) - 1 for part in parts)
+def speedup_of(model: str, rate: int, setting: Setting, pairs: Sequence[Sequence[Row]]) -> Speedup:
+    """pairs: FPISA's and SwitchML's row of each round."""
+    fpisa, switchml = ([statistics.fmean(row.seconds) for row in rows] for rows in zip(*pairs, strict=True))
+    gains = tuple(s / f - 1 for f, s in zip(fpisa, switchml, strict=True))
+    typical = statistics.median(fpisa), statistics.median(switchml)
+    return Speedup(model, rate, setting.cpu_share, setting.tensor_bytes, setting.compute, *typical, gains)
 
 
 def settings_of(plan: Plan, model: Model, rate: int, share: float | None) -> tuple[Setting, Setting]:
@@ -89,24 +99,22 @@ def settings_of(plan: Plan, model: Model, rate: int, share: float | None) -> tup
         tensor_bytes=scaled_bytes(model, plan.model_scale),
         compute=compute_seconds(model, rate, plan.model_scale),
         cpu_share=share,
-        repeats=repeats_in_all(scaled_bytes(model, plan.model_scale), plan.repeats),
+        repeats=repeats_in_all(scaled_bytes(model, plan.model_scale), LEAST_REPEATS, ROUND_BYTES),
     )
     return replace(base, aggregator=AGGREGATORS["fpisa"]), replace(base, aggregator=AGGREGATORS["switchml"])
 
 
 def replay(
-    plan: Plan, shares: Sequence[float | None], rounds: Callable[[Sequence[Setting], int], list[Row]]
+    plan: Plan, shares: Sequence[float | None], pairs: Callable[[Sequence[Setting], int], list[list[Row]]]
 ) -> list[Speedup]:
-    """rounds(settings, count) measures settings in turn, `count` times. Raises what it raises."""
+    """pairs(settings, count) measures settings one right after the other, `count` times: a list of rows each time. Raises
+    what it raises."""
     found = []
     for share in shares:
         for rate in RATES:
             for model in MODELS:
                 settings = settings_of(plan, model, rate, share)
-                fpisa, switchml = rounds(settings, plan.model_rounds)
-                size, compute = settings[0].tensor_bytes, settings[0].compute
-                scatter = gains_of(fpisa.seconds, switchml.seconds, plan.model_rounds)
-                found.append(Speedup(model.name, rate, share, size, compute, fpisa.typical, switchml.typical, scatter))
+                found.append(speedup_of(model.name, rate, settings[0], pairs(settings, plan.model_rounds)))
     return found
 
 
@@ -127,16 +135,16 @@ def explanation(plan: Plan, speedups: Sequence[Speedup], rows: Sequence[Row]) ->
     return [
         f"The paper's headline is +{PAPER_HEADLINE:.1%} (DeepLight, 10 Gbit/s, 2 cores a worker). Here DeepLight at 10 Gbit/s "
         f"gains {' and '.join(gain_words(x) for x in speedups if (x.model, x.rate_gbit) == ('DeepLight', 10))}; the median "
-        f"over models and rates is {' and '.join(middles(speedups))}. One model's rounds scatter by "
-        f"{statistics.median(max(x.rounds) - min(x.rounds) for x in speedups):.0%} in the median: a single gain below that "
-        "says nothing.",
+        f"over models and rates is {' and '.join(middles(speedups))}. The middle half of one model's rounds spans "
+        f"{statistics.median(x.middle[1] - x.middle[0] for x in speedups):.0%} in the median.",
         f"1. Conversion. The paper's gain needs {needed:.0%} of an iteration of SwitchML's to be saved. A worker here spends "
-        f"{s.convert:.3f} s/GB on converting for SwitchML's floats (quantising, byte order and back, vectorised), and "
-        f"{f.copy:.3f} s/GB on plain copies for FPISA: {share_words(s.convert, s.cpu)} and {share_words(f.copy, f.cpu)} of its "
-        f"CPU, {s.cpu:.3f} and {f.cpu:.3f} s/GB. With workers' CPU as the only limit that would be a gain of "
-        f"{s.cpu / f.cpu - 1:+.0%}.",
+        f"{s.convert:.3f} s/GB on converting for SwitchML's floats (quantising, byte order and back, vectorised); FPISA's "
+        f"tensors lie in memory that the switch reads and writes itself, {f.copy:.3f} s/GB of copying remain. That is "
+        f"{share_words(s.convert, s.cpu)} and {share_words(f.copy, f.cpu)} of their CPU, {s.cpu:.3f} and {f.cpu:.3f} s/GB. With "
+        f"workers' CPU as the only limit the difference would be a gain of {s.cpu / f.cpu - 1:+.0%}.",
         f"2. The rest, {s.cpu - s.convert:.3f} and {f.cpu - f.copy:.3f} s/GB, is the same engine for both: window, timers, "
-        f"rings and waking the peer (system calls: {s.system_call:.3f} and {f.system_call:.3f}).",
+        f"rings, sleeping and waking (system calls: {s.system_call:.3f} and {f.system_call:.3f}). It is counted for each packet: "
+        f"with {plan.base.elements} values in it, more or less of the whole than with others.",
         f"3. The switch is software on the same cores. It takes {f.switch_cpu:.2f} s/GB of one worker's tensor to add floats, "
         f"{s.switch_cpu:.2f} to add integers; a switch chip adds both at line rate. Here the switch is the limit rather than "
         "the workers, so the dearer addition shows in FPISA's times; and a worker that waits for a slower switch sleeps and is "

@@ -145,9 +145,9 @@ def make_plan(
         rounds=3 if full else 2,
         repeats=5 if full else 3,
         sweeps=tuple(dict.fromkeys(sweeps)),
-        model_scale=64 if full else 256,
+        model_scale=128 if full else 256,
         model_share=0.1,
-        model_rounds=3 if full else 2,
+        model_rounds=7 if full else 5,
     )
 
 

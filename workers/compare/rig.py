@@ -7,14 +7,27 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+from emulator.topo.quota import PERIOD_US
 from workers.compare.child import Child, Message
 from workers.compare.plan import Setting
 from workers.compare.row import Row, row_of
 from workers.compare.scarce import limited, remove
-from workers.compare.seats import frame_bytes
+from workers.compare.seats import TRAIN_BYTES, frame_bytes
 
 LOAD_LIMIT, REDUCE_LIMIT = 600.0, 300.0
 SEED = 20
+SETTLE_S = 3e-6 * PERIOD_US  # three periods of a quota: idle for so long, a process begins a period when it wakes
+
+
+def joined(parts: list[Message]) -> Message:
+    """One worker's answers for several trains as one."""
+    return {
+        "seconds": [s for part in parts for s in part["seconds"]],
+        "sums": [s for part in parts for s in part["sums"]],
+        "wrong": sum(part["wrong"] for part in parts),
+        "largest_error": max(part["largest_error"] for part in parts),
+        "stats": {name: sum(part["stats"][name] for part in parts) for name in parts[0]["stats"]},
+    }
 
 
 class Rig:
@@ -25,7 +38,7 @@ class Rig:
         self.logs, self.scarcity = logs, scarcity
         self.stack = ExitStack()
         self.workers: list[Child] = []
-        self.opened: tuple[object, ...] | None = None
+        self.switch_cpu = 0.0  # seconds of the switch's packet loops in the runs of a measurement
 
     def __enter__(self) -> Rig:
         self.stack.callback(remove)  # last: a worker that was killed leaves its group only when it has been waited for
@@ -54,15 +67,11 @@ class Rig:
     def measure(self, setting: Setting) -> Row:
         """One round: a job of its own, a warm-up, then the setting's repeats."""
         self.open(setting)
-        pids = [worker.pid for worker in self.workers[: setting.workers]]
         self.reduce(setting, 1)  # pages are touched, the inputs made
-        with limited(pids, setting.cpu_share, self.scarcity):
-            if setting.cpu_share is not None:
-                self.reduce(setting, 1)  # the round trip is that of the limited worker
-            before = self.switch.ask({"op": "usage"})
-            replies = self.reduce(setting, setting.repeats)
-            after = self.switch.ask({"op": "usage"})
-        return row_of(setting, replies, after["cpu"] - before["cpu"])
+        if setting.cpu_share is not None:
+            self.reduce(setting, 1, setting.cpu_share)  # the round trip is that of the limited worker
+        self.switch_cpu = 0.0
+        return row_of(setting, self.reduce(setting, setting.repeats, setting.cpu_share), self.switch_cpu)
 
     def open(self, setting: Setting) -> None:
         """A fresh job on fresh ports."""
@@ -86,12 +95,26 @@ class Rig:
         place = {"op": "open", "aggregator": setting.aggregator.name, "job": opened["job"], **described}
         self._all([{**place, "rank": rank, "path": path} for rank, path in enumerate(opened["ports"])], 60.0)
 
-    def reduce(self, setting: Setting, repeats: int) -> list[Message]:
-        """All workers' answers; the first one compares with the exact sum, the others send a checksum."""
-        message = {
-            "op": "reduce", "count": setting.count, "repeats": repeats, "seed": SEED, "compute": setting.compute
-        }  # fmt: skip
-        return self._all([{**message, "check": rank == 0} for rank in range(setting.workers)], REDUCE_LIMIT)
+    def reduce(self, setting: Setting, repeats: int, share: float | None = None) -> list[Message]:
+        """All workers' answers over all trains; the first worker compares with the exact sum, the others send a checksum.
+        Only the all-reduces themselves have their CPU limited to `share`."""
+        length = max(1, min(repeats, TRAIN_BYTES // setting.tensor_bytes))
+        found: list[list[Message]] = [[] for _ in range(setting.workers)]
+        for first in range(0, repeats, length):
+            for parts, part in zip(found, self.train(setting, min(length, repeats - first), share), strict=True):
+                parts.append(part)
+        return [joined(parts) for parts in found]
+
+    def train(self, setting: Setting, repeats: int, share: float | None) -> list[Message]:
+        fill = {"op": "fill", "count": setting.count, "repeats": repeats, "seed": SEED}
+        self._all([{**fill, "check": rank == 0} for rank in range(setting.workers)], REDUCE_LIMIT)
+        run: Message = {"op": "run", "compute": setting.compute, "settle": 0.0 if share is None else SETTLE_S}
+        with limited([worker.pid for worker in self.workers[: setting.workers]], share, self.scarcity):
+            before = self.switch.ask({"op": "usage"})
+            timed = self._all([run] * setting.workers, REDUCE_LIMIT)
+            self.switch_cpu += self.switch.ask({"op": "usage"})["cpu"] - before["cpu"]
+        checked = self._all([{"op": "check"}] * setting.workers, REDUCE_LIMIT)
+        return [{**a, **b} for a, b in zip(timed, checked, strict=True)]
 
     def _all(self, messages: list[Message], limit: float) -> list[Message]:
         members = self.workers[: len(messages)]

@@ -11,6 +11,7 @@ HEADERS = 58  # Ethernet, IPv4, UDP and FPISA
 # Frames that a port's ring holds: twice the largest window fits, and the rings of a few ports stay in the cache.
 RING_SLOTS = 1024
 DEADLINE_S = 30.0
+TRAIN_BYTES = 64 << 20  # of the tensors that are summed one after another; a larger one goes alone
 
 
 def mac(rank: int) -> int:

@@ -12,7 +12,7 @@ HEADER = (
     "aggregator", "ms", "Gbit/s", "packets", "sent again", "wire MB",
     "CPU s/GB", "convert", "copy", "syscall", "other", "wait", "switch", "sums",
 )  # fmt: skip
-MODEL_HEADER = ("model", "tensor MB", "compute ms", "switchml ms", "fpisa ms", "gain", "rounds", "paper")
+MODEL_HEADER = ("model", "tensor MB", "compute ms", "switchml ms", "fpisa ms", "gain", "middle half", "paper")
 
 
 def sweep_rows(sweep: Sweep, points: Sequence[Sequence[Row]]) -> list[tuple[str, ...]]:
@@ -43,7 +43,7 @@ def model_rows(speedups: Sequence[Speedup]) -> list[tuple[str, ...]]:
             f"{s.switchml * 1e3:.2f}",
             f"{s.fpisa * 1e3:.2f}",
             f"{s.gain:+.1%}",
-            f"{min(s.rounds):+.0%} to {max(s.rounds):+.0%}" if s.rounds else "",
+            "{:+.0%} to {:+.0%}".format(*s.middle),
             f"+{PAPER_HEADLINE:.1%}" if s.model == "DeepLight" and s.rate_gbit == 10 and s.cpu_share else "",
         )
         for s in speedups

@@ -1,11 +1,13 @@
 """One worker of a comparison: a process with the native engine on a shared-memory port.
 
-Requests: open {aggregator, path, job, rank, workers, slots, elements, queues}; reduce {count, repeats, seed, compute, check} ->
-{seconds, stats, sums, wrong, largest_error}; close.
+Requests: open {aggregator, path, job, rank, workers, slots, elements, queues}; fill {count, repeats, seed, check}; run {compute,
+settle} -> {seconds, stats}; check -> {sums, wrong, largest_error}; close.
 
 Timed all-reduces follow each other without a gap, for a pause would let a CPU quota recover: a train of tensors is filled
-before and checked after. One of a single packet goes before, which lets all workers begin together; that one, filling and
-checking are in no figure.
+before and checked after, outside the quota. One of a single packet goes before, which lets all workers begin together.
+settle: seconds of sleep between that one and the first timed one. A quota's period begins when its process wakes after having
+been idle for one; so the periods of all workers begin together, as those of workers on cores of their own would not differ.
+Otherwise one worker runs while another is held back, and how much of that there is differs from round to round.
 """
 
 from __future__ import annotations
@@ -20,10 +22,9 @@ from emulator.native.engine import NativeEngine, NativeEngineError, set_vectors
 from emulator.native.pool import Pool
 from workers.compare.child import Message, serve
 from workers.compare.plan import AGGREGATORS, Aggregator, CompareError
-from workers.compare.seats import seat
+from workers.compare.seats import TRAIN_BYTES, seat
 from workers.compare.values import contribution, judge, wrong
 
-TRAIN_BYTES = 64 << 20  # the most that a train's tensors take
 POOL_BYTES = (256 << 20) + TRAIN_BYTES  # a train, or the largest tensor
 COUNTED = (
     "packets_sent", "packets_received", "retransmissions", "timeouts", "discarded", "bytes_sent", "bytes_received",
@@ -37,6 +38,8 @@ class Worker:
         self.aggregator: Aggregator = AGGREGATORS["fpisa"]
         self.pool: Pool | None = None
         self.tensor: tuple[Any, Any, Any] = (None, None, None)  # (what it is, own values, (sum, bound))
+        self.train: Any = np.empty((0, 0), np.float32)
+        self.right: Any = None
 
     def handle(self, message: Message) -> Message:
         return dict(getattr(self, "do_" + message["op"])(message))
@@ -62,25 +65,39 @@ class Worker:
             self.engine = None
         return {}
 
-    def do_reduce(self, message: Message) -> Message:
-        engine = self.engine
-        if engine is None:
-            raise CompareError("reduce came before open")
-        own, right = self.inputs(engine, message["count"], message["seed"], message["check"])
-        found: Message = {"seconds": [], "sums": [], "wrong": 0, "largest_error": 0.0}
-        counts = dict.fromkeys(COUNTED, 0)
-        train = max(1, min(message["repeats"], TRAIN_BYTES // own.nbytes))
-        values = self.memory((train, own.size), own.dtype)
-        for first in range(0, message["repeats"], train):
-            tensors = values[: message["repeats"] - first]
-            tensors[:] = own
-            self.meet(engine, own.dtype)
-            before = engine.stats
-            found["seconds"] += self.timed(engine, tensors, message["compute"])
-            after = engine.stats
-            counts = {name: counts[name] + after[name] - before[name] for name in COUNTED}
-            self.check(tensors, right, found)
-        return {**found, "stats": counts}
+    def do_fill(self, message: Message) -> Message:
+        """Makes the train: `repeats` tensors, each with this worker's values."""
+        engine = self.opened()
+        own, self.right = self.inputs(engine, message["count"], message["seed"], message["check"])
+        self.train = self.memory((message["repeats"], own.size), own.dtype)
+        self.train[:] = own
+        return {}
+
+    def do_run(self, message: Message) -> Message:
+        engine = self.opened()
+        self.meet(engine, self.train.dtype)
+        if message["settle"]:
+            time.sleep(message["settle"])
+        before = engine.stats
+        seconds = self.timed(engine, self.train, message["compute"])
+        after = engine.stats
+        return {"seconds": seconds, "stats": {name: after[name] - before[name] for name in COUNTED}}
+
+    def do_check(self, message: Message) -> Message:
+        """Each result's checksum, and, where this worker judges, what is wrong with it."""
+        sums, count, largest = [], 0, 0.0
+        for tensor in self.train:
+            sums.append(zlib.crc32(tensor))
+            if self.right is not None:
+                beyond, error = wrong(tensor, *self.right)
+                count += beyond
+                largest = max(largest, error)
+        return {"sums": sums, "wrong": count, "largest_error": largest}
+
+    def opened(self) -> NativeEngine:
+        if self.engine is None:
+            raise CompareError("work came before open")
+        return self.engine
 
     def memory(self, shape: tuple[int, int], dtype: Any) -> Any:
         """Where tensors lie while they are summed."""
@@ -98,15 +115,6 @@ class Worker:
             engine.allreduce(tensor, self.aggregator.representation)
             seconds.append(time.perf_counter() - began)
         return seconds
-
-    def check(self, tensors: Any, right: Any, found: Message) -> None:
-        """Adds each result's checksum to `found`, and, where this worker judges, what is wrong with it."""
-        for tensor in tensors:
-            found["sums"].append(zlib.crc32(tensor))
-            if right is not None:
-                count, error = wrong(tensor, *right)
-                found["wrong"] += count
-                found["largest_error"] = max(found["largest_error"], error)
 
     def meet(self, engine: NativeEngine, dtype: Any) -> None:
         """Nobody goes on before all workers are here."""
