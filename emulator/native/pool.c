@@ -101,6 +101,12 @@ void pool_end(struct fpw_pool *pool)
     free(pool);
 }
 
+static int unfinished(struct fpw_pool *pool, size_t done)
+{
+    pool->n_own += done > 0;
+    return -1;
+}
+
 int pool_privatise(struct fpw_pool *pool, struct span span)
 {
     struct span *own = pool->n_own < FPW_MAX_QUEUES ? &pool->own[pool->n_own] : NULL;
@@ -111,11 +117,11 @@ int pool_privatise(struct fpw_pool *pool, struct span span)
         size_t piece = span.bytes - at < HUGE_PAGE ? span.bytes - at : HUGE_PAGE;
         uint8_t *fresh = mmap(NULL, piece, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (fresh == MAP_FAILED)
-            return -1;
+            return unfinished(pool, at);
         memcpy(fresh, span.at + at, piece);
         if (mremap(fresh, piece, piece, MREMAP_MAYMOVE | MREMAP_FIXED, span.at + at) == MAP_FAILED) {
             munmap(fresh, piece);
-            return -1;
+            return unfinished(pool, at);
         }
         *own = (struct span){span.at, at + piece};
     }

@@ -1,29 +1,7 @@
 /* See slot_model.h. One function per question of the protocol's table. */
-#include "slot_model.h"
-#include <stdbool.h>
+#include "slot_core.h"
 #include <stdlib.h>
 #include <string.h>
-
-#define HEADERS 58
-#define AT_FPISA 42
-
-enum fate { ABSORBED, COMPLETED, DUPLICATE, RESENT, STALE, EARLY, REFUSED, FATES };
-
-struct set {
-    uint32_t chunk, seen, missing;
-    int8_t exponent;
-    bool used;
-};
-
-struct fpn_slot_model {
-    int32_t job, workers, slots, elements, format, first_port;
-    struct set *sets;  /* slot * 2 + set */
-    uint32_t *values;  /* elements each, host order */
-    uint64_t fates[FATES];
-};
-
-static uint32_t get16(const uint8_t *p) { return (uint32_t)p[0] << 8 | p[1]; }
-static uint32_t get32(const uint8_t *p) { return get16(p) << 16 | get16(p + 2); }
 
 struct fpn_slot_model *fpn_slot_model_new(int32_t job, int32_t workers, int32_t slots, int32_t elements, int32_t format,
                                           int32_t first_port)
@@ -31,7 +9,7 @@ struct fpn_slot_model *fpn_slot_model_new(int32_t job, int32_t workers, int32_t 
     struct fpn_slot_model *m = calloc(1, sizeof *m);
     if (!m)
         return NULL;
-    *m = (struct fpn_slot_model){job, workers, slots, elements, format, first_port, NULL, NULL, {0}};
+    *m = (struct fpn_slot_model){job, workers, slots, elements, format, first_port, 0, NULL, NULL, {0}};
     m->sets = calloc((size_t)slots * 2, sizeof *m->sets);
     m->values = calloc((size_t)slots * 2 * (size_t)elements, sizeof *m->values);
     if (!m->sets || !m->values) {
@@ -52,15 +30,15 @@ void fpn_slot_model_free(struct fpn_slot_model *m)
 
 void fpn_slot_model_fates(const struct fpn_slot_model *m, uint64_t *fates) { memcpy(fates, m->fates, sizeof m->fates); }
 
-static bool admitted(const struct fpn_slot_model *m, const struct fp_packet *p)
+bool slot_admitted(const struct fpn_slot_model *m, const struct fp_packet *p)
 {
     const uint8_t *f = p->data + AT_FPISA;
     return p->length >= HEADERS + 4u * (uint32_t)m->elements && f[0] == 0x10 && f[1] == m->format &&
-           get16(f + 14) == (uint32_t)m->elements && get16(f + 2) == (uint32_t)m->job && f[4] < m->workers &&
-           p->port == m->first_port + f[4] && get16(f + 6) < 2u * (uint32_t)m->slots;
+           get16(f + 14) == (uint32_t)m->elements && get16(f + 2) == (uint32_t)m->job && f[4] >= m->first_rank &&
+           f[4] < m->first_rank + m->workers && p->port == m->first_port + f[4] && get16(f + 6) < 2u * (uint32_t)m->slots;
 }
 
-static enum fate judge(const struct fpn_slot_model *m, const uint8_t *f)
+enum fate slot_judge(const struct fpn_slot_model *m, const uint8_t *f)
 {
     const struct set *set = &m->sets[get16(f + 6)];
     uint32_t chunk = get32(f + 8), bit = 1u << f[4];
@@ -89,14 +67,14 @@ static uint32_t add(const struct fpn_slot_model *m, uint32_t a, uint32_t b)
     return a;
 }
 
-static void absorb(struct fpn_slot_model *m, const uint8_t *f)
+void slot_absorb(struct fpn_slot_model *m, const uint8_t *f)
 {
     uint32_t index = get16(f + 6), chunk = get32(f + 8), bit = 1u << f[4];
     struct set *set = &m->sets[index];
     uint32_t *values = m->values + (size_t)index * (size_t)m->elements;
     bool first = !set->used || set->chunk != chunk;
     if (first)
-        *set = (struct set){chunk, 0, (uint32_t)m->workers, (int8_t)f[13], true};
+        *set = (struct set){chunk, 0, (uint32_t)m->workers, (int8_t)f[13], true, false};
     for (int32_t i = 0; i < m->elements; i++) {
         uint32_t value;
         memcpy(&value, f + 16 + 4 * i, 4);
@@ -119,7 +97,7 @@ static void swap_bytes(uint8_t *a, uint8_t *b, size_t n)
 }
 
 /* The result for one rank, made from the packet that asked for it. */
-static void reply(const struct fpn_slot_model *m, const struct fp_packet *p, int rank, bool again, struct fp_packet *out)
+void slot_reply(const struct fpn_slot_model *m, const struct fp_packet *p, int rank, bool again, struct fp_packet *out)
 {
     uint8_t *d = out->data, *f = d + AT_FPISA;
     uint32_t index = get16(p->data + AT_FPISA + 6);
@@ -150,16 +128,16 @@ int32_t fpn_slot_model_run(void *state, const struct fp_packet *in, int32_t n_in
     for (int32_t i = 0; i < n_in; i++) {
         if (*n_out + m->workers > out_capacity || used + size * m->workers > arena_size)
             return i;
-        enum fate fate = admitted(m, &in[i]) ? judge(m, in[i].data + AT_FPISA) : REFUSED;
+        enum fate fate = slot_admitted(m, &in[i]) ? slot_judge(m, in[i].data + AT_FPISA) : REFUSED;
         m->fates[fate]++;
         if (fate == ABSORBED || fate == COMPLETED)
-            absorb(m, in[i].data + AT_FPISA);
+            slot_absorb(m, in[i].data + AT_FPISA);
         for (int rank = 0; rank < m->workers; rank++) {
             if (fate != COMPLETED && !(fate == RESENT && rank == in[i].data[AT_FPISA + 4]))
                 continue;
             out[*n_out].data = arena + used;
             used += size;
-            reply(m, &in[i], rank, fate == RESENT, &out[(*n_out)++]);
+            slot_reply(m, &in[i], rank, fate == RESENT, &out[(*n_out)++]);
         }
     }
     return n_in;

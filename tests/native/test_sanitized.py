@@ -25,7 +25,8 @@ GROUPS = {
     "ports": "tests/native/test_ports.py tests/native/test_packet_ring.py tests/native/test_runner_switch.py",
     "tables and externs": "tests/native/test_tables.py tests/native/test_ternary_tree.py tests/native/test_externs.py",
     "windows": "tests/native/test_window_size.py tests/native/test_window_link.py",
-    "workers": "tests/native/test_worker.py tests/native/test_memory_ring.py",
+    "workers": """tests/native/test_worker.py tests/native/test_memory_ring.py tests/native/test_pool.py
+        tests/native/test_adopt.py tests/native/test_undo.py""",
     "sums": "tests/workers/test_allreduce.py tests/workers/test_pipelines.py tests/workers/test_resume.py",
     "pipelines": """tests/switch/test_jit_differential.py tests/switch/test_jit_externs.py tests/switch/test_jit_specialise.py
         tests/switch/test_hash_inputs.py tests/switch/test_fuzz_packets.py""",

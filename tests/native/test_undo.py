@@ -124,9 +124,9 @@ def values(chunk: int, factor: float) -> np.ndarray:
 class Course:
     """One all-reduce of four chunks, in its own thread; `told` is called from its watch, once `ready`."""
 
-    def __init__(self, path: Path, told: Any, timeout: float = 9.0) -> None:
+    def __init__(self, path: Path, told: Any, timeout: float = 9.0, deadline: float = LIMIT) -> None:
         self.ready, self.told, self.done = threading.Event(), told, False
-        patient = {"deadline": LIMIT, "window": -1, "initial_timeout": timeout, "longest_timeout": timeout}
+        patient = {"deadline": deadline, "window": -1, "initial_timeout": timeout, "longest_timeout": timeout}
         place = seat(0, 2, slots=4, resumable=True, **patient)
         self.engine = NativeEngine(place, memory=str(path), watch=self.watch)
 
@@ -159,7 +159,7 @@ class Course:
         self.engine.close()
 
 
-def connected(path: Path, told: Any, timeout: float = 9.0) -> tuple[Switch, Course, Pool]:
+def connected(path: Path, told: Any, **times: float) -> tuple[Switch, Course, Pool]:
     switch, pool, met = Switch(path), Pool(PAGE), threading.Event()
 
     def meet() -> None:
@@ -167,7 +167,7 @@ def connected(path: Path, told: Any, timeout: float = 9.0) -> tuple[Switch, Cour
         met.set()
 
     threading.Thread(target=meet).start()
-    course = Course(path, told, timeout)
+    course = Course(path, told, **times)
     course.begin(pool)
     assert met.wait(LIMIT)
     return switch, course, pool
