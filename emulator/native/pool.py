@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import threading
 import weakref
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,8 @@ class Pool:
         self.address = int(self._ffi.cast("uintptr_t", self._lib.fpw_pool_memory(raw)))
         self.bytes = int(self._lib.fpw_pool_bytes(raw))
         self._free = {0: self.bytes}  # offset: length; no two touch
-        self._lock = threading.RLock()  # arrays end, and give their memory back, at any moment
+        self._lock = threading.Lock()
+        self._ended: deque[tuple[int, int]] = deque()  # offset and length; arrays end at any moment, of any thread
 
     def _sentence(self) -> str:
         return str(self._ffi.string(self._error).decode(errors="replace"))
@@ -91,7 +93,7 @@ class Pool:
         offset = self._take(room)
         pointers = [self._ffi.cast("void *", number) for number in (address, free)]
         if self._lib.fpw_pool_adopt(self.raw, pointers[0], bytes_, offset, pointers[1], self._error):
-            self._give_back(offset, room)
+            self._ended.append((offset, room))
             raise PoolError(self._sentence())
 
     @staticmethod
@@ -115,7 +117,9 @@ class Pool:
         raise PoolError(f"a pool of {self.bytes} bytes has no {room} in a row left")
 
     def _collect(self) -> None:
-        """What adopted memory has given back."""
+        """What arrays and adopted memory have given back."""
+        while self._ended:
+            self._give_back(*self._ended.popleft())
         offset = self._ffi.new("int64_t *")
         while bytes_ := int(self._lib.fpw_pool_returned(self.raw, offset)):
             self._give_back(int(offset[0]), bytes_)
@@ -123,17 +127,16 @@ class Pool:
     def _end(self, offset: int, room: int) -> None:
         if room >= DISCARDED:
             self._lib.fpw_pool_discard(self.raw, offset, room)
-        self._give_back(offset, room)
+        self._ended.append((offset, room))
 
     def _give_back(self, offset: int, room: int) -> None:
-        with self._lock:
-            parts = sorted([*self._free.items(), (offset, room)])
-            joined: dict[int, int] = {}
-            last = -1
-            for at, length in parts:
-                if last >= 0 and at == last + joined[last]:
-                    joined[last] += length
-                else:
-                    joined[at] = length
-                    last = at
-            self._free = joined
+        parts = sorted([*self._free.items(), (offset, room)])
+        joined: dict[int, int] = {}
+        last = -1
+        for at, length in parts:
+            if last >= 0 and at == last + joined[last]:
+                joined[last] += length
+            else:
+                joined[at] = length
+                last = at
+        self._free = joined
