@@ -67,6 +67,11 @@ ROWS: list[Row] = [
 ]
 
 REFUSED: dict[str, tuple[str, str]] = {
+    "a string without its end": (small(ig='@name("foo) action a() { } apply { a(); }'), "this string is not closed"),
+    "a string that ends in the next one": (small(ig='@name("foo) action a() { }\n@name("bar") action b() { } apply { b(); }'),
+                                           "this string is not closed"),
+    "another value for a newtype": (small(top="type bit<8> N;", meta="N n;", ig="apply { m.n = 8w3; }"), "a cast is needed: (N)"),
+    "no type": (small(ig="apply { _ k = 3; }"), "expected"),
     "one control in both pipelines": (small(
         ig='action a() { } @name(".t") table t { actions = { a; } } apply { t.apply(); }', main=TWICE), "the name of two tables"),
     "two registers of one name": (small(
