@@ -1,26 +1,15 @@
 """The programs of all chapters once more, translated to machine code."""
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from . import (
-    test_lang_calls,
-    test_lang_externs,
-    test_lang_headers,
-    test_lang_odd,
-    test_lang_parsers,
-    test_lang_programs,
-    test_lang_statements,
-    test_lang_tables,
-    test_lang_values,
-)
 from .programs import Row, check
 
-CHAPTERS = [test_lang_calls, test_lang_externs, test_lang_headers, test_lang_odd, test_lang_parsers, test_lang_programs,
-            test_lang_statements, test_lang_tables, test_lang_values]
-ROWS: list[Row] = [row for chapter in CHAPTERS for row in chapter.ROWS]
+CHAPTERS = sorted(path.stem for path in Path(__file__).parent.glob("test_lang_*.py") if path != Path(__file__))
+ROWS: list[Row] = [row for chapter in CHAPTERS for row in import_module(f".{chapter}", __package__).ROWS]
 
 
 @pytest.mark.slow

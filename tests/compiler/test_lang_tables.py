@@ -1,4 +1,4 @@
-"""Tables, keys, entries, switch."""
+"""Tables, keys, entries."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -8,15 +8,6 @@ import pytest
 from .programs import IN, SHORT, Row, check, full, small
 
 ROWS: list[Row] = [
-    ("switch expr", full(
-        ig=(
-        "switch (h.h.a + 1) { 1: {h.h.b = 1;} 2: 3: {h.h.b = 0x23;} default: {h.h.b = 0xff;} } switch "
-        "(h.h.w[3:0]) { 5: { exit; } } h.h.c = 9;"),
-    ), (0, "0123030400050006"), IN),
-    ("switch default mid", full(
-        locs="action a1() {h.h.b = 1;} action a2() {h.h.b=2;} table t { actions = {a1; a2;} default_action = a2; }",
-        ig="switch (t.apply().action_run) { a1: default: { h.h.c = 1; } }",
-    ), (0, "0102010400050006"), IN),
     ("hit in expr", full(
         locs=(
         "action a1() {h.h.b = 1;} table t { key={h.h.a:exact;} actions = {a1; NoAction;} const entries = "
@@ -149,44 +140,6 @@ ROWS: list[Row] = [
     ("table no key no default", small(
         ig="action a() { h.h.a = 9; } table t { actions = {a;} } apply { t.apply(); }",
     ), (0, "01020304"), SHORT),
-    ("switch no cases", small(
-        ig=(
-        "action a() { h.h.a = 9; } table t { actions = {a;} default_action=a; } apply { switch "
-        "(t.apply().action_run) { } }"),
-    ), (0, "09020304"), SHORT),
-    ("switch multi", small(
-        ig=(
-        "action a() { h.h.a = 9; } action c() {} table t { actions = {a; c; NoAction;} default_action=c; "
-        "} apply { switch (t.apply().action_run) { a: c: { h.h.b = 1; } NoAction: default: { h.h.b = 2;} "
-        "} }"),
-    ), (0, "01010304"), SHORT),
-    ("switch last no body", small(
-        ig=(
-        "action a() { h.h.a = 9; } action c() {} table t { actions = {a; c;} default_action=c; } apply { "
-        "switch (t.apply().action_run) { a: { h.h.b = 1; } c: } }"),
-    ), (0, "01020304"), SHORT),
-    ("switch expr cases types", small(
-        ig=(
-        "apply { switch (m.e) { En.A: { h.h.a = 1; } En.B: { h.h.a = 2; } } bool z = true; switch "
-        "(h.h.w) { 0x304: { h.h.b = 7; } 16w5: 6: { } default: { } } switch ((int<8>)h.h.a) { -1: {} 1: "
-        "{ h.h.w = 5; } } }"),
-        top="enum En {A, B}",
-        meta="En e;",
-    ), (0, "01070005"), SHORT),
-    ("switch bool", small(
-        ig="apply { switch (h.h.a == 1) { true: { h.h.b = 7; } false: { h.h.b = 8; } } }",
-    ), (0, "01070304"), SHORT),
-    ("return in switch", small(
-        ig=(
-        "action a() {} table t { actions = {a;} default_action=a; } apply { switch "
-        "(t.apply().action_run) { a: { h.h.a = 5; return; } } h.h.b = 9; }"),
-    ), (0, "05020304"), SHORT),
-    ("exit in switch in sub", small(
-        ig="c() c1; apply { c1.apply(h.h); h.h.w = 0; }",
-        before=(
-        "control c(inout h_t x) { action a() {} table t { actions = {a;} default_action=a; } apply { "
-        "switch (t.apply().action_run) { a: { x.a = 5; if (x.b == 2) exit; } } x.b = 9; } }"),
-    ), (0, "05020304"), SHORT),
     ("same action in two tables diff data", small(
         ig=(
         "action a(bit<8> x) {h.h.b = h.h.b + x;} table t { actions = {a;} default_action=a(1); } table u "
@@ -225,15 +178,6 @@ ROWS: list[Row] = [
         "if (t.apply().hit && h.h.a == 0x22) { h.h.c = 1; } switch (t2.apply().action_run) { a2: { h.h.d "
         "= 0x44; } default: { h.h.d = 0x55; } }"),
     ), (0, "2202014400050006"), IN),
-    ("nested switch with apply", full(
-        locs=(
-        "action a() { h.h.a = 9; } action c() { h.h.c = 8; } table t { key = { h.h.b : exact; } actions "
-        "= { a; c; @defaultonly NoAction; } const entries = { 2 : a(); } } table u { key = { h.h.a : "
-        'exact @name("q"); } actions = { a; c; } const entries = { 9 : c(); } default_action = a(); }'),
-        ig=(
-        "switch (t.apply().action_run) { a: { switch (u.apply().action_run) { c: { h.h.d = 0x44; return; "
-        "} a: { h.h.d = 0x55; } } } c: NoAction: { h.h.d = 0x66; } } h.h.x = 1;"),
-    ), (0, "0902084400050006"), IN),
     ("action with dir params in table", full(
         locs=(
         "action a(in bit<8> x, inout bit<8> y, bit<8> z) { y = y + x + z; } table t { key = { h.h.c : "
@@ -311,20 +255,6 @@ ROWS: list[Row] = [
         'ternary @name("z"); } actions = { s; } const entries = { (3, 5 &&& 0xf) : s(8); } }'),
         ig="t.apply();",
     ), (0, "0802030400050006"), IN),
-    ("action calls in switch bodies with exit", full(
-        locs=(
-        "action s(out bit<8> v) { v = 5; } action u() { s(h.h.a); } action s2() { } table t { actions = "
-        "{ u; s2; } default_action = u; }"),
-        ig="switch (t.apply().action_run) { u: { s(h.h.b); exit; } s2: { } } h.h.c = 9;",
-    ), (0, "0505030400050006"), IN),
-    ("big switch on sm", full(
-        ig=(
-        "switch (sm.ingress_port) { 0: { h.h.a = 9; } 1: 2: { h.h.a = 8; } default: { } } switch (h.h.w) "
-        "{ 16w5: {  switch (h.h.x) { 6: { h.h.b = 7; return; } } } } h.h.c = 1;"),
-    ), (0, "0907030400050006"), IN),
-    ("switch only default / empty", full(
-        ig="switch (h.h.a) { default: { h.h.b = 3; } } switch (h.h.a) { 1: 2: default: { h.h.c = 4; } }",
-    ), (0, "0103040400050006"), IN),
     ("entries exact masks w/ typedef/enum", full(
         top="enum bit<8> E2 { X = 2 } const bit<8> ONE = 1; typedef bit<8> bt; type bit<8> nt;",
         locs=(
@@ -347,9 +277,6 @@ ROWS: list[Row] = [
     ("ext: mux w/ error in key", full(
         ig="bool f = h.h.a == 1; bit<8> r = (bit<8>)(f ? 8w1 : 0) + (f ? 1 : 8w0); h.h.a = r;",
     ), (0, "0202030400050006"), IN),
-    ("large switch with fallthrough default middle", full(
-        ig="switch (h.h.b) { 8w1: 8w2: { h.h.a = 9; } 8w3: default: { h.h.a = 7; } }",
-    ), (0, "0902030400050006"), IN),
     ("apply in key", full(
         locs=(
         "action s(bit<8> v) { h.h.d = h.h.d + v; } table t { key = { h.h.b : exact; } actions = { s; "
@@ -373,13 +300,6 @@ ROWS: list[Row] = [
         "NoAction; } const entries = { 2 : s(8); } default_action = NoAction(); } table t2 { key = { "
         "h.h.c : exact; } actions = { NoAction; } default_action = NoAction(); }"),
         ig="if (h.h.a == 1 && t.apply().hit || t2.apply().hit) h.h.a = 7; ",
-    ), (0, "0702030c00050006"), IN),
-    ("apply in switch expr", full(
-        locs=(
-        "action s(bit<8> v) { h.h.d = h.h.d + v; } table t { key = { h.h.b : exact; } actions = { s; "
-        "NoAction; } const entries = { 2 : s(8); } default_action = NoAction(); } table t2 { key = { "
-        "h.h.c : exact; } actions = { NoAction; } default_action = NoAction(); }"),
-        ig="switch (t.apply().hit ? 8w1 : 8w2) { 1: { h.h.a = 7; } 2: { h.h.a = 8; } }",
     ), (0, "0702030c00050006"), IN),
     ("apply in assign slice", full(
         locs=(
@@ -433,12 +353,6 @@ ROWS: list[Row] = [
         "} table t2 { actions = { NoAction; } } apply { if (t.apply().hit) h.h.b = 1; if "
         "(t2.apply().miss) h.h.a = 7; }"),
     ), (0, "07010304"), SHORT),
-    ("two switch same table diff", small(
-        ig=(
-        "action a() { } action c() { } table t { key = { h.h.a : exact; } actions = { a; c; } "
-        "default_action = c; const entries = { 1 : a(); } } apply { switch (t.apply().action_run) { a: { "
-        "if (h.h.b == 2) { h.h.w = 1; } else { h.h.w = 2; } } default: { h.h.w = 3; } } h.h.a = 5; }"),
-    ), (0, "05020001"), SHORT),
 ]
 
 

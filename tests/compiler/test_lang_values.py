@@ -23,16 +23,6 @@ ROWS: list[Row] = [
         top="struct s1 { bit<8> a; h_t hh; g_t[2] st; } ",
         ig="s1 q = { 5, {1,2,3,4,5,6}, {{7},{8}} }; h.h = q.hh; h.h.a = q.st[1].v; h.h.b = q.a;",
     ), (0, "0805030400050006"), IN),
-    ("runtime idx", full(
-        hdrs="h_t h; g_t[4] s;",
-        parser=(
-        "state start { b.extract(h.h); b.extract(h.s.next); b.extract(h.s.next); b.extract(h.s.next); "
-        "transition accept; }"),
-        ig=(
-        "h.s[h.h.a].v = h.s[h.h.b].v + 1; h.s[h.h.c].setValid(); h.s[(bit<2>)h.h.c].v=7; if "
-        "(h.s[h.h.a].isValid()) h.h.d = 1;"),
-        dep="b.emit(h);",
-    ), (0, "01020301000500060a0d0c07"), "01020304000500060a0b0c"),
     ("tuple", full(
         ig="tuple<bit<8>, bool> t = {h.h.a, true}; h.h.b = t[0]; t[0] = 9; if (t[1]) h.h.c = t[0]; tuple<> e = {}; ",
     ), (0, "0101090400050006"), IN),
@@ -366,22 +356,6 @@ ROWS: list[Row] = [
         top="bit<4> g(inout bit<8> x) { x = 0xff; return 2; }",
         ig="h.h.a[3:0] = g(h.h.a);",
     ), (0, "f202030400050006"), IN),
-    ("push beyond", small(
-        top="header g_t { bit<8> v; }",
-        hdr="g_t[3] s;",
-        parser=(
-        "state start { b.extract(h.h); b.extract(h.s.next); b.extract(h.s.next); b.extract(h.s.next); "
-        "transition accept; }"),
-        ig="apply { h.s.push_front(7); if (!h.s[0].isValid() && !h.s[2].isValid()) h.h.a = 9; }",
-    ), (0, "09020304"), "01020304050607"),
-    ("pop beyond", small(
-        top="header g_t { bit<8> v; }",
-        hdr="g_t[3] s;",
-        parser=(
-        "state start { b.extract(h.h); b.extract(h.s.next); b.extract(h.s.next); b.extract(h.s.next); "
-        "transition accept; }"),
-        ig="apply { h.s.pop_front(9); h.s.push_front(1); h.s[0].setValid(); }",
-    ), (0, "0102030400"), "01020304050607"),
     ("int literal slice", small(
         ig="apply { h.h.a[3:0] = (0xab)[7:4]; h.h.b = 0xabcd[11:4]; }",
     ), (0, "0abc0304"), SHORT),
