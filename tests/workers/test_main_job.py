@@ -279,8 +279,16 @@ def test_programs_and_pages_of_racks(result: Result, tmp_path: Path) -> None:
         (["--pipelines", "200", "--in-process"], "--pipelines must be from 1 to 16"),
         (["--pipelines", "4", "--slots", "3", "--in-process"], "4 pipelines cannot share 3 slots"),
         (["--pipelines", "2", "--switch", "bmv2"], "has one pipeline"),
+        (["--impair", "in:lost=1"], "--impair: "),
+        (["--epochs", "0"], "must be above 0"),
     ],
 )
 def test_what_cannot_go_together_is_refused(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(words) == 1
+    assert command.main(words) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_runs_of_one_moment_have_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda self: False)  # as a run sees it whose twin comes first
+    folders = [command.new_folder(tmp_path / "results") for _ in range(5)]
+    assert len(set(folders)) == 5 and all(folder.is_dir() for folder in folders)

@@ -92,6 +92,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(stderr=words.json, width=None if sys.stdout.isatty() else 150)
     try:
         plan = plan_of(words)
+    except CompareError as error:
+        print(f"fpisa compare: error: {error}", file=sys.stderr)
+        return 2
+    try:
         folder = new_folder(words.out)
         notes = surroundings(plan)
         outcome = follow(plan, folder, console)

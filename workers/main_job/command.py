@@ -12,12 +12,14 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from emulator.switch.ports.impair import parse_impairments
 from emulator.topo.build import why_not
 from emulator.topo.shapes import SHAPES
 from emulator.topo.spec import TopologyError
@@ -149,6 +151,7 @@ def plan_of(words: argparse.Namespace) -> Plan:
         raise JobError("--rate must be 0 or more and --bench-mb above 0 and at most 1000")
     try:
         recipe = Recipe(epochs=words.epochs, batch=words.batch, seed=words.seed)
+        parse_impairments(words.impair)  # here, not when the first switch starts
     except ValueError as error:
         raise JobError(str(error)) from None
     if recipe.batch * words.workers > TRAIN_SAMPLES:
@@ -180,6 +183,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(stderr=words.json, width=None if sys.stdout.isatty() else 100)
     try:
         plan = plan_of(words)
+    except JobError as error:
+        print(f"fpisa run: error: {error}", file=sys.stderr)
+        return 2
+    try:
         notes, plan = surroundings(plan, console)
         folder = new_folder(plan.out)
         results, alone = run(plan, folder, console)
@@ -241,9 +248,12 @@ def new_folder(out: Path) -> Path:
     try:
         for suffix in ["", *(f"-{n}" for n in range(2, 100))]:
             folder = out / (name + suffix)
-            if not folder.exists():
-                folder.mkdir(parents=True)
+            with suppress(FileExistsError):  # also of a run that began in the same moment
+                out.mkdir(parents=True, exist_ok=True)
+                folder.mkdir()
                 return folder
+            if not out.is_dir():
+                raise JobError(f"cannot make the folder {out}: it is a file")
     except OSError as error:
         raise JobError(f"cannot make the folder {out}: {error.strerror}") from None
     raise JobError(f"{out} has a hundred results of this second")
