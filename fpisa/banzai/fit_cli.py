@@ -68,11 +68,15 @@ def main(argv: list[str]) -> int:
 
 def load(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
         raise WrongUse(f"cannot read {path}: {problem.strerror}") from None
+    except UnicodeDecodeError:
+        raise WrongUse(f"{path} is not JSON: it is not text in UTF-8") from None
     except ValueError as problem:
         raise WrongUse(f"{path} is not JSON: {problem}") from None
+    except RecursionError:
+        raise WrongUse(f"{path} is not bmv2 JSON: it is nested too deeply") from None
     if not isinstance(document, dict) or "pipelines" not in document:
         raise WrongUse(f"{path} is not bmv2 JSON: it has no pipelines; compile the program with `fpisa compile`")
     return document

@@ -152,6 +152,7 @@ def test_command_says_what_fits_and_draws_it(tmp_path, capsys):
     [
         (None, [], "cannot read"),
         ("{", [], "is not JSON"),
+        ("[" * 100_000, [], "nested too deeply"),
         ("{}", [], "no pipelines"),
         ('{"pipelines": [3]}', [], "is not bmv2 JSON"),
         (json.dumps(program(ACCUMULATE, ["sum"])), ["--machine", "asic"], "no machine is called 'asic'"),
