@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from emulator.switch.jit import home_plan
+from emulator.switch.jit import effort, home_plan
 from emulator.switch.switch import Switch
 
 from . import test_expressions, test_fuzz, test_fuzz_data, test_fuzz_parser
@@ -30,6 +30,9 @@ def test_random_programs_compiled(
     if form == "fused":
         monkeypatch.setattr(home_plan, "FEW", 1)
         monkeypatch.setattr(home_plan, "_is_carried", lambda model, header: True)
+        if number % 2:  # and all other variables as well
+            monkeypatch.setattr(effort, "MANY_CHOICES", 0)
+            monkeypatch.setattr(effort, "LONG_BLOCKS", 1 << 30)
         monkeypatch.setattr(Switch, "send", lambda self, port, data: self.send_batch([(port, data)]))
     module: Any = KINDS[kind]
     problem = module.one(seed, tmp_path, "jit")
