@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,6 +30,14 @@ def ids(found: Any, *names: str) -> frozenset[int]:
 
 def client(found: Any, role: str, config: RoleConfig | None, election_id: int = 5) -> P4Switch:
     return P4Switch(found.server.address, role=role, role_config=config, election_id=election_id)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Poll an outside condition for which there is no event."""
+    end = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < end
+        threading.Event().wait(0.005)
 
 
 def codes(call: Any, *args: Any, **keywords: Any) -> list[Code]:
@@ -98,6 +108,7 @@ def test_the_configuration_is_the_primarys_and_is_told(live: Any) -> None:
         primary.insert(row(1))
         assert codes(backup.insert, row(2)) == [Code.PERMISSION_DENIED]
         stream.close()
+    until(lambda: found.device.streams.config_of("r") is None)  # the server hears of their end after they do
     assert codes(found.client.client.write, [], primary.election) == [Code.NOT_FOUND], "a role without clients is none"
 
 
