@@ -9,7 +9,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from emulator.topo.spec import TopologyError
 
@@ -55,7 +57,7 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=env,
-                text=True,
+                encoding="utf-8",
                 errors="replace",
                 start_new_session=True,
             )
@@ -70,11 +72,10 @@ class Child:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("a") as log:
+        with opened(self.log) as log:
             for line in self.process.stdout:
-                log.write(line)
-                log.flush()
+                with suppress(OSError):  # a full disk costs the log, and not the child, which would wait for a reader
+                    log.write(line.encode())
                 self.lines = [*self.lines[1 - LAST_LINES :], line.rstrip("\n")]
                 if self._ready is not None and self._ready(line):
                     self._is_ready.set()
@@ -129,6 +130,15 @@ class Child:
             os.killpg(self.process.pid, number)
         except ProcessLookupError:
             pass
+
+
+def opened(log: Path) -> IO[bytes]:
+    """The log to append to, or nowhere, where it cannot be written."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("ab", buffering=0)
+    except OSError:
+        return open(os.devnull, "wb", buffering=0)
 
 
 def stop_all(children: Sequence[Child], grace_s: float = 3.0) -> None:
