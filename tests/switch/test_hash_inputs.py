@@ -103,3 +103,18 @@ def test_random_hashes_follow_the_seed_on_both_engines() -> None:
         switch = Switch.load(program("random", []), engine=engine, seed=7)  # type: ignore[arg-type]
         runs.append([p for _, p in [*switch.send(0, data), *switch.send_batch([(0, data)] * 600), *switch.send(0, data)]])
     assert runs[0] == runs[1] and len(set(runs[0])) == 602
+
+
+@pytest.mark.parametrize("form", ["interp", "stages", "fused"])
+def test_the_payload_is_the_whole_packet_while_the_parser_runs(form: str) -> None:
+    build = Builder()
+    build.header("r", [("hash", 16)])
+    calculation = {"type": "calculation", "value": "calc"}
+    build.doc["calculations"].append({"name": "calc", "id": 0, "algo": "xor16", "input": [PARTS["payload"]]})
+    hashed = do("modify_field_with_hash_based_offset", field("r", "hash"), const(0), calculation, const(1 << 16))
+    build.state("start", [do("extract", {"type": "regular", "value": "r"}), do("primitive", hashed)])
+    build.run("in", [assign(sm("egress_spec"), const(1))])
+    switch = Switch.load(build.json(), engine="interp" if form == "interp" else "jit")
+    data = bytes.fromhex("0102 1020 0040")
+    found = switch.send_batch([(0, data)]) if form == "fused" else switch.send(0, data)
+    assert found == [(1, bytes.fromhex("1162 1020 0040"))]

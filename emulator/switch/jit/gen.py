@@ -224,7 +224,9 @@ class Gen:
         return self.fn.trunc(self.data_length, 64, 32)
 
     def payload(self) -> tuple[str, Ref]:
-        """Pointer to and number (i64) of the bytes behind the parsed headers."""
+        """Pointer to and number (i64) of the bytes behind the parsed headers; of all bytes while the parser runs."""
+        if self.lookahead is not None:
+            return self.data, self.data_length
         at = self.arith.widen(self.get(self.phv.own.position), 64)
         return self.fn.gep(self.data, at), self.fn.op("sub", 64, self.data_length, at)
 
