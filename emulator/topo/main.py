@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,9 +69,7 @@ def run(topology: Topology, words: argparse.Namespace, folder: Path) -> int:
         say = described if words.json else sentence
         print(say(topology, servers), flush=True)
         if words.on:
-            child = network.start("command", words.command, host=words.on, on_line=echo)
-            status = child.wait()
-            return 1 if status is None else status
+            return follow(network, words.on, words.command)
         prompt(network)
     return 0
 
@@ -89,8 +88,28 @@ def compiled(source: Path, folder: Path) -> Path:
     return output
 
 
-def echo(line: str) -> None:
-    print(line, flush=True)
+def follow(network: Network, host: str, command: Sequence[str]) -> int:
+    """Runs the command in the host and passes on what it says; its status, as a shell has it. Where nobody reads that any
+    more, or nothing can be written, the command is ended. Raises OSError then."""
+    over = threading.Event()
+    failures: list[OSError] = []
+
+    def echo(line: str) -> None:
+        try:
+            print(line, flush=True)
+        except OSError as error:
+            failures.append(error)
+            over.set()
+
+    child = network.start("command", command, host=host, on_line=echo, on_end=over.set)
+    over.wait()
+    if failures:
+        child.stop()
+        raise failures[0]
+    status = child.wait()
+    if status is None:
+        return 1
+    return status if status >= 0 else 128 - status
 
 
 def described(topology: Topology, servers: dict[str, str]) -> str:

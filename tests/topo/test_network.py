@@ -158,6 +158,13 @@ def test_a_command_runs_in_a_host_and_its_status_is_returned() -> None:
     assert said.split() == ["10.0.0.2"]
 
 
+def test_a_command_that_dies_or_is_not_read_ends_like_one_of_a_shell() -> None:
+    assert topo("--hosts", "2", "--switch", "bridge", "--on", "h1", "--", "sh", "-c", "kill -9 $$").returncode == 137
+    line = f'"{sys.executable}" -m fpisa.cli topo --hosts 2 --switch bridge --on h1 -- yes | head -2'
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("2 hosts on s1\ny\n", "")
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [
