@@ -45,6 +45,7 @@ missing_packages() { # Debian packages whose tools this machine lacks, one a lin
     [ -n "$python" ] || echo python3
     if [ -z "$python" ] || ! has_venv "$python"; then echo python3-venv; fi
     have gcc || echo gcc
+    have g++ || echo g++ # torch's tensors in registered memory; without it they are copied
     has_libc_headers || echo libc6-dev
     if [ -z "$python" ] || ! has_headers "$python"; then echo python3-dev; fi
     have ip && have tc || echo iproute2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,7 @@ def test_formats_and_the_hook(tmp_path: Path, form: str, dtype: str, backend: st
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++ (Debian: apt-get install g++)")
 @pytest.mark.parametrize(("backend", "hook"), [("fpisa", False), ("cpu:fpisa", False), ("gloo", True)])
 def test_buckets_lie_in_registered_memory(tmp_path: Path, backend: str, hook: bool) -> None:
     """Nothing in the script says so; the switch reads and writes DDP's buckets, and dies twice while it does."""

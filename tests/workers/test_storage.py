@@ -1,6 +1,7 @@
 """Tensors' storages in a pool's pages: which are taken, when, and what becomes of them when torch frees them."""
 
 import gc
+import shutil
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from workers.torch_backend import storage
 from workers.torch_backend.storage import Adopter, NoStorage
 
 FLOATS = 40_000
+compiled = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++ (Debian: apt-get install g++)")
 
 
 @pytest.fixture
@@ -28,6 +30,7 @@ def whole(adopter):
     return adopter.pool._free == {0: adopter.pool.bytes}
 
 
+@compiled
 def test_the_second_time_it_is_adopted_in_place(adopter):
     tensor = torch.randn(FLOATS)
     copy, address, view, array = tensor.clone(), tensor.data_ptr(), tensor[5:].view(-1), tensor.numpy()
@@ -47,12 +50,14 @@ def test_the_second_time_it_is_adopted_in_place(adopter):
     assert not adopter.seen
 
 
+@compiled
 def test_tensors_of_one_use_are_left_alone(adopter):
     for _ in range(20):  # torch gives the same memory each time
         adopter.see(torch.zeros(FLOATS))
     assert adopter.adopted == 0 and len(adopter.seen) <= 2
 
 
+@compiled
 def test_a_storage_that_is_resized_or_shared_gives_its_memory_back(adopter):
     for change in (lambda t: t.resize_(2 * FLOATS), lambda t: t.untyped_storage().resize_(0), torch.Tensor.share_memory_):
         tensor = torch.arange(FLOATS, dtype=torch.float32)
@@ -66,6 +71,7 @@ def test_a_storage_that_is_resized_or_shared_gives_its_memory_back(adopter):
     assert adopter.adopted == 3
 
 
+@compiled
 def test_only_whole_storages_of_torchs_own(adopter):
     base = torch.zeros(2 * FLOATS)
     others = [
@@ -79,6 +85,7 @@ def test_only_whole_storages_of_torchs_own(adopter):
     assert adopter.adopted == 0 and whole(adopter)
 
 
+@compiled
 def test_a_full_pool_is_no_error():
     adopter = Adopter(Pool(1 << 20))
     tensors = [torch.full((200_000,), float(i)) for i in range(3)]
@@ -88,6 +95,7 @@ def test_a_full_pool_is_no_error():
     assert all((tensor == i).all() for i, tensor in enumerate(tensors))
 
 
+@compiled
 def test_many_come_and_go_on_several_threads(adopter):
     """Tensors are freed where torch likes; what malloc then does with the memory is its own affair."""
     from concurrent.futures import ThreadPoolExecutor
@@ -111,6 +119,7 @@ def test_many_come_and_go_on_several_threads(adopter):
     assert adopter.adopted == 60 and whole(adopter)
 
 
+@compiled
 def test_the_interpreters_end_with_memory_adopted(tmp_path):
     code = (
         "import torch; from emulator.native.pool import Pool; from workers.torch_backend.storage import Adopter\n"
@@ -120,6 +129,7 @@ def test_the_interpreters_end_with_memory_adopted(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
 
 
+@compiled
 def test_without_a_compiler_there_is_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(storage, "SOURCE", tmp_path / "storage.cpp")
     (tmp_path / "storage.cpp").write_text("#error nothing to see\n")
