@@ -251,9 +251,9 @@ def _method(ck: Checker, func: ast.Member, expr: ast.Call, want: Type | None) ->
         if count is not None:
             check_expr.value(ck, count)
             known = ck.known(count)
-            if known is None:
+            if known is None and not known_later(ck, count):
                 return ck.error(count.pos, f"the argument of {func.name} must be known at compile time")
-            if isinstance(known.value, int) and known.value < 0:
+            if known is not None and isinstance(known.value, int) and known.value < 0:
                 return ck.error(count.pos, f"{func.name} takes a number of elements, not {known.value}")
         check_writable(ck, func.base)
         return VOID
@@ -368,16 +368,19 @@ def _constant_argument(ck: Checker, arg: ast.Argument) -> None:
     if isinstance(strip(kind), Bits) or kind is BOOL or kind is INT:
         sym = ck.env.get(arg.value.name) if isinstance(arg.value, ast.Name) else None
         if ck.known(arg.value) is None and not (isinstance(sym, Sym) and sym.kind == "constructor parameter") and \
-                not _mentions_ctor(ck, arg.value):
+                not known_later(ck, arg.value):
             ck.error(arg.value.pos, "a constructor's argument must be known at compile time")
 
 
-def _mentions_ctor(ck: Checker, expr: Any) -> bool:
-    """Does the expression use a constructor parameter, whose value is known only when the object is made?"""
+def known_later(ck: Checker, expr: Any) -> bool:
+    """Does the expression use a constructor parameter, whose value is known only when the object is made, or a constant
+    made of one?"""
     if isinstance(expr, ast.Name):
         sym = ck.env.get(expr.name)
+        if isinstance(sym, Sym) and sym.kind == "constant" and sym.value is None and isinstance(sym.decl, ast.Const):
+            return known_later(ck, sym.decl.value)
         return isinstance(sym, Sym) and sym.kind == "constructor parameter"
     if isinstance(expr, ast.Node):
-        return any(_mentions_ctor(ck, getattr(expr, s)) for c in type(expr).__mro__ for s in getattr(c, "__slots__", ())
+        return any(known_later(ck, getattr(expr, s)) for c in type(expr).__mro__ for s in getattr(c, "__slots__", ())
                    if s != "pos")
-    return isinstance(expr, tuple) and any(_mentions_ctor(ck, e) for e in expr)
+    return isinstance(expr, tuple) and any(known_later(ck, e) for e in expr)

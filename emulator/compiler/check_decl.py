@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import ast, check_expr, check_flow, check_stmt
+from .check_call import known_later
 from .check_lint import lint
 from .check_main import check_main
 from .check_table import check_table, used_match_kind
@@ -345,7 +346,7 @@ def _label(ck: Checker, label: ast.Expr, kinds: list[Type], pos: int) -> None:
             continue
         if not ck.assignable(kind, found_type):
             ck.error(item.pos, f"label: expected {kind}, found {found_type}")
-        elif ck.known(item) is None and found_type is not UNKNOWN:
+        elif ck.known(item) is None and found_type is not UNKNOWN and not known_later(ck, item):
             ck.error(item.pos, "a label must be known at compile time")
 
 

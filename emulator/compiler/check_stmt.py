@@ -75,7 +75,7 @@ def constant(ck: Checker, item: ast.Const) -> None:
     ck.require(item.value.pos, kind, found, f"constant {item.name}")
     value = ck.known(item.value)
     if value is None and found is not UNKNOWN and (isinstance(strip(kind), (Bits, Enum)) or kind in (INT, BOOL)):
-        if not check_call._mentions_ctor(ck, item.value):
+        if not check_call.known_later(ck, item.value):
             ck.error(item.value.pos, f"constant {item.name}: its value must be known at compile time")
     from . import fold
     from .types import storage_type
@@ -235,7 +235,7 @@ def _value_label(ck: Checker, subject: Type, label: ast.Expr, seen: dict[Any, in
     ck.require(label.pos, subject, found, "label")
     value = ck.known(label)
     if value is None:
-        if found is not UNKNOWN:
+        if found is not UNKNOWN and not check_call.known_later(ck, label):
             ck.error(label.pos, "a label must be known at compile time")
     elif value.value in seen:
         ck.error(label.pos, f"the value {value.value} has two labels")

@@ -122,7 +122,7 @@ def _entry(ck: Checker, entry: ast.Entry, decl: ast.Table, kinds: list[Type], ac
             _entry_value(ck, item, kind, key)
     if entry.priority is not None:
         check_expr.value(ck, entry.priority)
-        if ck.known(entry.priority) is None:
+        if ck.known(entry.priority) is None and not check_call.known_later(ck, entry.priority):
             ck.error(entry.priority.pos, "the priority of an entry must be known at compile time")
     if entry.action.name not in actions:
         ck.error(entry.action.pos, f"action {entry.action.name} is not among the actions of table {decl.name}")
@@ -160,7 +160,7 @@ def _property(ck: Checker, prop: ast.Property) -> None:
         if kind is not UNKNOWN and not (isinstance(kind, Object) and kind.name in wanted):
             ck.error(prop.value.pos, f"'{prop.name}' needs a {' or '.join(wanted)}, found {kind}")
     elif prop.name in ("size", "priority_delta") and kind is not UNKNOWN and ck.known(prop.value) is None and \
-            not check_call._mentions_ctor(ck, prop.value):
+            not check_call.known_later(ck, prop.value):
         ck.error(prop.value.pos, f"'{prop.name}' must be known at compile time")
     elif prop.name == "size" and kind is not UNKNOWN:
         _size(ck, prop)

@@ -176,6 +176,23 @@ ROWS: list[StfRow] = [
         "else if (e == E3.Y) { e = E3.Z; k = !k; } }",
         ig="E3 e = E3.X; bool k = false; nx(e, k); if (e == E3.Y && !k) h.h.a = 7; nx(e, k); if (e == E3.Z && k) h.h.b = 8;"),
      one(IN, "07 08 03 04 0005 0006")),
+    ("constructor parameters as labels and priorities", full(
+        top="control C(inout h_t x)(bit<8> k, int n) { const bit<8> K2 = k + 1; action set(bit<8> v) { x.b = v; } "
+            "table t { key = { x.a : ternary; } actions = { set; } default_action = set(0); "
+            "entries = { priority = n - 1 : _ : set(0x77); priority = n : k : set(K2); } } "
+            "apply { t.apply(); switch (x.a) { k : { x.c = 0xc1; } K2 : { x.c = 0xc2; } } } }",
+        locs="C(1, 9) c1; C(0, 9) c2;", ig="c1.apply(h.h); h.h.d = h.h.b; c2.apply(h.h);"),
+     one(IN, "01 77 c2 02 0005 0006")),
+    ("constructor parameters as labels of a parser", full(
+        top="parser Sub(packet_in b, inout h_t x)(bit<8> k, bit<8> hi) { const bit<8> K2 = k + 1; "
+            "state start { transition select(x.a, x.b) { (k, k .. hi) : one; (K2 &&& 0xff, _) : two; (_, K2) : two; _ : accept; } } "
+            "state one { x.c = 0x11; transition accept; } state two { x.c = 0x22; transition accept; } }",
+        parser="Sub(1, 2) s1; Sub(hi = 0, k = 0) s2; state start { b.extract(h.h); s1.apply(b, h.h); h.h.d = h.h.c; "
+               "s2.apply(b, h.h); transition accept; }"), one(IN, "01 02 22 11 0005 0006")),
+    ("a number of elements from a constructor", full(
+        hdrs=STACK, parser=READ, dep="b.emit(h);",
+        top="control Shift(inout g_t[3] s)(int n) { apply { s.pop_front(n); s.push_front(n - 1); } }",
+        locs="Shift(2) c;", ig="c.apply(h.s); h.s[0] = {0xb0};"), one(S3, IN + "b0 a2")),
 ]
 
 
