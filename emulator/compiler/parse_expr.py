@@ -51,7 +51,7 @@ class ExprParser(TokenReader):
             self.at += 1
         body = self.tokens[start:self.at - 1]
         if any(t[:2] == ("bad", '"') for t in body):
-            first = next(t for t in body if t[:2] == ("bad", '"') or t[0] == "str" and "\n" in t[1])
+            first = next(t for t in body if t[:2] == ("bad", '"') or (t[0] == "str" and "\n" in t[1]))
             self.problem(first[2], "this string is not closed where it should be")
         text = " ".join(t[1] for t in body)
         args, keys = self._annotation_args(start, self.at - 1)
