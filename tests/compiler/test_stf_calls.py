@@ -185,7 +185,8 @@ ROWS: list[StfRow] = [
      one(IN, "01 77 c2 02 0005 0006")),
     ("constructor parameters as labels of a parser", full(
         top="parser Sub(packet_in b, inout h_t x)(bit<8> k, bit<8> hi) { const bit<8> K2 = k + 1; "
-            "state start { transition select(x.a, x.b) { (k, k .. hi) : one; (K2 &&& 0xff, _) : two; (_, K2) : two; _ : accept; } } "
+            "state start { transition select(x.a, x.b) { (k, k .. hi) : one; (K2 &&& 0xff, _) : two; (_, K2) : two; "
+            "_ : accept; } } "
             "state one { x.c = 0x11; transition accept; } state two { x.c = 0x22; transition accept; } }",
         parser="Sub(1, 2) s1; Sub(hi = 0, k = 0) s2; state start { b.extract(h.h); s1.apply(b, h.h); h.h.d = h.h.c; "
                "s2.apply(b, h.h); transition accept; }"), one(IN, "01 02 22 11 0005 0006")),
