@@ -3,6 +3,9 @@
 A benchmark is a module of this folder with `run(progress) -> {name: {value, unit, goal, against}}`, where
 `progress(words)` tells a person what is being done; or one whose `--json` prints such an object.
 results/bench.json keeps what earlier runs of other benchmarks wrote.
+
+A benchmark runs three times, and each row is the median with `low` and `high`, the least and the largest value; those that
+take rounds of their own, or minutes, run once. One that fails is named at the end, and its rows are missing or from earlier.
 """
 
 from __future__ import annotations
@@ -14,15 +17,19 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 # In the order in which they run; one that is not part of this checkout is left out.
 MODULES = ("number_format", "dataplane", "growth", "p4runtime", "query_rate", "pipelines", "queues", "veth", "veth_programs",
            "shared_memory", "torch_allreduce", "goodput", "slow_links")  # fmt: skip
+ROUNDS = 3
+ONCE = ("growth", "p4runtime", "pipelines", "veth_programs", "shared_memory", "slow_links")
 OUTPUT = Path("results/bench.json")
 LIMIT_S = 900.0
 Rows = dict[str, dict[str, Any]]
@@ -38,13 +45,36 @@ def run_module(name: str, progress: Callable[[str], None]) -> Rows:
     if hasattr(module, "run"):
         try:
             return checked(name, module.run(progress))
-        except (RuntimeError, OSError, ValueError) as error:
-            raise BenchmarkError(f"{name}: {error}") from None
+        except Exception as error:  # whatever it is, the other benchmarks go on
+            raise BenchmarkError(f"{name}: {error or type(error).__name__}") from None
     command = [sys.executable, "-m", f"benchmarks.{name}", "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=LIMIT_S, check=False)
     if done.returncode != 0:
         raise BenchmarkError(f"{name} ended with status {done.returncode}")
     return checked(name, json.loads(done.stdout))
+
+
+def rounds(name: str, progress: Callable[[str], None]) -> Rows:
+    """The rows of one benchmark over its rounds. Raises BenchmarkError."""
+    count = 1 if name in ONCE else ROUNDS
+    found = []
+    for turn in range(count):
+        before = f"round {turn + 1} of {count}: " if count > 1 else ""
+        found.append(run_module(name, lambda words, before=before: progress(before + words)))  # type: ignore[misc]
+    return middle(found)
+
+
+def middle(runs: Sequence[Rows]) -> Rows:
+    """Each row of the run whose value is the median (of an even number, the lower), with the least and largest value over all."""
+    found = {}
+    for name, row in runs[0].items():
+        alike = sorted((r[name] for r in runs if name in r and r[name]["value"] is not None), key=lambda r: float(r["value"]))
+        if len(alike) < 2:
+            found[name] = row
+            continue
+        median = alike[(len(alike) - 1) // 2]
+        found[name] = {**median, "low": alike[0]["value"], "high": alike[-1]["value"], "runs": len(alike)}
+    return found
 
 
 def checked(name: str, rows: Rows) -> Rows:
@@ -65,14 +95,15 @@ def reached(row: dict[str, Any]) -> bool | None:
 def table(rows: Rows) -> Table:
     shown = Table(title="benchmarks", title_justify="left")
     shown.add_column("name", no_wrap=True)
-    for heading in ("value", "goal"):
+    for heading in ("value", "from", "to", "goal"):
         shown.add_column(heading, justify="right")
     for heading in ("unit", "against", "reached"):
         shown.add_column(heading)
     words = {True: "yes", False: "no", None: ""}
     for name, row in rows.items():
-        value, goal = ("" if number is None else f"{number:,.4g}" for number in (row["value"], row["goal"]))
-        shown.add_row(name, value, goal, row["unit"], str(row["against"] or ""), words[reached(row)])
+        numbers = (row["value"], row.get("low"), row.get("high"), row["goal"])
+        cells = ("" if n is None else f"{n:,.4g}" for n in numbers)
+        shown.add_row(name, *cells, row["unit"], str(row["against"] or ""), words[reached(row)])
     return shown
 
 
@@ -84,6 +115,10 @@ def write(rows: Rows, path: Path = OUTPUT) -> None:
         before = {}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**before, **rows}, indent=2) + "\n")
+
+
+def tell(status: Status, name: str, words: str) -> None:
+    status.update(f"{name}: {words}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,23 +139,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     console = Console(stderr=True)
     rows: Rows = {}
-    failures = 0
+    failed = []
     for name in words.names or present:
         try:
             with console.status(name) as status:
-                found = run_module(
-                    name, lambda text, status=status, name=name: status.update(f"{name}: {text}")
-                )
+                found = rounds(name, partial(tell, status, name))
         except (BenchmarkError, subprocess.TimeoutExpired) as error:
             print(f"bench: error: {error}", file=sys.stderr)
-            failures += 1
+            failed.append(name)
             continue
         rows |= found
         write(found)
         console.print(table(found))
     if words.json:
         print(json.dumps(rows))
-    return 1 if failures else 0
+    if failed:
+        print(f"bench: error: without rows of this run: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""All-reduce over shared-memory ports: FPISA's workers against SwitchML's, a small tensor, and loss.
+"""All-reduce over shared-memory ports: FPISA's workers against SwitchML's, a small tensor, loss, several pipelines.
 
 python -m benchmarks.shared_memory [--json] [--rounds 5]
 
@@ -10,6 +10,7 @@ one moment to the next.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -67,12 +68,15 @@ def cpu_row(
     base = replace(LARGE, aggregator=own, elements=elements)
     found = pairs(rig, [base, replace(base, aggregator=rival)], rounds, progress)
     cost = [min(rows[i].cpu for rows in found) for i in range(2)]
+    ratios = [f.cpu / s.cpu for f, s in found]
     return row(
-        statistics.median(f.cpu / s.cpu for f, s in found),
+        statistics.median(ratios),
         "ratio",
         goal,
         f"{SAYS[rival]}, {elements} values a packet: {cost[1]:.3f} s/GB at best, {own.name}'s {cost[0]:.3f}",
         smaller=True,
+        low=min(ratios),
+        high=max(ratios),
         rounds=[[f.cpu, s.cpu] for f, s in found],
     )
 
@@ -81,14 +85,28 @@ def small_row(rig: Rig, rounds: int, progress: Callable[[str], None]) -> dict[st
     found = pairs(rig, [SMALL], rounds, progress)
     medians = [rows[0].median * 1e6 for rows in found]
     against = "4 KB, 2 workers, 64 values a packet, the best round's median; other work on the machine only adds"
-    return row(min(medians), "us", 200, against, smaller=True, rounds=medians)
+    return row(min(medians), "us", 200, against, smaller=True, low=min(medians), high=max(medians), rounds=medians)
 
 
 def loss_row(rig: Rig, rounds: int, progress: Callable[[str], None]) -> dict[str, Any]:
     found = pairs(rig, [LARGE, replace(LARGE, loss=LOSS)], rounds, progress)
     against = f"the same without loss, {max(rows[0].goodput for rows in found):.2f} Gbit/s at best"
     goodput = [[clean.goodput, lossy.goodput] for clean, lossy in found]
-    return row(statistics.median(lossy / clean for clean, lossy in goodput), "ratio", 0.6, against, rounds=goodput)
+    return ratio_row(0.6, against, goodput)
+
+
+def pipelines_row(rig: Rig, count: int, rounds: int, progress: Callable[[str], None]) -> dict[str, Any]:
+    found = pairs(rig, [LARGE, replace(LARGE, queues=count)], rounds, progress)
+    goodput = [[one.goodput, several.goodput] for one, several in found]
+    best = max(several for _, several in goodput)
+    against = f"one pipeline and one thread a worker; {best:.2f} Gbit/s at best, {os.cpu_count()} processors"
+    return ratio_row(None, against, goodput)
+
+
+def ratio_row(goal: float | None, against: str, figures: list[list[float]]) -> dict[str, Any]:
+    """The second over the first of each round: the median, the least and the largest."""
+    ratios = [b / a for a, b in figures]
+    return row(statistics.median(ratios), "ratio", goal, against, low=min(ratios), high=max(ratios), rounds=figures)
 
 
 def row(value: float, unit: str, goal: float | None, against: str, **more: Any) -> dict[str, Any]:
@@ -107,6 +125,8 @@ def run(progress: Callable[[str], None], rounds: int = 5) -> Rows:
                 "cpu_copied_over_switchml": cpu_row(rig, 256, rounds, progress, own=COPIED, goal=None),
                 "small_allreduce_us": small_row(rig, rounds, progress),
                 "loss_goodput": loss_row(rig, rounds, progress),
+                "pipelines_2_over_1": pipelines_row(rig, 2, rounds, progress),
+                "pipelines_4_over_1": pipelines_row(rig, 4, rounds, progress),
             }
     except CompareError as error:
         raise RuntimeError(str(error)) from None

@@ -143,8 +143,8 @@ def explanation(plan: Plan, speedups: Sequence[Speedup], rows: Sequence[Row]) ->
         f"{share_words(s.convert, s.cpu)} and {share_words(f.copy, f.cpu)} of their CPU, {s.cpu:.3f} and {f.cpu:.3f} s/GB. With "
         f"workers' CPU as the only limit the difference would be a gain of {s.cpu / f.cpu - 1:+.0%}.",
         f"2. The rest, {s.cpu - s.convert:.3f} and {f.cpu - f.copy:.3f} s/GB, is the same engine for both: window, timers, "
-        f"rings, sleeping and waking (system calls: {s.system_call:.3f} and {f.system_call:.3f}). It is counted for each packet: "
-        f"with {plan.base.elements} values in it, more or less of the whole than with others.",
+        f"rings, sleeping and waking (system calls: {s.system_call:.3f} and {f.system_call:.3f}). It is a cost of packets: "
+        f"the fewer values each has (here {plan.base.elements}), the larger this part.",
         f"3. The switch is software on the same cores. It takes {f.switch_cpu:.2f} s/GB of one worker's tensor to add floats, "
         f"{s.switch_cpu:.2f} to add integers; a switch chip adds both at line rate. Here the switch is the limit rather than "
         "the workers, so the dearer addition shows in FPISA's times; and a worker that waits for a slower switch sleeps and is "
