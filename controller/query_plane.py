@@ -35,6 +35,8 @@ CLEARED = {
     "topn": ("one.largest", "two.largest", "three.largest", "four.largest"), "distinct": ("newest", "older"),
     "group_extreme": ("owner",), "group_sum": ("owner",), "having": ("one.count", "two.count"),
 }  # fmt: skip
+MATRIX = 2
+"""In b of topn: the matrix is used (p4src/query_topn.p4)."""
 FILTERS = ("one.filter", "two.filter", "three.filter")
 ANSWER_SECONDS = 5.0
 """A switch that takes longer for a request than this is lost, but for loading a program or reading registers."""
@@ -110,6 +112,7 @@ class QueryPlane:
         self.pool = Pool({}, 0, 0)
         self._loads = 0
         self._cookie = 0
+        self._without_matrix: set[int] = set()  # queries of topn that leave its arrays as they are
         self.on_lost = lambda reason: None
 
     # -- the switch --------------------------------------------------------------------------------------------
@@ -206,22 +209,26 @@ class QueryPlane:
                 self.connect(ANSWER_SECONDS)
             switch = self._connected()
             region = self.pool.place(wanted.operator, len(wanted.workers), wanted.cells)
-            done: list[Encodable] = []
             try:
                 if region.generation > GENERATIONS:
                     self._zero(switch, region, FILTERS)
                     region = self.pool.cleared(region)
-                for item in self._entries(region, wanted):
-                    switch.insert(item)
-                    done.append(item)
+                *members, query = self._entries(region, wanted)
+                _insert_all(switch, members)
+                try:
+                    switch.insert(query)
+                except P4RuntimeError:
+                    switch.remove(*members)
+                    raise
             except Exception:
                 self.pool.give_back(region.query, [0] * len(region.windows))
-                switch.remove(*reversed(done))
                 raise
+            if wanted.operator == "topn" and not wanted.b & MATRIX:
+                self._without_matrix.add(region.query)
             return region
 
     def _entries(self, region: Region, wanted: Wanted) -> Iterator[TableEntry]:
-        """In the order of writing: what admits comes last, so no packet finds half a query."""
+        """What admits comes last and is written last, so no packet finds half a query."""
         if region.operator == "topn":
             rungs = [*sorted(wanted.ladder, reverse=True), *[0] * RUNGS][:RUNGS]
             prefix = Names("topn", self._connected().schema).prefix
@@ -255,10 +262,12 @@ class QueryPlane:
         """Zeroes what the next owner of the query's cells must find zero, and gives them back. sent: packets of each worker;
         None where that is not known: then its window is zeroed, too."""
         with self.lock:
+            untouched = region.query in self._without_matrix
+            self._without_matrix.discard(region.query)
             if region.load != self.pool.load:
                 return
             switch = self._connected()
-            self._zero(switch, region, CLEARED.get(region.operator, ()))
+            self._zero(switch, region, () if untouched else CLEARED.get(region.operator, ()))
             if region.operator == "topn":
                 prefix = Names("topn", switch.schema).prefix
                 switch.modify(*(RegisterEntry(f"{prefix}passed_{rung}", region.slot, 0) for rung in range(RUNGS)))
@@ -304,6 +313,17 @@ class QueryPlane:
         except ValueError as error:
             raise SwitchLost(str(error)) from None
         return found[:, region.first : region.first + region.cells].reshape(len(arrays), LANES, region.cells)
+
+
+def _insert_all(switch: P4Switch, items: Sequence[Encodable]) -> None:
+    """In one request; none of them where one fails."""
+    try:
+        switch.insert(*items)
+    except P4RuntimeError as error:
+        failed = {failure.index for failure in error.failures}
+        if failed:
+            switch.remove(*(item for place, item in enumerate(items) if place not in failed))
+        raise
 
 
 __all__ = ["CODES", "P4RuntimeError", "QueryPlane", "SwitchLost", "Wanted"]

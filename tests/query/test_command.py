@@ -102,13 +102,19 @@ def test_nulls_and_signs(tmp_path: Path, capsys, query: str) -> None:
 @pytest.mark.parametrize(
     "columns, query, says",
     [
-        ({"adRevenue": ["a", "b", "c"]}, "topn", "not a number"),
+        ({"adRevenue": ["a", "b", "c"]}, "topn", "uservisits.parquet, is of type string, where topn expects a number"),
+        ({"sourceIP": [1, 2, 3]}, "groupby", "column sourceIP of table uservisits, "),
+        ({"sourceIP": [1, 2, 3]}, "groupby", "is of type int64, where groupby expects text"),
+        ({"countryCode": [[1], [2], [3]]}, "max", "expects a value that has no parts"),
+        ({"adRevenue": np.arange(3)}, "groupby", None),
+        ({"adRevenue": pa.array([1, 2, 3]).cast(pa.decimal128(21, 2))}, "groupby", None),
+        ({"sourceIP": pa.array(["é.1.2", None, "é.1.3"]).dictionary_encode()}, "groupby", None),
         ({"adRevenue": pa.array([1.0, None, 2.0])}, "groupby-rows", "holds nulls"),
         ({"countryCode": pa.array(["A", None, "A"])}, "max-rows", "holds nulls"),
         ({"adRevenue": np.array([1.0, -1.0, 1.0])}, "having-rows", "without negative numbers"),
         ({"adRevenue": np.array([1.0, 1e300, 1.0])}, "max", "range of binary32"),
         ({"adRevenue": np.array([1.0, 1e300, 1.0])}, "groupby", None),
-        ({"adRevenue": ["a", "b", "c"]}, "avg", "not a number"),
+        ({"adRevenue": [True, False, True]}, "avg", "is of type bool, where avg expects a number"),
         ({"visitDate": ["x", "y", "z"]}, "topn", None),
     ],
 )
@@ -124,9 +130,17 @@ def test_missing_things(tmp_path: Path, capsys) -> None:
     options = ["--benchmark", "bdb", "--query", "max", "--data", str(tmp_path)]
     assert main(options) == 1
     assert "there is no table uservisits" in capsys.readouterr().err
-    (tmp_path / "uservisits.parquet").write_text("not parquet")
-    assert main(options) == 1
-    assert "not a Parquet file" in capsys.readouterr().err
+    path = tmp_path / "uservisits.parquet"
+    whole = small(tmp_path) / "uservisits.parquet"
+    good = whole.read_bytes()
+    footer = int.from_bytes(good[-8:-4], "little") + 8
+    for wrong, says in ((b"not parquet", "is not a Parquet file"), (b"", "is not a Parquet file"), (good[:-9], "is cut off"),
+                        (good[:-footer] + bytes(footer - 8) + good[-8:], f"the footer of {path} is damaged"),
+                        (b"PAR1PAR1", "is damaged")):  # fmt: skip
+        path.write_bytes(wrong)
+        assert main(options) == 1
+        error = capsys.readouterr().err
+        assert says in error and str(path) in error and error.count("\n") == 1
     pq.write_table(pa.table({"a": [1]}), tmp_path / "uservisits.parquet")
     assert main(options) == 1
     assert "has no column sourceIP; it has a" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from workers.query.plans import PLANS
 
 DEADLINE = 3.0
 """Seconds after which silence is an error, in these tests."""
-PATIENCE = 2.0
-"""Seconds that a lost switch is waited for."""
+PATIENCE = 30.0
+"""Seconds that a lost switch is waited for: another one starts within that on any machine."""
+IMPATIENCE = 0.5
+"""The same where it stays away."""
 LIMIT = 15.0
 """Nothing here takes longer than this to be noticed, on a machine that is busy with other tests as well."""
 
@@ -105,7 +108,8 @@ def test_master_killed(rig: Rig, tables: Tables) -> None:
 
 
 @pytest.mark.slow
-def test_switch_stands_still(rig: Rig, tables: Tables) -> None:
+def test_switch_stands_still(rig: Rig, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rig, "setting", replace(rig.setting, patience=IMPATIENCE))
     query = begin(rig, tables, "sending")
     fails(query, f"no answer for {DEADLINE:g} s")
     go_on(rig)
@@ -139,21 +143,22 @@ def is_right_again(query: Query) -> None:
     assert traffic["rows_pruned"] > 0 and traffic["rows_sent"] == traffic["rows_pruned"] + traffic["rows_delivered"]
 
 
-def test_switch_stays_away(rig: Rig, tables: Tables) -> None:
+def test_switch_stays_away(rig: Rig, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence names the switch and the time."""
+    monkeypatch.setattr(rig, "setting", replace(rig.setting, patience=IMPATIENCE))
     query = begin(rig, tables, "sending")
     rig.switch.process.kill()
     rig.switch.wait()
-    fails(query, f"the switch at {rig.grpc} has not come back within {PATIENCE:g} s")
+    fails(query, f"the switch at {rig.grpc} has not come back within {IMPATIENCE:g} s")
     rig.restart_switch()
-    works(rig, tables)
+    rig.wait_ready()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["shm", pytest.param("mininet", marks=pytest.mark.root)])
 def test_a_switch_that_dies_is_restarted_by_who_runs_it(tables: Tables, network: str) -> None:
     """As the command has it: nobody else does anything. Twice in a row."""
-    setting = Setting(network, 2, "group_sum", cells=64, timing=Timing(deadline=DEADLINE), restart=True)
+    setting = Setting(network, 2, "group_sum", cells=64, restart=True)
     with Rig(setting) as rig:
         killed: list[int] = []
 

@@ -27,7 +27,7 @@ def equal(plan: Plan, answer: Answer, expected: pa.Table) -> bool:
             if ours[name].combine_chunks() != theirs[name].combine_chunks().cast(ours[name].type):
                 return False
             continue
-        a, b = ours[name].to_numpy(), theirs[name].to_numpy()
+        a, b = ours[name].to_numpy(), theirs[name].cast(pa.float64(), safe=False).to_numpy()  # DuckDB adds integers as such
         same = (a == b) | (np.isnan(a) & np.isnan(b))
         if name in answer.bounds:
             count = ours["visits"].to_numpy() if "visits" in rows.column_names else 1

@@ -17,9 +17,10 @@ from workers.query.codes import ALL
 from workers.query.compare import equal
 from workers.query.errors import QueryError
 from workers.query.exchange import Link
+from workers.query.kinds import check
 from workers.query.operators import Session
 from workers.query.plans import Answer, Plan
-from workers.query.source import Worker, check, connect
+from workers.query.source import Worker, connect
 
 RUNS = 3
 """Of each way, but over links of a rate; the fastest counts."""
@@ -73,7 +74,7 @@ def run(plan: Plan, data: Path, *, workers: int, loss: float = 0.0, seed: int = 
     worker may take; spark: times Spark as well; fair: and the fair opponents.
 
     Raises QueryError."""
-    check(data, plan.needed)
+    check(data, plan.needed, plan.name)
     if not 0 <= loss < 1:
         raise QueryError(f"loss must be at least 0 and below 1, not {loss:g}")
     tables = list(plan.needed)
@@ -141,7 +142,7 @@ def run_network(plan: Plan, benchmark: str, data: Path, network: str, *, workers
     lost switch is waited for, it is restarted if it has ended; heard: told what goes on. Raises QueryError."""
     from workers.query.net.launch import Rig, Task
 
-    check(data, plan.needed)
+    check(data, plan.needed, plan.name)
     start = time.perf_counter()
     setting = _setting(network, workers, plan.name, rate_mbit, impair, cells)
     with Rig(replace(setting, patience=patience, restart=True)) as rig:

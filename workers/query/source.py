@@ -29,23 +29,6 @@ GROUPED_TOGETHER = 1 << 16
 UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
 
-def check(directory: Path, needed: dict[str, list[str]]) -> None:
-    """Raises QueryError unless every table is a Parquet file with the needed columns."""
-    for table, columns in needed.items():
-        path = directory / f"{table}.parquet"
-        if not path.is_file():
-            raise QueryError(f"there is no table {table}: {path} does not exist")
-        try:
-            present = pq.read_schema(path).names
-        except (pa.ArrowInvalid, OSError):
-            raise QueryError(f"{path} is not a Parquet file that can be read") from None
-        for column in columns:
-            if column not in present:
-                raise QueryError(f"table {table} has no column {column}; it has {', '.join(present)}")
-        if pq.read_metadata(path).num_rows >= 1 << 32:
-            raise QueryError(f"table {table} has more rows than a 32-bit row id can name")
-
-
 def granted(connection: duckdb.DuckDBPyConnection) -> int:
     """Bytes that a fresh DuckDB would take: four fifths of the machine's memory, or of its control group's."""
     found = connection.execute("SELECT current_setting('memory_limit')").fetchone()
