@@ -36,7 +36,7 @@ def by_duckdb(rows: pa.Table, characters: int) -> pa.Table:
         return connection.sql(SQL.format(n=characters)).to_arrow_table()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(texts, values), max_size=60), st.integers(1, MOST_CHARACTERS), st.integers(0, 9), st.booleans())
 def test_groups_are_duckdbs(rows: list[tuple[str | None, float | None]], characters: int, skipped: int, wide: bool) -> None:
     """Batches may begin anywhere in their buffers."""
