@@ -18,6 +18,8 @@ from .source import Diagnostics, SourceFile
 
 BUILTIN_INCLUDE = Path(__file__).parent / "p4include"
 MAX_DEPTH = 64
+MAX_EXPANDED = 2_000_000
+"""Words that the macros of one source may make in all: thirty times those of 256 floats a packet."""
 
 
 @dataclass(slots=True)
@@ -40,6 +42,7 @@ class Preprocessor:
     once: set[str] = field(default_factory=set)
     depth: int = 0
     counter: int = 0
+    expanded: int = 0
     depends: list[str] = field(default_factory=list)
 
     def define_text(self, text: str) -> None:
@@ -201,15 +204,21 @@ class Preprocessor:
             elif macro.params is None:
                 body = [(t[0], t[1], token[2], t[3], NO_HIDE) for t in macro.body]
                 body = substitute(macro, [], token, self.expand, self.diags) if any(t[1] == "##" for t in body) else body
-                work.extend(reversed(_place(body, token, token[4] | {name})))
+                work.extend(reversed(self._put(body, token, token[4] | {name})))
             elif work and work[-1][1] == "(":
                 args, close = self._arguments(macro, token, work)
                 hide = (token[4] & close[4]) | {name}
                 body = substitute(macro, args, token, self.expand, self.diags)
-                work.extend(reversed(_place(body, token, hide)))
+                work.extend(reversed(self._put(body, token, hide)))
             else:
                 out.append(token)
         return out
+
+    def _put(self, body: list[Token], call: Token, hide: frozenset[str]) -> list[Token]:
+        self.expanded += len(body)
+        if self.expanded > MAX_EXPANDED:
+            raise self.diags.fatal(call[2], f"macros make more than {MAX_EXPANDED} words; is {call[1]} doubled again and again?")
+        return _place(body, call, hide)
 
     def _expand_text(self, text: str) -> str:
         tokens = lex(SourceFile("<string>", text, 0), self.diags)

@@ -11,8 +11,8 @@ static void count_sent(struct port *port, uint32_t bytes)
     port->stats.tx_bytes += bytes;
 }
 
-/* What a failed send means for the packet at hand: wait (true), or drop it for the reason counted. */
-static bool must_wait(struct port *port, int error)
+/* What a failed send means for the packets of a message: wait (true), or drop them for the reason counted. */
+static bool must_wait(struct port *port, int error, uint32_t packets)
 {
     enum fpn_drop reason = FPN_TX_REFUSED;
     if (error == EAGAIN || error == EWOULDBLOCK)
@@ -23,7 +23,7 @@ static bool must_wait(struct port *port, int error)
         reason = FPN_TX_TOO_LONG;
     else if (error == ENETDOWN || error == ENXIO || error == ENODEV)
         reason = FPN_TX_LINK_DOWN;
-    port->stats.drops[reason]++;
+    port->stats.drops[reason] += packets;
     return false;
 }
 
@@ -84,7 +84,7 @@ void ring_flush(struct port *port)
                 ring->couples = false; /* an old kernel; one by one, then */
                 break;
             }
-            if (must_wait(port, errno))
+            if (must_wait(port, errno, ring->coupled[message]))
                 break;
             at += ring->coupled[message++];
         }
@@ -128,7 +128,7 @@ void ring_drain_waiting(struct ring_port *ring)
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
         if (sendmsg(ring->port.fd, &message, MSG_DONTWAIT) >= 0)
             count_sent(&ring->port, packet->length);
-        else if (must_wait(&ring->port, errno))
+        else if (must_wait(&ring->port, errno, 1))
             return;
         ring->waiting = packet->next;
         ring->waiting_bytes -= packet->length;

@@ -82,6 +82,15 @@ def test_errors(text: str, message: str, tmp_path: Path) -> None:
     assert message in diags.render()
 
 
+def test_macros_that_double_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emulator.compiler.preprocess.MAX_EXPANDED", 1000)
+    doubled = "".join(f"#define A{i} A{i - 1} + A{i - 1}\n" for i in range(1, 40))
+    _, diags = words(doubled + "A39", tmp_path)
+    assert "x.p4:40:1: error: macros make more than 1000 words" in diags.render()
+    _, diags = words(doubled + "A8", tmp_path)
+    assert not diags.failed
+
+
 def test_a_token_keeps_its_place(tmp_path: Path) -> None:
     """Arguments stand where they were written, a macro's own tokens where it was called."""
     path = tmp_path / "x.p4"

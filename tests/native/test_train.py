@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -68,6 +70,36 @@ def check_plain_peer() -> None:
         results = [raw.recv(1 << 16) for _ in frames]
     assert {len(result) for result in results} == {HEADERS + PAYLOAD}
     assert [result[42] & 15 for result in results] == [1] * 16
+
+
+def check_refused() -> None:
+    """A link whose queue takes nothing: each packet of a train counts."""
+    ((near, far),) = veth_pairs(1)
+    subprocess.run(["tc", "qdisc", "add", "dev", near, "root", "bfifo", "limit", "1"], check=True)
+    with Runner({0: Interface(near)}) as runner, NativeEngine(seat(0, 1, slots=16), interface=far) as engine:
+        runner.set_pipeline(Model(1, 16, 64, 1))
+
+        def work() -> None:
+            with pytest.raises(Cancelled):
+                engine.allreduce(np.ones(1024, np.float32))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        deadline = time.monotonic() + 5
+        while runner.stats()[0]["drops"].get("tx_queue_full", 0) < 16 and time.monotonic() < deadline:
+            thread.join(0.01)
+        engine.cancel()
+        thread.join()
+        while (now := runner.stats()[0])["drops"].get("tx_queue_full", 0) < now["rx_packets"] and time.monotonic() < deadline:
+            pass
+    assert now["rx_packets"] >= 16
+    assert now["drops"] == {"tx_queue_full": now["rx_packets"]}
+    assert now["tx_batches"] < now["rx_packets"], "trains were to be sent"
+
+
+@pytest.mark.root
+def test_each_packet_of_a_refused_train_is_counted() -> None:
+    run_isolated(check_refused)
 
 
 def train_of(engine: NativeEngine, captured: socket.socket) -> list[bytes]:
