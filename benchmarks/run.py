@@ -14,6 +14,7 @@ import argparse
 import importlib
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -96,7 +97,7 @@ def table(rows: Rows) -> Table:
     shown = Table(title="benchmarks", title_justify="left")
     shown.add_column("name", no_wrap=True)
     for heading in ("value", "from", "to", "goal"):
-        shown.add_column(heading, justify="right")
+        shown.add_column(heading, justify="right", no_wrap=True)
     for heading in ("unit", "against", "reached"):
         shown.add_column(heading)
     words = {True: "yes", False: "no", None: ""}
@@ -137,7 +138,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"bench: error: unknown benchmark {unknown[0]}; there are {', '.join(present)}", file=sys.stderr
         )
         return 2
-    console = Console(stderr=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that networks are taken down
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 150)
     rows: Rows = {}
     failed = []
     for name in words.names or present:
