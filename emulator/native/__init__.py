@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 
@@ -13,3 +14,12 @@ def lib_and_ffi() -> tuple[Any, Any]:
     except ImportError as error:
         raise RuntimeError(f"the C part is not built ({error}); run: python -m emulator.native.build") from None
     return lib, ffi
+
+
+@cache
+def lib_and_ffi_if_built() -> tuple[Any, Any] | None:
+    """The same for who has another way: None where the C part was not built."""
+    try:
+        return lib_and_ffi()
+    except RuntimeError:
+        return None

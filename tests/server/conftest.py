@@ -124,3 +124,14 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run("x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-CAcreateserial",
             "-out", f"{name}.pem", "-days", "2", "-extfile", "san")  # fmt: skip
     return folder
+
+
+def watch_for_idle_entries(found: Live) -> None:
+    """Loads the program once more, its tables made to support timeouts."""
+    p4info, program = found.p4info, json.loads(found.json)
+    for table in p4info.tables:
+        table.idle_timeout_behavior = 1
+    for pipeline in program["pipelines"]:
+        for table in pipeline["tables"]:
+            table["support_timeout"] = True
+    found.client.set_pipeline(p4info, json.dumps(program).encode())

@@ -11,6 +11,7 @@ import pytest
 from controller.p4rt.entities import ActionCall, DigestEntry, TableEntry
 from controller.p4rt.status import P4RuntimeError
 
+from .conftest import watch_for_idle_entries
 from .raw import WAIT
 
 
@@ -107,18 +108,10 @@ def test_unacknowledged_digests_are_forgotten_in_time(live: Any) -> None:
 
 
 def test_idle_entries_are_named_once_per_time(live: Any) -> None:
-    import json
-
     clock = Clock()
     found = live("01_l2_forward", clock=clock)
-    p4info, program = found.p4info, json.loads(found.json)
-    for table in p4info.tables:
-        table.idle_timeout_behavior = 1
-    for pipeline in program["pipelines"]:
-        for table in pipeline["tables"]:
-            table["support_timeout"] = True
+    watch_for_idle_entries(found)
     client = found.client
-    client.set_pipeline(p4info, json.dumps(program).encode())
     heard: queue.Queue[Any] = queue.Queue()
     client.on_idle_timeout = heard.put
     table = client.schema.tables["Ig.dmac"]

@@ -11,6 +11,8 @@ from controller.p4rt.status import P4RuntimeError
 from emulator.server.packet_io import PacketIo
 from emulator.server.translation import Translations
 
+from .conftest import watch_for_idle_entries
+
 WAIT = 10.0
 
 
@@ -143,18 +145,10 @@ def test_an_acknowledgement_of_nothing_is_an_error(live: Any) -> None:
 
 def test_idle_timeouts(live: Any) -> None:
     """Virtual time: no test waits for it. The program is case 01's, its table made to support timeouts."""
-    import json
-
     now = [0]
     found = live("01_l2_forward", clock=lambda: now[0])
-    p4info, program = found.p4info, json.loads(found.json)
-    for table in p4info.tables:
-        table.idle_timeout_behavior = 1
-    for pipeline in program["pipelines"]:
-        for table in pipeline["tables"]:
-            table["support_timeout"] = True
+    watch_for_idle_entries(found)
     client = found.client
-    client.set_pipeline(p4info, json.dumps(program).encode())
     heard: queue.Queue[tuple[TableEntry, ...]] = queue.Queue()
     client.on_idle_timeout = heard.put
     table = client.schema.tables["Ig.dmac"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from emulator.native import lib_and_ffi
+from emulator.native import lib_and_ffi_if_built
 
 MOST_CHARACTERS = 8
 _TEXT_OUTSIDE = -2
@@ -22,7 +22,7 @@ def by_prefix(reader: pa.RecordBatchReader, characters: int, room: int) -> pa.Ta
 
     reader: batches with columns name (text) and v (binary32 or binary64). room: bytes that the groups may take. None where
     that is not enough, or the columns are of other types, or C is not built."""
-    library = _library()
+    library = lib_and_ffi_if_built()
     kinds = [reader.schema.field(name).type for name in ("name", "v")]
     if library is None or kinds[0] != pa.string() or kinds[1] not in (pa.float32(), pa.float64()):
         return None
@@ -42,13 +42,6 @@ def by_prefix(reader: pa.RecordBatchReader, characters: int, room: int) -> pa.Ta
         return _read(lib, ffi, groups)
     finally:
         lib.fpg_close(groups)
-
-
-def _library() -> tuple[Any, Any] | None:
-    try:
-        return lib_and_ffi()
-    except RuntimeError:
-        return None
 
 
 def _batch(ffi: Any, batch: pa.RecordBatch) -> tuple[Any, ...]:

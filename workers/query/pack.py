@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 
-from emulator.native import lib_and_ffi
+from emulator.native import lib_and_ffi_if_built
 from workers.query.shelf import Column, parts
 
 LANES = 16
@@ -110,7 +108,7 @@ def pack(stream: Stream, address: Address, first_sequence: int, spread: bool) ->
     spread: rows take lanes in turn, for operators without keys; otherwise a key's low four bits name its lane, so
     that one key always meets the same registers, and the fullest lane decides the number of packets. Rows of one
     lane keep their order."""
-    library = _library()
+    library = lib_and_ffi_if_built()
     if library is None:
         return by_numpy(stream, address, first_sequence, spread)
     lib, ffi = library
@@ -133,14 +131,6 @@ def pack(stream: Stream, address: Address, first_sequence: int, spread: bool) ->
     if lib.fpr_pack(link, batch, ffi.cast("uint8_t *", frames.ctypes.data), len(frames), error) < 0:
         raise MemoryError(ffi.string(error).decode())
     return frames
-
-
-@cache
-def _library() -> tuple[Any, Any] | None:
-    try:
-        return lib_and_ffi()
-    except RuntimeError:
-        return None
 
 
 def by_numpy(stream: Stream, address: Address, first_sequence: int, spread: bool) -> np.ndarray:

@@ -3,22 +3,21 @@ decodes them itself."""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from emulator.native import lib_and_ffi
+from emulator.native import lib_and_ffi_if_built
 
 
 def can_decode() -> bool:
-    return _library() is not None
+    return lib_and_ffi_if_built() is not None
 
 
 def decoded(answer: dict[str, Any], body: bytes) -> np.ndarray | None:
     """(registers, cells) uint64: the query's own cells, from the controller's answer to a raw request and what came with it.
     None where something else came than every cell of every register once."""
-    library = _library()
+    library = lib_and_ffi_if_built()
     if library is None:
         return None
     lib, ffi = library
@@ -43,11 +42,3 @@ def decoded(answer: dict[str, Any], body: bytes) -> np.ndarray | None:
 def _tags(tags: dict[str, int]) -> dict[str, Any]:
     """As the struct has them: an id's tag is all of an entity's head."""
     return {**{name: tag for name, tag in tags.items() if name != "id"}, "head": [tags["id"]], "head_size": 1}
-
-
-@cache
-def _library() -> tuple[Any, Any] | None:
-    try:
-        return lib_and_ffi()
-    except RuntimeError:
-        return None
